@@ -1,0 +1,84 @@
+/* The common life of a process: master starts it with its service's name, overrides and listening
+ * sockets; it reads its configuration, opens what it needs, closes the sandbox, says "ready" and
+ * serves until master says stop. Every connection between two of our processes is a socketpair that
+ * master makes on request (the broker): master's table says who may ask for whom, no process can
+ * reach another by path, and the server is told which service its peer is.
+ *
+ * Order of events: prepare() (outside the sandbox, may block, no loop) -> sandbox -> start() in a
+ * task -> session()/serve() in tasks of their own -> stop().
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_DAEMON_DAEMON_H
+#define TAMBO_DAEMON_DAEMON_H
+
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "ipc/channel.h"
+#include "net/socket.h"
+#include "net/stream.h"
+
+/* What the sandbox leaves a process. Everything else (exec, ptrace, new namespaces ...) is refused
+ * to all but those that name it. */
+enum daemon_right {
+	DAEMON_NETWORK_OUT = 1,  /* socket() and connect() for IPv4 and IPv6 */
+	DAEMON_QUEUE = 2,        /* read and write queue_directory */
+	DAEMON_FILES = 4,        /* a worker: the files its uid may reach (Landlock off, seccomp on) */
+	DAEMON_EXEC = 8,         /* runs commands: no seccomp, no Landlock, no no_new_privs */
+	DAEMON_PASSWORDS = 16,   /* /etc/passwd, shadow, PAM and their modules */
+	DAEMON_DATA = 32,        /* read and write data_directory */
+};
+
+struct daemon_spec {
+	const char *name;
+	unsigned rights;        /* enum daemon_right */
+	unsigned worker_rights; /* the same for a process started as a per-uid worker */
+	bool chroot;            /* may live in an empty root directory */
+	/* Parameters whose value names files (or maps) that only root can read, such as
+	 * "smtpd_tls_key_file": master opens them and daemon_open_file finds them. NULL-terminated;
+	 * may be NULL. */
+	const char *const *private_files;
+	int (*prepare)(struct conf *conf);          /* 0 or -errno: the process ends */
+	void (*start)(void);                        /* may be NULL */
+	/* One client of a listening socket, in its own task; owns fd. */
+	void (*session)(int fd_take, const struct address *peer);
+	/* One internal peer, in its own task; owns channel. peer: its service name. */
+	void (*serve)(struct channel *channel_take, const char *peer);
+	void (*stop)(void);   /* finish soon: called on the loop, must not wait; may be NULL */
+};
+
+/* The whole of main(). Returns the exit status. */
+int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
+
+/* --- for the rooms, once running --- */
+struct conf *daemon_conf(void);
+const char *daemon_service(void); /* name column of the master.cf line, such as "submission" */
+bool daemon_is_worker(void);
+uid_t daemon_worker_uid(void);
+bool daemon_is_stopping(void);
+
+/* Asks master for a channel to a service ("cleanup", "qmgr", "auth" ...). NULL when refused, or the
+ * deadline passed. */
+struct channel *daemon_connect(const char *service, task_time deadline);
+/* A channel to the worker of that service and uid, started when there is none (only services that
+ * master's table allows). -EACCES: uid 0, below first_valid_uid, or not allowed. */
+int daemon_connect_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
+	struct channel **ret_channel);
+
+/* A pool of idle channels to one service, reused last in first out. */
+struct daemon_pool;
+struct daemon_pool *daemon_pool_new(const char *service, size_t max_idle);
+struct channel *daemon_pool_take(struct daemon_pool *pool, task_time deadline); /* NULL: none to be had */
+/* Only a channel whose last exchange ended as it should goes back; free others. */
+void daemon_pool_give(struct daemon_pool *pool, struct channel *channel_take);
+
+/* Reads a whole file that may be root's (see private_files), at most max bytes. 0 or -errno. */
+int daemon_read_file(const char *path, size_t max, struct buf *out);
+/* Opens such a file for reading: fd or -errno. */
+int daemon_open_file(const char *path);
+
+/* Work in progress: a stopping process waits for it (at most 30 s for sessions that are between
+ * commands, see daemon_is_stopping). session() and serve() are counted already. */
+void daemon_work_begin(void);
+void daemon_work_end(void);
+
+#endif

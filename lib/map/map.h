@@ -1,0 +1,57 @@
+/* Lookup tables (Postfix's "type:name"). A lookup error is never "not found": callers turn it into
+ * a temporary failure. Opened before the sandbox closes; file tables notice that their file changed
+ * and reopen it. Types that can block (proxy, SQL) are asked through a channel; file types answer
+ * in place.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_MAP_MAP_H
+#define TAMBO_MAP_MAP_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+struct map;
+
+enum map_result { MAP_FOUND, MAP_NOT_FOUND, MAP_ERROR };
+
+enum map_flag {
+	MAP_FOLD_FIXED = 1,  /* fixed-string types: lower-case the key (the usual case) */
+	MAP_NO_SUBSTITUTE = 2, /* regexp/pcre: refuse $1 in results (security-sensitive tables) */
+};
+
+/* spec: "type:name" ("name" alone gets default_database_type). NULL and *ret_error (free it) when
+ * the type is unknown or the table is unusable in syntax; a missing file opens and answers MAP_ERROR
+ * to each lookup, as Postfix does. */
+struct map *map_open(struct conf *conf, const char *spec, unsigned flags, char **ret_error);
+void map_close(struct map *map);
+/* Appends the value to ret_value. An empty key is never found. */
+enum map_result map_lookup(struct map *map, struct span key, struct buf *ret_value);
+/* True for regexp, pcre, cidr ...: asked once with the whole key, no partial keys. */
+bool map_is_pattern(const struct map *map);
+const char *map_spec(const struct map *map);
+
+/* "type:a, type:b": asked in order, the first hit wins. "" gives a list without maps. */
+struct map_list;
+struct map_list *map_list_open(struct conf *conf, const char *specs, unsigned flags,
+	char **ret_error);
+void map_list_close(struct map_list *list);
+bool map_list_is_empty(const struct map_list *list);
+enum map_result map_list_lookup(struct map_list *list, struct span key, struct buf *ret_value);
+size_t map_list_count(const struct map_list *list);
+struct map *map_list_at(struct map_list *list, size_t index);
+
+/* Match lists (mydestination, mynetworks, relay_domains ...): patterns, "/file", "type:table", "!"
+ * in order, the first match wins. */
+struct match_list;
+enum match_kind {
+	MATCH_DOMAIN,       /* exact, or ".parent" matches subdomains */
+	MATCH_DOMAIN_TREE,  /* "parent" matches its subdomains too (parent_domain_matches_subdomains) */
+	MATCH_NETWORK,      /* 10.0.0.0/8, [::1]/128, single addresses, host names do not occur */
+	MATCH_STRING,
+};
+struct match_list *match_list_open(struct conf *conf, const char *patterns, enum match_kind kind,
+	char **ret_error);
+void match_list_close(struct match_list *list);
+/* key: a domain, or an address as text. MAP_FOUND: matches. */
+enum map_result match_list_check(struct match_list *list, struct span key);
+
+#endif

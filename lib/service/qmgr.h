@@ -1,0 +1,87 @@
+/* What qmgr is told (by cleanup) and asked (by commands and by cleanup for bounces).
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_SERVICE_QMGR_H
+#define TAMBO_SERVICE_QMGR_H
+
+#include "ipc/message.h"
+
+/* cleanup -> qmgr, one way, after the commit. */
+struct queue_added {
+	struct span queue_id;
+	uint64_t segment, offset, length;
+};
+
+/* qmgr -> cleanup on the same channel: the record is dead (segment may be recycled once all are). */
+struct queue_released {
+	uint64_t segment;
+	uint64_t dead_bytes;
+	bool all_dead;
+};
+
+/* postqueue/mailq -> qmgr (public/showq): answered by queue_item*, then queue_result. */
+struct queue_list {
+	struct span queue_id; /* "" for all */
+};
+
+struct queue_item_recipient {
+	struct span address, original;
+	struct span reason;
+};
+
+struct queue_item {
+	struct span queue_id;
+	struct span queue_name; /* "active", "deferred", "hold", "incoming" */
+	struct span sender;
+	int64_t arrival_ms;
+	uint64_t size;
+	bool forced_expire;
+	struct queue_item_recipient *recipients; /* those not done; at most 500 an item; */
+	size_t recipient_count;
+	bool more;              /* the next item goes on with the same message */
+};
+
+enum queue_action {
+	QUEUE_FLUSH_ALL,   /* postqueue -f */
+	QUEUE_FLUSH_ID,    /* -i id */
+	QUEUE_FLUSH_SITE,  /* -s site */
+	QUEUE_DELETE, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REQUEUE, QUEUE_EXPIRE, /* postsuper -d -h -H -r -e */
+};
+
+struct queue_command {
+	uint32_t action;
+	struct span argument; /* queue id, site or "ALL" */
+};
+
+struct queue_result {
+	uint32_t status;      /* 0, or an errno */
+	uint64_t count;       /* messages acted upon */
+	struct span text;
+};
+
+/* qmgr -> cleanup: compose and queue a DSN (RFC 3464) about a message; answered by cleanup_result. */
+enum bounce_kind { BOUNCE_FAILURE, BOUNCE_DELAY, BOUNCE_SUCCESS, BOUNCE_POSTMASTER };
+
+struct bounce_recipient {
+	struct span address, original, orcpt;
+	struct span dsn, text, remote_mta, diagnostic;
+	uint32_t status;      /* enum delivery_status */
+	bool relayed;
+};
+
+struct bounce_request {
+	uint32_t kind;
+	struct span queue_id;          /* of the message reported on */
+	uint64_t segment, offset, length;
+	struct span sender;            /* the report goes here */
+	struct span envid;
+	uint32_t dsn_return;
+	int64_t arrival_ms;
+	int64_t will_retry_until_ms;   /* BOUNCE_DELAY */
+	struct bounce_recipient *recipients;
+	size_t recipient_count;
+};
+
+extern const struct message_type queue_added_type, queue_released_type, queue_list_type,
+	queue_item_type, queue_command_type, queue_result_type, bounce_request_type;
+
+#endif

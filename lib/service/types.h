@@ -1,0 +1,45 @@
+/* Numbers of the internal messages, one list so that none is used twice.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_SERVICE_TYPES_H
+#define TAMBO_SERVICE_TYPES_H
+
+enum message_number {
+	/* cleanup: taking a message in */
+	MESSAGE_CLEANUP_OPEN = 10,
+	MESSAGE_CLEANUP_OPENED,
+	MESSAGE_CLEANUP_RECIPIENTS,
+	MESSAGE_CLEANUP_CHUNK,
+	MESSAGE_CLEANUP_END,
+	MESSAGE_CLEANUP_RESULT,
+	MESSAGE_BOUNCE_REQUEST,
+	/* qmgr: told of new mail, asked by commands */
+	MESSAGE_QUEUE_ADDED = 30,
+	MESSAGE_QUEUE_LIST,
+	MESSAGE_QUEUE_ITEM,
+	MESSAGE_QUEUE_COMMAND,
+	MESSAGE_QUEUE_RESULT,
+	MESSAGE_QUEUE_RELEASED,
+	/* delivery agents */
+	MESSAGE_DELIVERY_REQUEST = 50,
+	MESSAGE_DELIVERY_REPLY,
+	MESSAGE_DELIVERY_CHECKPOINT,
+	/* local and its workers */
+	MESSAGE_LOCAL_WORK = 70,
+	MESSAGE_LOCAL_DONE,
+	/* auth */
+	MESSAGE_AUTH_START = 90,
+	MESSAGE_AUTH_CONTINUE,
+	MESSAGE_AUTH_REPLY,
+	/* sessions handed from a front to a worker */
+	MESSAGE_SESSION_USER = 110,
+	MESSAGE_SESSION_START,
+	/* proxymap, anvil */
+	MESSAGE_MAP_LOOKUP = 130,
+	MESSAGE_MAP_ANSWER,
+	MESSAGE_ANVIL_COUNT,
+	MESSAGE_ANVIL_ANSWER,
+	/* log, control */
+	MESSAGE_CONTROL = 150,
+};
+
+#endif
