@@ -7,6 +7,8 @@
 #ifndef TAMBO_NET_STREAM_H
 #define TAMBO_NET_STREAM_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "task/task.h"
 
