@@ -52,7 +52,8 @@ int task_yield(void);
 /* 0 after ms, or -ECANCELED. */
 int task_sleep(int64_t ms);
 
-enum task_io { TASK_READ = 1, TASK_WRITE = 2 };
+/* TASK_ACCEPT: as TASK_READ, for a listening socket that several processes share: one is woken. */
+enum task_io { TASK_READ = 1, TASK_WRITE = 2, TASK_ACCEPT = 3 };
 /* Waits until fd can be read or written (or has an error or hangup). 0, -ETIMEDOUT, -ECANCELED.
  * Several tasks may wait for one fd, one for each direction. The fd stays registered between waits;
  * call task_forget_fd before closing it. */
@@ -68,6 +69,8 @@ int task_wait_two(int fd_a, enum task_io io_a, int fd_b, enum task_io io_b, task
 void task_offload(void (*fn)(void *arg), void *arg);
 /* Threads of the pool; default 4. Before the first task_offload; 0 makes all offloads run in place. */
 void task_offload_threads(unsigned count);
+/* Starts the threads now (otherwise the first task_offload does): before a sandbox closes. 0 or -errno. */
+int task_offload_start(void);
 
 /* An event that tasks wait for. A signal wakes those waiting now; nothing is remembered. */
 struct task_event {

@@ -1,0 +1,88 @@
+/* What the files of lib/task share: the loop, the task and the wait.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_TASK_LOOP_PRIVATE_H
+#define TAMBO_TASK_LOOP_PRIVATE_H
+
+#include "task/context.h"
+#include "task/task.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TASK_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TASK_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define TASK_TSAN
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TASK_TSAN
+#endif
+#endif
+
+struct task {
+	struct context context;
+	struct list_node node; /* in the run queue, or among an event's waiters */
+	struct list_node all;
+	const char *name;
+	void (*fn)(void *arg);
+	void *arg;
+	char *stack; /* behind its guard page */
+	size_t stack_size;
+	bool waiting, canceled, ended;
+	int wake_result;
+	int wait_fd[2]; /* -1: none */
+	enum task_io wait_io[2];
+	struct task_timer deadline;
+	void *fake_stack; /* AddressSanitizer's */
+	void *fiber;      /* ThreadSanitizer's */
+	unsigned valgrind_id;
+};
+
+/* One per descriptor. Registration is edge-triggered and made once; an edge that nobody waited for
+ * is remembered in ready_*, so a waiter may wake for nothing and must try its call again.
+ * INVARIANT: whoever waits for a descriptor has seen EAGAIN on it since its last wait. */
+struct watch {
+	struct task *reader, *writer;
+	void (*callback)(void); /* the loop's own descriptors */
+	uint32_t generation;
+	bool registered, ready_read, ready_write;
+};
+
+struct loop {
+	bool open, stopping;
+	int epoll_fd;
+	struct context context;
+	struct task *current;
+	struct list_node runnable, all;
+	size_t task_count;
+	struct watch *watches;
+	size_t watch_count;
+	struct task_timer **heap; /* 1-based */
+	size_t heap_count, heap_alloc;
+	task_time now;
+	bool fake_clock;
+	void *loop_stack;
+	size_t loop_stack_size;
+	void *loop_fake_stack, *loop_fiber;
+};
+
+extern struct loop task_loop;
+
+/* Sleeps the running task until task_wake. Returns the wake result. */
+int task_suspend(task_time deadline);
+void task_wake(struct task *task, int result);
+struct watch *task_watch(int fd);
+/* Registers fd with the loop and a callback for its edges. 0 or -errno. */
+int task_watch_callback(int fd, void (*callback)(void));
+task_time task_clock_read(void);
+void task_timers_run(void);
+task_time task_timers_next(void);
+struct task *task_stack_new(size_t size);
+void task_stack_free(struct task *task);
+void task_stacks_drop(void);
+void task_offload_close(void);
+void task_signals_close(void);
+
+#endif

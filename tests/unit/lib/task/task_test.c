@@ -1,0 +1,278 @@
+/* The loop: order, waits, deadlines, cancellation, offload, events and the fake clock.
+ * SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "task/task.h"
+
+static char trace[64];
+static size_t trace_len;
+
+static void mark(char c)
+{
+	trace[trace_len++] = c;
+	trace[trace_len] = '\0';
+}
+
+static int open_loop(void **state)
+{
+	(void)state;
+	trace_len = 0;
+	trace[0] = '\0';
+	return task_loop_open();
+}
+
+static int close_loop(void **state)
+{
+	(void)state;
+	task_loop_close();
+	return 0;
+}
+
+static void yielding(void *arg)
+{
+	for (int i = 0; i < 3; i++) {
+		mark(*(const char *)arg);
+		task_yield();
+	}
+}
+
+static void test_tasks_take_turns(void **state)
+{
+	(void)state;
+	char a = 'a', b = 'b';
+	task_spawn("a", yielding, &a, 0);
+	task_spawn("b", yielding, &b, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "ababab");
+	assert_true(task_count() == 0);
+}
+
+struct pair {
+	int fd[2];
+	int status;
+};
+
+static void read_one(void *arg)
+{
+	struct pair *pair = arg;
+	char c;
+	while (recv(pair->fd[0], &c, 1, MSG_DONTWAIT) != 1) {
+		pair->status = task_wait_fd(pair->fd[0], TASK_READ, task_deadline(5000));
+		if (pair->status != 0)
+			return;
+	}
+	mark(c);
+}
+
+static void write_one(void *arg)
+{
+	struct pair *pair = arg;
+	task_sleep(10);
+	mark('w');
+	assert_int_equal(write(pair->fd[1], "r", 1), 1);
+}
+
+static void test_waits_for_a_descriptor(void **state)
+{
+	(void)state;
+	struct pair pair = {0};
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair.fd);
+	task_spawn("read", read_one, &pair, 0);
+	task_spawn("write", write_one, &pair, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "wr");
+	task_forget_fd(pair.fd[0]);
+	close(pair.fd[0]);
+	close(pair.fd[1]);
+}
+
+static void wait_short(void *arg)
+{
+	struct pair *pair = arg;
+	pair->status = task_wait_fd(pair->fd[0], TASK_READ, task_deadline(20));
+}
+
+static void test_deadline_passes(void **state)
+{
+	(void)state;
+	struct pair pair = {0};
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair.fd);
+	task_spawn("wait", wait_short, &pair, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_int_equal(pair.status, -ETIMEDOUT);
+	task_forget_fd(pair.fd[0]);
+	close(pair.fd[0]);
+	close(pair.fd[1]);
+}
+
+static struct task *victim;
+
+static void sleep_long(void *arg)
+{
+	int *status = arg;
+	*status = task_sleep(100000);
+	mark('s');
+	assert_int_equal(task_sleep(1), -ECANCELED);
+	assert_true(task_is_canceled());
+}
+
+static void cancel_victim(void *arg)
+{
+	(void)arg;
+	task_cancel(victim);
+}
+
+static void test_cancel_ends_every_wait(void **state)
+{
+	(void)state;
+	int status = 0;
+	victim = task_spawn("sleep", sleep_long, &status, 0);
+	task_spawn("cancel", cancel_victim, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_int_equal(status, -ECANCELED);
+	assert_string_equal(trace, "s");
+}
+
+static void block_thread(void *arg)
+{
+	usleep(20000);
+	*(int *)arg = 7;
+}
+
+static void offloading(void *arg)
+{
+	int value = 0;
+	task_offload(block_thread, &value);
+	assert_int_equal(value, 7);
+	mark(*(const char *)arg);
+}
+
+static void test_offload_lets_others_run(void **state)
+{
+	(void)state;
+	char a = 'a', x = 'x';
+	task_spawn("offload", offloading, &a, 0);
+	task_spawn("other", yielding, &x, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "xxxa");
+}
+
+static struct task_event event;
+
+static void wait_event(void *arg)
+{
+	assert_int_equal(task_event_wait(&event, TASK_FOREVER), 0);
+	mark(*(const char *)arg);
+}
+
+static void signal_event(void *arg)
+{
+	(void)arg;
+	task_event_signal_one(&event);
+	task_yield();
+	task_yield();
+	mark('|');
+	task_event_signal(&event);
+}
+
+static void test_events_wake_in_order(void **state)
+{
+	(void)state;
+	char a = 'a', b = 'b', c = 'c';
+	task_event_init(&event);
+	task_spawn("a", wait_event, &a, 0);
+	task_spawn("b", wait_event, &b, 0);
+	task_spawn("c", wait_event, &c, 0);
+	task_spawn("signal", signal_event, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "a|bc");
+}
+
+static void on_usr1(int signo)
+{
+	assert_int_equal(signo, SIGUSR1);
+	mark('u');
+	task_loop_stop();
+}
+
+static void raise_usr1(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGUSR1);
+	task_sleep(10000);
+}
+
+static void test_signals_come_on_the_loop(void **state)
+{
+	(void)state;
+	assert_int_equal(task_on_signal(SIGUSR1, on_usr1), 0);
+	task_spawn("raise", raise_usr1, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "u");
+}
+
+static void sleep_hour(void *arg)
+{
+	(void)arg;
+	assert_int_equal(task_sleep(3600 * 1000), 0);
+	mark('h');
+}
+
+static void advance(void *arg)
+{
+	(void)arg;
+	task_yield();
+	task_clock_advance(3599 * 1000);
+	task_yield();
+	task_yield();
+	mark('a');
+	task_clock_advance(1000);
+}
+
+static void test_fake_clock(void **state)
+{
+	(void)state;
+	task_clock_fake(1000);
+	task_spawn("hour", sleep_hour, NULL, 0);
+	task_spawn("advance", advance, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "ah");
+}
+
+static void short_nap(void *arg)
+{
+	task_sleep((int64_t)(intptr_t)arg);
+}
+
+static void test_thousands_of_tasks(void **state)
+{
+	(void)state;
+	for (intptr_t i = 0; i < 5000; i++)
+		assert_non_null(task_spawn("nap", short_nap, (void *)(i % 50), 16 * 1024));
+	assert_int_equal(task_loop_run(), 0);
+	assert_true(task_count() == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_tasks_take_turns, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_waits_for_a_descriptor, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_deadline_passes, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_cancel_ends_every_wait, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_offload_lets_others_run, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_events_wake_in_order, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_signals_come_on_the_loop, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_thousands_of_tasks, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_fake_clock, open_loop, close_loop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
