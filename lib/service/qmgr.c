@@ -20,6 +20,24 @@ static const struct field released_fields[] = {
 };
 MESSAGE_TYPE(queue_released_type, MESSAGE_QUEUE_RELEASED, 1, queue_released, released_fields);
 
+static const struct field place_fields[] = {
+	FIELD(FIELD_U64, queue_position, segment, 0),
+	FIELD(FIELD_U64, queue_position, offset, 0),
+	FIELD(FIELD_U64, queue_position, length, 0),
+};
+static MESSAGE_TYPE(place_type, 0, 1, queue_position, place_fields);
+
+static const struct field compact_fields[] = {
+	FIELD_LIST_OF(queue_compact, places, place_count, place_type, QUEUE_COMPACT_MAX),
+};
+MESSAGE_TYPE(queue_compact_type, MESSAGE_QUEUE_COMPACT, 1, queue_compact, compact_fields);
+
+static const struct field compacted_fields[] = {
+	FIELD(FIELD_U32, queue_compacted, status, 4096),
+	FIELD_LIST_OF(queue_compacted, places, place_count, place_type, QUEUE_COMPACT_MAX),
+};
+MESSAGE_TYPE(queue_compacted_type, MESSAGE_QUEUE_COMPACTED, 1, queue_compacted, compacted_fields);
+
 static const struct field list_fields[] = {
 	FIELD(FIELD_SPAN, queue_list, queue_id, LIMIT_QUEUE_ID),
 };

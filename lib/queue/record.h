@@ -1,0 +1,112 @@
+/* The bytes of the queue: framing with checksum, and the coding of an envelope and its recipients.
+ * Pure: no I/O. Foreign or torn bytes are refused, never trusted.
+ *
+ * A record, little endian, begins at a multiple of 8:
+ *   u32 magic, u16 type, u16 zero, u32 length of the body, u32 length of its head (<= length),
+ *   u64 epoch, u32 CRC-32C of the rest of the body, u32 CRC-32C of the 28 bytes before and the head;
+ *   then the body (head, rest) and zeros up to the next multiple of 8.
+ * epoch is a random number of the file; bytes that an earlier life of the file left do not match it.
+ * In a message the head is the envelope and the rest is the content.
+ *
+ * INVARIANT: content is stored with LF line ends and ends with an LF (unless it is empty). Sizes are
+ * counted so. smtp makes CRLF of LF while it doubles dots; a Maildir file is the content as it stands.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_QUEUE_RECORD_H
+#define TAMBO_QUEUE_RECORD_H
+
+#include "base/buf.h"
+
+#define RECORD_HEADER_SIZE 32
+#define RECORD_BODY_MAX (4u * 1024 * 1024)
+
+enum record_type {
+	RECORD_MESSAGE = 1,    /* journal: envelope and content */
+	RECORD_RECIPIENTS = 2, /* recipient file of one message: a run of recipients */
+	RECORD_LEDGER = 3,     /* ledger: one entry */
+};
+
+struct record_header {
+	uint32_t type, length, head_length;
+	uint64_t epoch;
+	uint32_t rest_crc, crc;
+};
+
+enum record_result {
+	RECORD_OK,
+	RECORD_END,  /* no record of this epoch begins here: the end of what was written */
+	RECORD_TORN, /* one begins here, but its bytes are not whole */
+};
+
+/* Bytes that a record with this body takes, header and padding included. */
+size_t record_size(size_t length);
+/* Fills the 32 bytes of the header of a record whose body is head, then rest. */
+void record_header_encode(uint32_t type, uint64_t epoch, struct span head, struct span rest,
+	unsigned char ret_bytes[RECORD_HEADER_SIZE]);
+/* Looks at 32 bytes (or fewer: RECORD_END). Checks magic, epoch and lengths, not the checksums. */
+enum record_result record_header_decode(struct span bytes, uint64_t epoch,
+	struct record_header *ret_header);
+/* Checks the head: header_bytes are the 32 bytes that were decoded. */
+bool record_check_head(const struct record_header *header, struct span header_bytes,
+	struct span head);
+bool record_check_rest(const struct record_header *header, struct span rest);
+/* The first record of bytes, both checksums checked; head and rest point into bytes. A record that
+ * does not end within bytes is RECORD_TORN. */
+enum record_result record_decode(struct span bytes, uint64_t epoch,
+	struct record_header *ret_header, struct span *ret_head, struct span *ret_rest);
+/* Appends a whole record, padding included, to a buffer. */
+void record_append(struct buf *out, uint32_t type, uint64_t epoch, struct span head,
+	struct span rest);
+
+/* The position of a record: what qmgr keeps of a message. length: of the whole record. */
+struct queue_position {
+	uint64_t segment, offset, length;
+};
+
+enum queue_flag {
+	QUEUE_SMTPUTF8 = 1,
+	QUEUE_8BITMIME = 2,
+	QUEUE_BOUNCE = 4,            /* a DSN of ours */
+	QUEUE_HELD = 8,              /* begins its life on hold */
+	QUEUE_REWRITE_LOCAL = 16,
+	QUEUE_LARGE_CONTENT = 32,    /* content is the file large/<id>, not in the record */
+	QUEUE_LARGE_RECIPIENTS = 64, /* recipients are in the file large/<id>.rcpt */
+};
+
+#define QUEUE_ADDRESS_MAX 2048      /* bytes of one address, original or orcpt */
+#define QUEUE_ATTRIBUTE_MAX 4096    /* bytes of one text attribute of an envelope */
+#define QUEUE_RECIPIENTS_INLINE_MAX (64 * 1024) /* encoded recipients above this: .rcpt file */
+#define QUEUE_RECIPIENTS_MAX 10000000
+
+struct queue_recipient {
+	struct span address;  /* final: after virtual aliases; local@domain, unquoted */
+	struct span original; /* as it was given; equal to address when nothing was rewritten */
+	struct span orcpt;    /* "type;decoded", "" for none */
+	uint32_t notify;      /* enum dsn_notify of service/cleanup.h; 0: default */
+};
+
+struct queue_envelope {
+	struct span queue_id, sender, envid;
+	struct span message_id; /* as logged */
+	struct span client_name, client_address, client_port, helo, protocol;
+	struct span sasl_method, sasl_username, sasl_sender;
+	struct span original_queue_id; /* a forward or a bounce: of the message it came from */
+	int64_t arrival_ms;     /* wall clock, UTC */
+	uint64_t size;          /* bytes of content */
+	uint32_t flags, dsn_return, origin;
+	uint32_t recipient_count;
+	struct span recipients; /* encoded (queue_recipient_append), empty when they have a file */
+	uint64_t recipients_epoch; /* of the .rcpt file */
+};
+
+/* False when a limit is broken or out overflows (out is as before). */
+bool queue_envelope_encode(const struct queue_envelope *envelope, struct buf *out);
+/* The head of a RECORD_MESSAGE; spans point into bytes. Unknown attributes are skipped. False when
+ * the bytes are not an envelope (queue id invalid, limits, lengths). */
+bool queue_envelope_decode(struct span bytes, struct queue_envelope *ret_envelope);
+
+/* Appends one recipient; false when a limit is broken or out overflows. */
+bool queue_recipient_append(struct buf *out, const struct queue_recipient *recipient);
+/* Takes the first recipient off *rest; false at the end, or (*rest not empty) on bad bytes. */
+bool queue_recipient_next(struct span *rest, struct queue_recipient *ret_recipient);
+
+#endif
