@@ -1,0 +1,159 @@
+/* The system calls a process may use, by what it is allowed to do. Everything else answers EPERM:
+ * a refused call is an error its caller handles, and shows in the log. What only an intruder wants
+ * (exec, ptrace, loading code into the kernel) is not in any list.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <linux/sched.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "sys/sandbox.h"
+#include "sys/sandbox_private.h"
+
+static const int always[] = {
+	/* bytes of what is open */
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
+	SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(fstat), SCMP_SYS(dup),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(fcntl), SCMP_SYS(pipe), SCMP_SYS(pipe2),
+	SCMP_SYS(sendfile), SCMP_SYS(splice), SCMP_SYS(fadvise64), SCMP_SYS(memfd_create),
+	SCMP_SYS(ftruncate), SCMP_SYS(fstatfs), SCMP_SYS(copy_file_range),
+	/* sockets that are open */
+	SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(shutdown),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	/* memory */
+	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise),
+	SCMP_SYS(brk), SCMP_SYS(mincore), SCMP_SYS(msync), SCMP_SYS(mlock), SCMP_SYS(munlock),
+	/* waiting, time */
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(epoll_create),
+	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timerfd_gettime), SCMP_SYS(signalfd4), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+	SCMP_SYS(alarm), SCMP_SYS(setitimer),
+	/* threads and signals */
+	SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list), SCMP_SYS(rseq),
+	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(membarrier), SCMP_SYS(gettid),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigtimedwait), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigsuspend),
+	SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(set_tid_address),
+	SCMP_SYS(arch_prctl),
+	/* itself */
+	SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+	SCMP_SYS(getegid), SCMP_SYS(getgroups), SCMP_SYS(getresuid), SCMP_SYS(getresgid),
+	SCMP_SYS(getrandom), SCMP_SYS(getrlimit), SCMP_SYS(getrusage), SCMP_SYS(times),
+	SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getcpu), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
+static const int opening[] = {
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
+	SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(statfs),
+	SCMP_SYS(getcwd), SCMP_SYS(chdir), SCMP_SYS(fchdir), SCMP_SYS(inotify_init1),
+	SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch), SCMP_SYS(flock),
+};
+
+static const int changing[] = {
+	SCMP_SYS(creat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
+	SCMP_SYS(renameat2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(link),
+	SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(truncate),
+	SCMP_SYS(fallocate), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(syncfs),
+	SCMP_SYS(sync_file_range), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
+	SCMP_SYS(fchown), SCMP_SYS(chown), SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(utime),
+	SCMP_SYS(utimes), SCMP_SYS(utimensat), SCMP_SYS(futimesat), SCMP_SYS(umask),
+	SCMP_SYS(mlock2), SCMP_SYS(fgetxattr), SCMP_SYS(fsetxattr),
+};
+
+static int add_list(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+		if (error != 0 && error != -EDOM) /* -EDOM: not a call of this architecture */
+			return error;
+	}
+	return 0;
+}
+
+static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
+}
+
+static int add_sockets(scmp_filter_ctx filter, unsigned allow)
+{
+	int error = allow_if(filter, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	if (error == 0 && (allow & (SANDBOX_CONNECT | SANDBOX_LOCAL)))
+		error = allow_if(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	if (error == 0 && (allow & (SANDBOX_CONNECT | SANDBOX_LOCAL)))
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+	if (error != 0 || !(allow & SANDBOX_CONNECT))
+		return error;
+	error = allow_if(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
+	return error;
+}
+
+/* Threads of its own, signals to itself, and the harmless parts of calls with many faces. */
+static int add_narrow(scmp_filter_ctx filter)
+{
+	unsigned long pid = (unsigned long)getpid();
+	int error = allow_if(filter, SCMP_SYS(clone),
+		SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	/* glibc falls back to clone(), whose flags can be looked at. */
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, pid));
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(kill), SCMP_A0(SCMP_CMP_EQ, pid));
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+	if (error == 0)
+		error = allow_if(filter, SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+	/* prlimit64 to read (no new limit), and of itself only */
+	struct scmp_arg_cmp self_read[] = {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)};
+	if (error == 0)
+		error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, self_read);
+	return error;
+}
+
+int sandbox_seccomp(unsigned allow)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	if (filter == NULL)
+		return -ENOMEM;
+	int error = add_list(filter, always, ARRAY_LEN(always));
+	if (error == 0 && (allow & SANDBOX_OPEN))
+		error = add_list(filter, opening, ARRAY_LEN(opening));
+	if (error == 0 && (allow & SANDBOX_CHANGE))
+		error = add_list(filter, changing, ARRAY_LEN(changing));
+	if (error == 0 && !(allow & SANDBOX_OPEN)) {
+		/* fstat() of newer C libraries is newfstatat(fd, "", AT_EMPTY_PATH) */
+		error = allow_if(filter, SCMP_SYS(newfstatat),
+			SCMP_A3(SCMP_CMP_MASKED_EQ, 0x1000, 0x1000));
+	}
+	if (error == 0)
+		error = add_sockets(filter, allow);
+	if (error == 0)
+		error = add_narrow(filter);
+	if (error == 0)
+		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (error == 0)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	return error;
+}
