@@ -32,6 +32,7 @@ struct daemon_spec {
 	const char *name;
 	unsigned rights;        /* enum daemon_right */
 	unsigned worker_rights; /* the same for a process started as a per-uid worker */
+	unsigned command_rights; /* the same for a worker that runs commands (role "command") */
 	bool chroot;            /* may live in an empty root directory */
 	/* Parameters whose value names files (or maps) that only root can read, such as
 	 * "smtpd_tls_key_file": master opens them and daemon_open_file finds them. NULL-terminated;
@@ -52,7 +53,11 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv);
 /* --- for the rooms, once running --- */
 struct conf *daemon_conf(void);
 const char *daemon_service(void); /* name column of the master.cf line, such as "submission" */
-bool daemon_is_worker(void);
+/* DAEMON_SERVICE: what master.cf names. DAEMON_WORKER: holds one uid's files. DAEMON_COMMAND: a
+ * worker of one uid that may run commands (|command of aliases and .forward). */
+enum daemon_role { DAEMON_SERVICE, DAEMON_WORKER, DAEMON_COMMAND };
+enum daemon_role daemon_role(void);
+bool daemon_is_worker(void); /* either kind */
 uid_t daemon_worker_uid(void);
 bool daemon_is_stopping(void);
 
@@ -62,6 +67,9 @@ struct channel *daemon_connect(const char *service, task_time deadline);
 /* A channel to the worker of that service and uid, started when there is none (only services that
  * master's table allows). -EACCES: uid 0, below first_valid_uid, or not allowed. */
 int daemon_connect_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
+	struct channel **ret_channel);
+/* The same for a worker that may run commands; only the fronts of "local" may ask. */
+int daemon_connect_command_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
 	struct channel **ret_channel);
 
 /* A pool of idle channels to one service, reused last in first out. */
