@@ -1,0 +1,67 @@
+/* The inside of struct route, for the files of this layer.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_ROUTE_ROUTE_PRIVATE_H
+#define TAMBO_ROUTE_ROUTE_PRIVATE_H
+
+#include <netinet/in.h>
+
+#include "route/address_lookup.h"
+#include "route/route.h"
+
+/* "transport:nexthop" taken apart; either may be "". */
+struct route_target {
+	char *transport, *nexthop;
+};
+
+struct own_address {
+	int family;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+};
+
+struct route {
+	struct match_list *mydestination, *alias_domains, *mailbox_domains, *relay_domains;
+	struct map_list *local_recipients, *aliases, *mailboxes, *relay_recipients, *accounts;
+	struct map_list *transports, *sender_transports, *sender_relayhosts;
+	struct route_target local, mailbox, relay, fallback;
+	char *relayhost, *hostname, *origin, *delimiters;
+	char *empty_recipient, *empty_sender_transport, *empty_sender_relayhost;
+	bool percent_hack, bang_path, show_table_name, transport_parents_bare;
+	struct own_address *own;
+	size_t own_count;
+	struct buf warned; /* domains that a warning was given for, '\n' behind each */
+};
+
+/* Where an address leads after the routes through local domains are followed. */
+struct route_place {
+	struct buf address; /* local@domain, the domain in lower case; no '@': just a local part */
+	enum route_class class;
+	bool routed;        /* non-local, and the local part looks like a route */
+};
+/* False: a table could not be asked. The place is to be freed with buf_done(&place->address). */
+bool route_follow(struct route *route, struct span address, struct route_place *ret_place);
+struct span route_address_domain(struct span address);
+
+/* transport_maps for an address (domain in lower case). MAP_FOUND: either part may be "": no change.
+ * The target is to be freed with route_target_done. */
+enum map_result route_transport_lookup(struct route *route, struct span address,
+	struct route_target *ret_target);
+
+/* Own addresses by inet_interfaces and proxy_interfaces. 0 or -errno. */
+int route_own_addresses(struct route *route, const char *interfaces, const char *proxies);
+/* address_lookup with this instance's delimiters; the keys without domain when the domain is local or
+ * myorigin. */
+enum map_result route_lookup(struct route *route, struct map_list *maps, struct span address,
+	struct buf *ret_value, struct span *ret_extension);
+/* "transport:nexthop" -> heap strings. */
+void route_target_parse(struct span text, struct route_target *ret_target);
+void route_target_done(struct route_target *target);
+/* domain: "[192.0.2.1]" or "[IPv6:...]" */
+bool route_is_own_literal(const struct route *route, struct span domain);
+
+/* Cuts a leading "5.1.1 " off text; dsn gets it, or the default. */
+struct span route_cut_dsn(struct span text, const char *default_dsn, char dsn[12]);
+
+#endif
