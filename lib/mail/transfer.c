@@ -1,0 +1,210 @@
+/* Content-Transfer-Encodings. See transfer.h.
+ * SPDX-License-Identifier: ISC */
+#include "mail/transfer.h"
+
+#include "base/ascii.h"
+#include "base/base64.h"
+#include "base/check.h"
+
+#define QP_LINE_MAX 76
+#define BASE64_LINE_BYTES 57 /* 76 characters */
+
+enum transfer_encoding transfer_encoding_parse(struct span value)
+{
+	static const struct {
+		const char *name;
+		enum transfer_encoding encoding;
+	} names[] = {
+		{"7bit", TRANSFER_7BIT}, {"8bit", TRANSFER_8BIT}, {"binary", TRANSFER_BINARY},
+		{"quoted-printable", TRANSFER_QUOTED_PRINTABLE}, {"base64", TRANSFER_BASE64},
+	};
+	value = span_trim(value);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (span_equal_nocase(value, span_from_cstr(names[i].name)))
+			return names[i].encoding;
+	return value.len == 0 ? TRANSFER_7BIT : TRANSFER_UNKNOWN;
+}
+
+void transfer_decoder_init(struct transfer_decoder *decoder, enum transfer_encoding encoding)
+{
+	*decoder = (struct transfer_decoder){.encoding = encoding};
+}
+
+static int base64_value(char c)
+{
+	if (ascii_is_upper(c))
+		return c - 'A';
+	if (ascii_is_lower(c))
+		return c - 'a' + 26;
+	if (ascii_is_digit(c))
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Padding ends a run; another one may follow (joined base64 texts exist). */
+static void base64_step(struct transfer_decoder *d, char c, struct buf *out)
+{
+	int value = base64_value(c);
+	if (c == '=')
+		d->bit_count = 0;
+	if (value < 0)
+		return;
+	d->bits = d->bits << 6 | (uint32_t)value;
+	d->bit_count += 6;
+	if (d->bit_count >= 8) {
+		d->bit_count -= 8;
+		buf_append_char(out, (char)(d->bits >> d->bit_count & 0xff));
+	}
+}
+
+static void qp_flush(struct transfer_decoder *d, struct buf *out)
+{
+	buf_append_bytes(out, d->held, d->held_len);
+	d->held_len = 0;
+}
+
+static void qp_hold(struct transfer_decoder *d, char c, struct buf *out)
+{
+	if (d->held_len == sizeof d->held)
+		qp_flush(d, out);
+	d->held[d->held_len++] = c;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void qp_plain(struct transfer_decoder *d, char c, struct buf *out)
+{
+	if (c == '=' || is_blank(c))
+		qp_hold(d, c, out);
+	else
+		buf_append_char(out, c);
+}
+
+/* Something is held that begins with '='. */
+static void qp_escape(struct transfer_decoder *d, char c, struct buf *out)
+{
+	int first = d->held_len > 1 ? ascii_hex_value(d->held[1]) : -1;
+	if (first >= 0 && ascii_hex_value(c) >= 0) {
+		buf_append_char(out, (char)(first * 16 + ascii_hex_value(c)));
+		d->held_len = 0;
+	} else if (first < 0 && c == '\n') {
+		d->held_len = 0;
+	} else if (first < 0 && (is_blank(c) || c == '\r')) {
+		qp_hold(d, c, out);
+	} else if (d->held_len == 1 && ascii_hex_value(c) >= 0) {
+		qp_hold(d, c, out);
+	} else {
+		qp_flush(d, out);
+		qp_plain(d, c, out);
+	}
+}
+
+static void qp_step(struct transfer_decoder *d, char c, struct buf *out)
+{
+	if (d->held_len > 0 && d->held[0] == '=') {
+		qp_escape(d, c, out);
+		return;
+	}
+	if (d->held_len > 0 && !is_blank(c)) {
+		if (c == '\r' || c == '\n')
+			d->held_len = 0;
+		qp_flush(d, out);
+	}
+	qp_plain(d, c, out);
+}
+
+void transfer_decode(struct transfer_decoder *decoder, struct span bytes, struct buf *out)
+{
+	switch (decoder->encoding) {
+	case TRANSFER_BASE64:
+		for (size_t i = 0; i < bytes.len; i++)
+			base64_step(decoder, bytes.ptr[i], out);
+		return;
+	case TRANSFER_QUOTED_PRINTABLE:
+		for (size_t i = 0; i < bytes.len; i++)
+			qp_step(decoder, bytes.ptr[i], out);
+		return;
+	case TRANSFER_7BIT:
+	case TRANSFER_8BIT:
+	case TRANSFER_BINARY:
+	case TRANSFER_UNKNOWN:
+		buf_append(out, bytes);
+		return;
+	}
+}
+
+void transfer_decode_end(struct transfer_decoder *decoder, struct buf *out)
+{
+	/* A soft line break or white space at the very end stands for nothing. */
+	if (decoder->held_len > 1 && decoder->held[0] == '=' && ascii_hex_value(decoder->held[1]) >= 0)
+		qp_flush(decoder, out);
+	decoder->held_len = 0;
+	decoder->bit_count = 0;
+}
+
+void transfer_decode_all(enum transfer_encoding encoding, struct span bytes, struct buf *out)
+{
+	struct transfer_decoder decoder;
+	transfer_decoder_init(&decoder, encoding);
+	transfer_decode(&decoder, bytes, out);
+	transfer_decode_end(&decoder, out);
+}
+
+void transfer_encode_base64(struct span bytes, const char *line_end, struct buf *out)
+{
+	while (bytes.len > 0) {
+		base64_encode(span_head(bytes, BASE64_LINE_BYTES), out);
+		buf_append_cstr(out, line_end);
+		bytes = span_skip(bytes, BASE64_LINE_BYTES);
+	}
+}
+
+static bool at_line_end(struct span text, size_t i)
+{
+	return i == text.len || text.ptr[i] == '\n' ||
+		(text.ptr[i] == '\r' && i + 1 < text.len && text.ptr[i + 1] == '\n');
+}
+
+static bool qp_must_encode(struct span text, size_t i, size_t column)
+{
+	char c = text.ptr[i];
+	if (is_blank(c))
+		return at_line_end(text, i + 1);
+	if (column == 0 && c == '.')
+		return at_line_end(text, i + 1);
+	if (column == 0 && c == 'F')
+		return span_starts_with(span_skip(text, i), SPAN("From "));
+	return !ascii_is_graph(c) || c == '=';
+}
+
+void transfer_encode_quoted_printable(struct span text, const char *line_end, struct buf *out)
+{
+	size_t column = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (at_line_end(text, i)) {
+			i += text.ptr[i] == '\r';
+			buf_append_cstr(out, line_end);
+			column = 0;
+			continue;
+		}
+		size_t width = qp_must_encode(text, i, column) ? 3 : 1;
+		if (column + width > QP_LINE_MAX - 1 && !at_line_end(text, i + 1)) {
+			buf_append_char(out, '=');
+			buf_append_cstr(out, line_end);
+			column = 0;
+			width = qp_must_encode(text, i, column) ? 3 : 1;
+		} else if (column + width > QP_LINE_MAX) {
+			buf_append_char(out, '=');
+			buf_append_cstr(out, line_end);
+			column = 0;
+		}
+		if (width == 3)
+			buf_append_format(out, "=%02X", (unsigned char)text.ptr[i]);
+		else
+			buf_append_char(out, text.ptr[i]);
+		column += width;
+	}
+}
