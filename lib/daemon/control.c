@@ -82,7 +82,7 @@ int control_receive(int socket_fd, struct control_message *ret_message, int *ret
 		.msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
 	ssize_t n;
 	do {
-		n = recvmsg(socket_fd, &header, MSG_CMSG_CLOEXEC);
+		n = recvmsg(socket_fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;

@@ -1,0 +1,202 @@
+/* The order of events in the life of a process: arguments, log, configuration, files of root,
+ * prepare, walls, loop, ready, serve, stop.
+ * SPDX-License-Identifier: ISC */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/table.h"
+#include "daemon/daemon_private.h"
+#include "sys/file_access.h"
+
+#define SIGNAL_STOP_MS 30000
+
+struct daemon_state daemon_state;
+
+static void stop_on_signal(int signo)
+{
+	(void)signo;
+	serve_stop(SIGNAL_STOP_MS);
+}
+
+static void open_log(const char *syslog_name)
+{
+	const struct daemon_arguments *arguments = &daemon_state.arguments;
+	char tag[128];
+	snprintf(tag, sizeof tag, "%s/%s", syslog_name,
+		arguments->program == NULL ? daemon_state.spec->name : arguments->program);
+	int fd = arguments->log_kind == LOG_SINK_STDERR ? STDERR_FILENO : CONTROL_LOG_FD;
+	log_sink_open(tag, arguments->log_kind, fd);
+	if (arguments->verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+}
+
+static int load_configuration(void)
+{
+	const struct daemon_arguments *arguments = &daemon_state.arguments;
+	char *error = NULL;
+	daemon_state.conf = conf_load(arguments->config_dir, arguments->service, arguments->overrides,
+		arguments->override_count, &error);
+	if (daemon_state.conf == NULL) {
+		open_log("postfix");
+		log_fatal(NULL, "%s", error);
+		free(error);
+		return -EINVAL;
+	}
+	open_log(conf_get(daemon_state.conf, "syslog_name"));
+	return 0;
+}
+
+static int prepare(void)
+{
+	int error = link_open_private_files();
+	if (error != 0) {
+		log_fatal(NULL, "master does not hand over files: %s", strerror(-error));
+		return error;
+	}
+	if (daemon_state.spec->prepare != NULL)
+		error = daemon_state.spec->prepare(daemon_state.conf);
+	if (error != 0)
+		log_fatal(NULL, "cannot start: %s", strerror(-error));
+	if (error == 0)
+		error = link_tell_watched();
+	return error;
+}
+
+static void run_start(void *arg)
+{
+	(void)arg;
+	daemon_state.spec->start();
+	daemon_work_end();
+}
+
+static int start_loop(void)
+{
+	int error = task_loop_open();
+	if (error != 0)
+		return error;
+	task_on_signal(SIGTERM, stop_on_signal);
+	link_start();
+	if (daemon_state.spec->start != NULL) {
+		daemon_work_begin();
+		if (task_spawn("start", run_start, NULL, 0) == NULL)
+			return -ENOMEM;
+	}
+	return serve_start();
+}
+
+static void set_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* a ^C in start-fg goes to master, which stops us in order */
+}
+
+/* What master handed over must not reach a command that a worker runs. */
+static void close_on_exec(void)
+{
+	int end = CONTROL_LISTEN_FD + (int)daemon_state.arguments.listen_count;
+	for (int fd = CONTROL_FD; fd < end; fd++)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void seed_tables(void)
+{
+	uint8_t key[16];
+	if (getrandom(key, sizeof key, 0) == (ssize_t)sizeof key)
+		table_seed(key);
+}
+
+int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
+{
+	struct stat st;
+	daemon_state.spec = spec;
+	if (fstat(CONTROL_FD, &st) < 0 || !S_ISSOCK(st.st_mode) ||
+		daemon_arguments_parse(argc, argv, &daemon_state.arguments) != 0) {
+		fprintf(stderr, "%s: this program is run by master; see tambo(8)\n", spec->name);
+		return EXIT_FAILURE;
+	}
+	umask(077);
+	close_on_exec();
+	set_signals();
+	seed_tables();
+	if (load_configuration() != 0 || prepare() != 0 || walls_close() != 0)
+		return EXIT_FAILURE;
+	int error = start_loop();
+	if (error == 0) {
+		link_send_ready();
+		error = task_loop_run();
+	}
+	if (error != 0)
+		log_fatal(NULL, "cannot run: %s", strerror(-error));
+	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+struct conf *daemon_conf(void)
+{
+	return daemon_state.conf;
+}
+
+const char *daemon_service(void)
+{
+	return daemon_state.arguments.service == NULL ? "" : daemon_state.arguments.service;
+}
+
+enum daemon_role daemon_role(void)
+{
+	return daemon_state.arguments.role;
+}
+
+bool daemon_is_worker(void)
+{
+	return daemon_role() != DAEMON_SERVICE;
+}
+
+uid_t daemon_worker_uid(void)
+{
+	return geteuid();
+}
+
+bool daemon_is_stopping(void)
+{
+	return daemon_state.stopping;
+}
+
+int daemon_open_file(const char *path)
+{
+	return file_open_read(path);
+}
+
+int daemon_read_file(const char *path, size_t max, struct buf *out)
+{
+	int fd = file_open_read(path);
+	if (fd < 0)
+		return fd;
+	size_t start = out->len;
+	int error = 0;
+	for (;;) {
+		char bytes[4096];
+		ssize_t n = read(fd, bytes, sizeof bytes);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			error = -errno;
+		if (n <= 0)
+			break;
+		buf_append_bytes(out, bytes, (size_t)n);
+		if (out->overflow || out->len - start > max) {
+			error = -EFBIG;
+			break;
+		}
+	}
+	close(fd);
+	return error;
+}

@@ -1,0 +1,146 @@
+/* Formats a finished log line for file or syslog and writes it with one call, so that the lines of
+ * many processes do not mix.
+ * SPDX-License-Identifier: ISC */
+#include "daemon/log_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TAG_MAX 128
+#define FACILITY_MAIL (2 << 3)
+
+static char sink_tag[TAG_MAX];
+static char sink_host[256];
+static enum log_sink_kind sink_kind;
+static int sink_fd = -1;
+static bool sink_lost, sink_copy;
+static void (*sink_on_loss)(void);
+
+static int severity(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_DEBUG:
+	case LOG_LEVEL_INFO:
+		return 6;
+	case LOG_LEVEL_WARNING:
+		return 4;
+	case LOG_LEVEL_ERROR:
+		return 3;
+	case LOG_LEVEL_FATAL:
+	case LOG_LEVEL_PANIC:
+		return 2;
+	}
+	return 6;
+}
+
+/* "Nov  2 07:08:09": RFC 3164 section 4.1.2, independent of the locale. */
+static void format_time(char *out, size_t size)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t now = time(NULL);
+	struct tm tm;
+	localtime_r(&now, &tm);
+	snprintf(out, size, "%.3s %2d %02d:%02d:%02d", months + 3 * tm.tm_mon, tm.tm_mday, tm.tm_hour,
+		tm.tm_min, tm.tm_sec);
+}
+
+static void write_line(enum log_level level, const char *line, size_t len)
+{
+	char out[LOG_LINE_MAX + TAG_MAX + sizeof sink_host + 64];
+	char stamp[32];
+	int n;
+	format_time(stamp, sizeof stamp);
+	if (sink_kind == LOG_SINK_SYSLOG)
+		n = snprintf(out, sizeof out, "<%d>%s %s[%d]: %.*s", FACILITY_MAIL | severity(level), stamp,
+			sink_tag, (int)getpid(), (int)len, line);
+	else
+		n = snprintf(out, sizeof out, "%s %s %s[%d]: %.*s\n", stamp, sink_host, sink_tag,
+			(int)getpid(), (int)len, line);
+	if (n <= 0 || (size_t)n >= sizeof out)
+		return;
+	int fd = sink_fd >= 0 ? sink_fd : STDERR_FILENO;
+	ssize_t written = sink_kind == LOG_SINK_SYSLOG
+		? send(fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT)
+		: write(fd, out, (size_t)n);
+	if (written < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOSPC && !sink_lost) {
+		sink_lost = true;
+		if (sink_on_loss != NULL)
+			sink_on_loss();
+	}
+}
+
+static void sink(enum log_level level, const char *line, size_t len)
+{
+	int error = errno; /* a caller may print it in two lines */
+	if (sink_copy)
+		fprintf(stderr, "%s: %.*s\n", sink_tag, (int)len, line);
+	if (!(sink_copy && sink_kind == LOG_SINK_STDERR))
+		write_line(level, line, len);
+	errno = error;
+}
+
+void log_sink_open(const char *tag, enum log_sink_kind kind, int fd_take)
+{
+	/* Behind chroot the C library would look for /etc/localtime again, and find UTC. */
+	setenv("TZ", ":/etc/localtime", 0);
+	tzset();
+	snprintf(sink_tag, sizeof sink_tag, "%s", tag);
+	if (gethostname(sink_host, sizeof sink_host - 1) < 0 || sink_host[0] == '\0')
+		snprintf(sink_host, sizeof sink_host, "localhost");
+	sink_host[strcspn(sink_host, ".")] = '\0';
+	sink_kind = kind;
+	sink_fd = fd_take;
+	log_set_sink(sink);
+}
+
+void log_sink_replace(enum log_sink_kind kind, int fd_take)
+{
+	if (sink_fd >= 0 && sink_fd != fd_take && sink_fd > STDERR_FILENO)
+		close(sink_fd);
+	sink_kind = kind;
+	sink_fd = fd_take;
+	sink_lost = false;
+}
+
+void log_sink_on_loss(void (*lost)(void))
+{
+	sink_on_loss = lost;
+}
+
+void log_sink_copy_to_stderr(bool copy)
+{
+	sink_copy = copy;
+}
+
+int log_sink_open_file(const char *path)
+{
+	int fd;
+	if (strcmp(path, "/dev/stdout") == 0)
+		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	else if (strcmp(path, "/dev/stderr") == 0)
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	else
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+int log_sink_open_syslog(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+		int error = errno;
+		close(fd);
+		return -error;
+	}
+	return fd;
+}

@@ -1,0 +1,180 @@
+/* Clients of listening sockets and internal peers: one task each, counted, so that a stopping
+ * process knows when it is done and an idle one can say so.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "daemon/daemon_private.h"
+
+#define SESSION_STACK 0 /* the default */
+
+static struct task *accept_tasks[DAEMON_LISTEN_MAX];
+static struct task_event session_ended;
+static struct task_timer idle_timer, stop_timer;
+
+struct client {
+	int fd;
+	struct address address;
+};
+
+struct peer {
+	int fd;
+	char name[64];
+};
+
+static void end_loop(void *arg)
+{
+	(void)arg;
+	if (daemon_state.work > 0)
+		log_info(NULL, "stopping with %zu sessions open", daemon_state.work);
+	task_loop_stop();
+}
+
+static void say_idle(void *arg)
+{
+	(void)arg;
+	if (daemon_state.work > 0)
+		return;
+	link_send_idle(link_served());
+	task_timer_start(&idle_timer, daemon_state.arguments.idle_ms, say_idle, NULL);
+}
+
+void daemon_work_begin(void)
+{
+	daemon_state.work++;
+	task_timer_stop(&idle_timer);
+}
+
+void daemon_work_end(void)
+{
+	if (--daemon_state.work > 0)
+		return;
+	if (daemon_state.stopping)
+		task_loop_stop();
+	else if (daemon_state.arguments.idle_ms > 0)
+		task_timer_start(&idle_timer, daemon_state.arguments.idle_ms, say_idle, NULL);
+}
+
+static void run_session(void *arg)
+{
+	struct client client = *(struct client *)arg;
+	free(arg);
+	daemon_state.spec->session(client.fd, &client.address);
+	daemon_state.sessions--;
+	task_event_signal(&session_ended);
+	daemon_work_end();
+}
+
+static void start_session(int fd_take, const struct address *address)
+{
+	struct client *client = NEW(struct client);
+	client->fd = fd_take;
+	client->address = *address;
+	daemon_state.sessions++;
+	daemon_work_begin();
+	if (task_spawn("session", run_session, client, SESSION_STACK) != NULL)
+		return;
+	log_warning(NULL, "no memory for a session");
+	close(fd_take);
+	free(client);
+	daemon_state.sessions--;
+	daemon_work_end();
+}
+
+static bool is_full(void)
+{
+	size_t limit = daemon_state.arguments.session_limit;
+	return limit > 0 && daemon_state.sessions >= limit;
+}
+
+static void accept_clients(void *arg)
+{
+	size_t index = (size_t)(uintptr_t)arg;
+	int listen_fd = CONTROL_LISTEN_FD + (int)index;
+	bool warned = false;
+	while (!task_is_canceled()) {
+		if (is_full()) {
+			if (!warned)
+				log_warning(NULL, "service \"%s\" has reached its process limit \"%zu\": new clients may "
+					"experience noticeable delays", daemon_service(),
+					daemon_state.arguments.session_limit);
+			warned = true;
+			(void)task_event_wait(&session_ended, TASK_FOREVER);
+			continue;
+		}
+		struct address address;
+		int fd = socket_accept(listen_fd, TASK_FOREVER, &address);
+		if (fd >= 0)
+			start_session(fd, &address);
+		else if (fd != -EMFILE && fd != -ENFILE && fd != -ECONNABORTED && fd != -ECANCELED)
+			(void)task_sleep(100);
+	}
+	task_forget_fd(listen_fd);
+	close(listen_fd);
+	accept_tasks[index] = NULL;
+}
+
+int serve_start(void)
+{
+	task_event_init(&session_ended);
+	if (daemon_state.arguments.idle_ms > 0)
+		task_timer_start(&idle_timer, daemon_state.arguments.idle_ms, say_idle, NULL);
+	if (daemon_state.spec->session == NULL)
+		return 0;
+	for (size_t i = 0; i < daemon_state.arguments.listen_count; i++) {
+		int error = socket_set_nonblocking(CONTROL_LISTEN_FD + (int)i);
+		if (error != 0)
+			return error;
+		accept_tasks[i] = task_spawn("accept", accept_clients, (void *)(uintptr_t)i, 0);
+		if (accept_tasks[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void run_peer(void *arg)
+{
+	struct peer peer = *(struct peer *)arg;
+	free(arg);
+	daemon_state.spec->serve(channel_new(peer.fd), peer.name);
+	daemon_work_end();
+}
+
+void serve_peer(int fd_take, const char *name)
+{
+	if (daemon_state.spec->serve == NULL || daemon_state.stopping) {
+		close(fd_take);
+		return;
+	}
+	struct peer *peer = NEW(struct peer);
+	peer->fd = fd_take;
+	size_t len = strnlen(name, sizeof peer->name - 1);
+	memcpy(peer->name, name, len);
+	daemon_work_begin();
+	if (task_spawn("serve", run_peer, peer, 0) != NULL)
+		return;
+	log_warning(NULL, "no memory for a peer");
+	close(fd_take);
+	free(peer);
+	daemon_work_end();
+}
+
+/* A second call may shorten the time that is left. */
+void serve_stop(int64_t ms)
+{
+	bool first = !daemon_state.stopping;
+	daemon_state.stopping = true;
+	task_timer_stop(&idle_timer);
+	if (first) {
+		for (size_t i = 0; i < DAEMON_LISTEN_MAX; i++)
+			if (accept_tasks[i] != NULL)
+				task_cancel(accept_tasks[i]);
+		pool_drop_all();
+		if (daemon_state.spec->stop != NULL)
+			daemon_state.spec->stop();
+	}
+	task_timer_start(&stop_timer, daemon_state.work == 0 ? 0 : ms, end_loop, NULL);
+}

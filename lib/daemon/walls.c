@@ -1,0 +1,154 @@
+/* Turns a room's rights into walls. PRIV: a process that master started as root comes here with an
+ * unprivileged uid and, when it lives in an empty root, with CAP_SYS_CHROOT alone; that is used once
+ * and given up before the first byte of a stranger is read.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "daemon/daemon_private.h"
+#include "sys/file_access.h"
+#include "sys/sandbox.h"
+
+#define FOLDERS_MAX 128
+
+struct folder_list {
+	struct sandbox_folder items[FOLDERS_MAX];
+	size_t count;
+};
+
+static unsigned rights_now(void)
+{
+	const struct daemon_spec *spec = daemon_state.spec;
+	switch (daemon_role()) {
+	case DAEMON_SERVICE:
+		return spec->rights;
+	case DAEMON_WORKER:
+		return spec->worker_rights;
+	case DAEMON_COMMAND:
+		return spec->command_rights;
+	}
+	return 0;
+}
+
+/* Faces the network, opens nothing: also where chroot is not to be had. */
+static bool is_sealed(void)
+{
+	return daemon_state.spec->chroot && daemon_role() == DAEMON_SERVICE;
+}
+
+static int enter_empty_root(void)
+{
+	if (fcntl(CONTROL_ROOT_FD, F_GETFD) < 0)
+		return 0;
+	int error = 0;
+	if (fchdir(CONTROL_ROOT_FD) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		error = -errno;
+	close(CONTROL_ROOT_FD);
+	return error;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+	memset(none, 0, sizeof none);
+	/* Without the ambient set (old kernels) there is nothing to clear. */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+static void add_folder(struct folder_list *list, const char *path, bool write)
+{
+	if (path == NULL || path[0] == '\0' || list->count == FOLDERS_MAX)
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].write == write && strcmp(list->items[i].path, path) == 0)
+			return;
+	list->items[list->count++] = (struct sandbox_folder){memory_dup_cstr(path), write};
+}
+
+/* Tables are replaced by renaming a new file into their folder, so the folder is what is allowed. */
+static void add_table_folders(struct folder_list *list)
+{
+	for (size_t i = 0; i < file_watched_count(); i++) {
+		char *path = memory_dup_cstr(file_watched_at(i));
+		add_folder(list, dirname(path), false);
+		free(path);
+	}
+}
+
+static void collect_folders(unsigned rights, struct folder_list *list)
+{
+	static const char *const system_folders[] = {
+		"/etc", "/usr", "/lib", "/lib64", "/bin", "/var/lib/extrausers", "/run/systemd/userdb",
+		"/run/systemd/resolve", "/run/nscd", "/run/resolvconf", "/proc", "/dev/random",
+		"/dev/urandom",
+	};
+	if (is_sealed())
+		return;
+	for (size_t i = 0; i < sizeof system_folders / sizeof system_folders[0]; i++)
+		add_folder(list, system_folders[i], false);
+	add_folder(list, "/dev/null", true);
+	add_folder(list, daemon_state.arguments.config_dir, false);
+	add_table_folders(list);
+	if (rights & DAEMON_QUEUE)
+		add_folder(list, conf_get(daemon_state.conf, "queue_directory"), true);
+	if (rights & DAEMON_DATA)
+		add_folder(list, conf_get(daemon_state.conf, "data_directory"), true);
+}
+
+static unsigned calls_allowed(unsigned rights)
+{
+	unsigned allow = 0;
+	if (rights & DAEMON_NETWORK_OUT)
+		allow |= SANDBOX_CONNECT;
+	if (rights & (DAEMON_QUEUE | DAEMON_DATA | DAEMON_FILES))
+		allow |= SANDBOX_OPEN | SANDBOX_CHANGE;
+	if (rights & DAEMON_PASSWORDS)
+		allow |= SANDBOX_OPEN | SANDBOX_LOCAL;
+	if (!is_sealed() && daemon_role() == DAEMON_SERVICE)
+		allow |= SANDBOX_OPEN | SANDBOX_LOCAL;
+	return allow;
+}
+
+static int enter_sandbox(unsigned rights)
+{
+	struct folder_list list = {.count = 0};
+	const char *warning = NULL;
+	collect_folders(rights, &list);
+	struct sandbox sandbox = {
+		.allow = calls_allowed(rights),
+		.any_folder = (rights & DAEMON_FILES) != 0,
+		.folders = list.items,
+		.folder_count = list.count,
+	};
+	int error = sandbox_enter(&sandbox, &warning);
+	if (warning != NULL)
+		log_debug(NULL, "%s", warning); /* master says it once for all */
+	for (size_t i = 0; i < list.count; i++)
+		free((void *)(uintptr_t)list.items[i].path);
+	return error;
+}
+
+int walls_close(void)
+{
+	unsigned rights = rights_now();
+	if (is_sealed())
+		file_access_seal();
+	int error = is_sealed() ? enter_empty_root() : 0;
+	if (error != 0)
+		log_fatal(NULL, "cannot enter the empty root directory: %s", strerror(-error));
+	if (error == 0 && (error = drop_capabilities()) != 0)
+		log_fatal(NULL, "cannot drop capabilities: %s", strerror(-error));
+	if (error == 0 && !(rights & DAEMON_EXEC) && (error = enter_sandbox(rights)) != 0)
+		log_fatal(NULL, "cannot close the sandbox: %s", strerror(-error));
+	return error;
+}
