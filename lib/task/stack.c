@@ -19,6 +19,11 @@
 #ifdef TASK_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
+#ifdef TASK_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
 
 #ifdef TAMBO_SANITIZED
 #define STACK_DEFAULT (256 * 1024)
@@ -95,6 +100,8 @@ struct task *task_stack_new(size_t size)
 
 void task_stack_free(struct task *task)
 {
+	/* The last frames of a task are left, not returned from: their red zones are still there. */
+	ASAN_UNPOISON_MEMORY_REGION(task->stack, task->stack_size);
 	size_t head = (sizeof(struct task) + 63) / 64 * 64;
 #ifdef TASK_TSAN
 	__tsan_destroy_fiber(task->fiber);
