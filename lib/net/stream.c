@@ -1,0 +1,356 @@
+/* See stream.h.
+ * SPDX-License-Identifier: ISC */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "net/socket.h"
+
+#define FIRST_READ 4096
+#define WRITE_TIMEOUT (300 * 1000)
+
+struct stream {
+	int fd;
+	struct buf in, out;
+	size_t in_start; /* consumed bytes at the front of in */
+	size_t next_read;
+	struct stream_transport transport;
+	void *context;
+	bool plain, broken;
+	int64_t write_timeout;
+};
+
+static ssize_t plain_read(void *context, int fd, void *bytes, size_t len, enum task_io *ret_wait)
+{
+	(void)context;
+	*ret_wait = TASK_READ;
+	ssize_t count = recv(fd, bytes, len, 0);
+	if (count < 0 && errno == ENOTSOCK)
+		count = read(fd, bytes, len);
+	return count < 0 ? -errno : count;
+}
+
+static ssize_t plain_write(void *context, int fd, const void *bytes, size_t len,
+	enum task_io *ret_wait)
+{
+	(void)context;
+	*ret_wait = TASK_WRITE;
+	ssize_t count = send(fd, bytes, len, MSG_NOSIGNAL);
+	if (count < 0 && errno == ENOTSOCK)
+		count = write(fd, bytes, len);
+	return count < 0 ? -errno : count;
+}
+
+struct stream *stream_new(int fd_take, size_t in_cap, size_t out_cap)
+{
+	struct stream *stream = NEW(struct stream);
+	stream->fd = fd_take;
+	socket_set_nonblocking(fd_take);
+	buf_init(&stream->in, in_cap);
+	buf_init(&stream->out, out_cap);
+	stream->transport = (struct stream_transport){.read = plain_read, .write = plain_write};
+	stream->plain = true;
+	stream->write_timeout = WRITE_TIMEOUT;
+	return stream;
+}
+
+static void free_but_fd(struct stream *stream)
+{
+	if (stream->transport.free != NULL)
+		stream->transport.free(stream->context);
+	buf_wipe(&stream->in);
+	buf_done(&stream->out);
+	task_forget_fd(stream->fd);
+	free(stream);
+}
+
+void stream_free(struct stream *stream)
+{
+	if (stream == NULL)
+		return;
+	int fd = stream->fd;
+	free_but_fd(stream);
+	close(fd);
+}
+
+void stream_close(struct stream *stream, task_time deadline)
+{
+	if (stream == NULL)
+		return;
+	if (stream_flush(stream, deadline) == 0 && stream->transport.shutdown != NULL)
+		stream->transport.shutdown(stream->context, stream->fd);
+	stream_free(stream);
+}
+
+int stream_fd(const struct stream *stream)
+{
+	return stream->fd;
+}
+
+int stream_release_fd(struct stream *stream)
+{
+	CHECK(stream->plain && stream_buffered(stream).len == 0 && stream->out.len == 0);
+	int fd = stream->fd;
+	free_but_fd(stream);
+	return fd;
+}
+
+size_t stream_set_transport(struct stream *stream, const struct stream_transport *transport,
+	void *context_take)
+{
+	size_t dropped = stream_drop_input(stream);
+	stream->transport = *transport;
+	stream->context = context_take;
+	stream->plain = false;
+	return dropped;
+}
+
+void *stream_transport_context(struct stream *stream)
+{
+	return stream->plain ? NULL : stream->context;
+}
+
+void stream_set_write_timeout(struct stream *stream, int64_t ms)
+{
+	stream->write_timeout = ms;
+}
+
+/* --- input --- */
+
+struct span stream_buffered(const struct stream *stream)
+{
+	return span_skip(buf_span(&stream->in), stream->in_start);
+}
+
+static void compact(struct stream *stream)
+{
+	if (stream->in_start == 0)
+		return;
+	buf_consume(&stream->in, stream->in_start);
+	stream->in_start = 0;
+}
+
+size_t stream_drop_input(struct stream *stream)
+{
+	size_t dropped = stream_buffered(stream).len;
+	buf_wipe(&stream->in);
+	buf_reset(&stream->in);
+	stream->in_start = 0;
+	return dropped;
+}
+
+void stream_consume(struct stream *stream, size_t n)
+{
+	CHECK(n <= stream->in.len - stream->in_start);
+	stream->in_start += n;
+	if (stream->in_start == stream->in.len)
+		stream->in.len = stream->in_start = 0;
+}
+
+static int wait_or_fail(struct stream *stream, ssize_t result, enum task_io io, task_time deadline)
+{
+	int status = (int)result;
+	if (status == -EAGAIN)
+		status = task_wait_fd(stream->fd, io, deadline);
+	else if (status == -EINTR)
+		status = 0;
+	if (status != 0 && status != -ETIMEDOUT)
+		stream->broken = true;
+	return status;
+}
+
+/* Reads once into the buffer: at least one byte more is there afterwards. -EMSGSIZE: it is full. */
+static int read_more(struct stream *stream, task_time deadline)
+{
+	compact(stream);
+	size_t room = stream->in.cap - stream->in.len;
+	if (room == 0)
+		return -EMSGSIZE;
+	if (stream->next_read < FIRST_READ)
+		stream->next_read = FIRST_READ;
+	size_t want = stream->next_read < room ? stream->next_read : room;
+	for (;;) {
+		enum task_io io = TASK_READ;
+		char *at = buf_reserve(&stream->in, want);
+		if (at == NULL)
+			return -ENOMEM;
+		ssize_t count = stream->transport.read(stream->context, stream->fd, at, want, &io);
+		if (count > 0) {
+			stream->in.len += (size_t)count;
+			/* A full read asks for a larger one, a small one for the first size. */
+			stream->next_read = (size_t)count == want ? want * 2 : FIRST_READ;
+			return 0;
+		}
+		if (count == 0) {
+			stream->broken = true;
+			return -EPIPE;
+		}
+		int status = wait_or_fail(stream, count, io, deadline);
+		if (status != 0)
+			return status;
+	}
+}
+
+int stream_read_line(struct stream *stream, size_t max, task_time deadline, struct span *ret_line)
+{
+	size_t seen = 0;
+	for (;;) {
+		struct span bytes = stream_buffered(stream);
+		size_t at = span_find_char(span_skip(bytes, seen), '\n');
+		size_t len = at == SIZE_MAX ? bytes.len : seen + at + 1;
+		if (at != SIZE_MAX && len <= max) {
+			*ret_line = span_head(bytes, len);
+			stream->in_start += len;
+			return 0;
+		}
+		if (len >= max || bytes.len == stream->in.cap) {
+			*ret_line = span_head(bytes, max);
+			stream->in_start += ret_line->len;
+			return -EMSGSIZE;
+		}
+		seen = bytes.len;
+		int status = read_more(stream, deadline);
+		if (status != 0)
+			return status;
+	}
+}
+
+int stream_peek(struct stream *stream, task_time deadline, struct span *ret_bytes)
+{
+	return stream_peek_n(stream, 1, deadline, ret_bytes);
+}
+
+int stream_peek_n(struct stream *stream, size_t n, task_time deadline, struct span *ret_bytes)
+{
+	while (stream_buffered(stream).len < n) {
+		int status = read_more(stream, deadline);
+		if (status != 0)
+			return status;
+	}
+	*ret_bytes = stream_buffered(stream);
+	return 0;
+}
+
+int stream_read_exact(struct stream *stream, void *out, size_t len, task_time deadline)
+{
+	struct span have = span_head(stream_buffered(stream), len);
+	if (have.len > 0)
+		memcpy(out, have.ptr, have.len);
+	stream_consume(stream, have.len);
+	for (size_t done = have.len; done < len;) {
+		enum task_io io = TASK_READ;
+		ssize_t count = stream->transport.read(stream->context, stream->fd, (char *)out + done,
+			len - done, &io);
+		if (count > 0) {
+			done += (size_t)count;
+			continue;
+		}
+		if (count == 0) {
+			stream->broken = true;
+			return -EPIPE;
+		}
+		int status = wait_or_fail(stream, count, io, deadline);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+int stream_wait_input(struct stream *stream, task_time deadline)
+{
+	char first[512];
+	int status = stream_flush(stream, deadline);
+	if (status != 0 || stream_buffered(stream).len > 0)
+		return status;
+	buf_done(&stream->in);
+	buf_done(&stream->out);
+	stream->in_start = stream->next_read = 0;
+	for (;;) {
+		enum task_io io = TASK_READ;
+		ssize_t count = stream->transport.read(stream->context, stream->fd, first, sizeof first,
+			&io);
+		if (count > 0) {
+			buf_append_bytes(&stream->in, first, (size_t)count);
+			memory_wipe(first, (size_t)count);
+			return stream->in.overflow ? -ENOMEM : 0;
+		}
+		if (count == 0)
+			return 0; /* the next read tells */
+		status = wait_or_fail(stream, count, io, deadline);
+		if (status != 0)
+			return status;
+	}
+}
+
+/* --- output --- */
+
+bool stream_has_output(const struct stream *stream)
+{
+	return stream->out.len > 0;
+}
+
+static int write_all(struct stream *stream, struct span bytes, task_time deadline)
+{
+	while (bytes.len > 0) {
+		enum task_io io = TASK_WRITE;
+		ssize_t count = stream->transport.write(stream->context, stream->fd, bytes.ptr,
+			bytes.len, &io);
+		if (count > 0) {
+			bytes = span_skip(bytes, (size_t)count);
+			continue;
+		}
+		int status = wait_or_fail(stream, count == 0 ? -EPIPE : count, io, deadline);
+		if (status != 0) {
+			/* What was sent in part cannot be continued. */
+			stream->broken = true;
+			return status;
+		}
+	}
+	return 0;
+}
+
+int stream_flush(struct stream *stream, task_time deadline)
+{
+	if (stream->out.len == 0)
+		return 0;
+	int status = write_all(stream, buf_span(&stream->out), deadline);
+	buf_reset(&stream->out);
+	return status;
+}
+
+int stream_write(struct stream *stream, struct span bytes)
+{
+	if (bytes.len <= stream->out.cap - stream->out.len) {
+		buf_append(&stream->out, bytes);
+		return stream->out.overflow ? -ENOMEM : 0;
+	}
+	task_time deadline = task_deadline(stream->write_timeout);
+	int status = stream_flush(stream, deadline);
+	if (status != 0)
+		return status;
+	if (bytes.len >= stream->out.cap)
+		return write_all(stream, bytes, deadline);
+	return stream_write(stream, bytes);
+}
+
+int stream_write_cstr(struct stream *stream, const char *text)
+{
+	return stream_write(stream, span_from_cstr(text));
+}
+
+int stream_write_format(struct stream *stream, const char *format, ...)
+{
+	struct buf text = BUF_INIT(64 * 1024);
+	va_list args;
+	va_start(args, format);
+	buf_append_vformat(&text, format, args);
+	va_end(args);
+	int status = text.overflow ? -EMSGSIZE : stream_write(stream, buf_span(&text));
+	buf_done(&text);
+	return status;
+}

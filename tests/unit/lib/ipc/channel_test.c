@@ -1,0 +1,189 @@
+/* Messages: encoding, limits, broken input at every byte; channels with descriptors.
+ * SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ipc/channel.h"
+
+struct item {
+	uint32_t number;
+	struct span name;
+};
+
+struct sample {
+	bool flag;
+	uint32_t small;
+	int64_t time;
+	struct span bytes;
+	int fd;
+	struct item *items;
+	size_t item_count;
+};
+
+static const struct field item_fields[] = {
+	FIELD(FIELD_U32, item, number, 100),
+	FIELD(FIELD_SPAN, item, name, 10),
+};
+static MESSAGE_TYPE(item_type, 0, 1, item, item_fields);
+static const struct field sample_fields[] = {
+	FIELD(FIELD_BOOL, sample, flag, 0),
+	FIELD(FIELD_U32, sample, small, 1000),
+	FIELD(FIELD_I64, sample, time, 0),
+	FIELD(FIELD_SPAN, sample, bytes, 300000),
+	FIELD(FIELD_FD, sample, fd, 0),
+	FIELD_LIST_OF(sample, items, item_count, item_type, 3),
+};
+static MESSAGE_TYPE(sample_type, 7, 2, sample, sample_fields);
+
+static struct item some_items[] = {{1, SPAN("one")}, {2, SPAN("")}, {3, SPAN("three")},
+	{4, SPAN("four")}};
+
+static struct sample make_sample(void)
+{
+	return (struct sample){.flag = true, .small = 1000, .time = -5, .bytes = SPAN("hello"),
+		.fd = -1, .items = some_items, .item_count = 3};
+}
+
+static void test_round_trip(void **state)
+{
+	(void)state;
+	struct sample in = make_sample(), out;
+	struct buf wire = BUF_INIT(10000);
+	struct arena arena;
+	size_t fds;
+	arena_init(&arena, 10000);
+	assert_int_equal(message_encode(&sample_type, &in, &wire, NULL, &fds), 0);
+	struct span payload = span_skip(buf_span(&wire), 8);
+	assert_int_equal(message_decode(&sample_type, payload, NULL, 0, &arena, &out), 0);
+	assert_true(out.flag && out.small == 1000 && out.time == -5 && out.fd == -1);
+	assert_true(span_equal(out.bytes, SPAN("hello")) && out.item_count == 3);
+	assert_true(span_equal(out.items[2].name, SPAN("three")) && out.items[2].number == 3);
+	/* Cut short anywhere, or with a byte too many, it is refused. */
+	for (size_t len = 0; len < payload.len; len++)
+		assert_int_equal(message_decode(&sample_type, span_head(payload, len), NULL, 0, &arena,
+					 &out), -EBADMSG);
+	buf_append_char(&wire, 'x');
+	assert_int_equal(message_decode(&sample_type, span_skip(buf_span(&wire), 8), NULL, 0, &arena,
+				 &out), -EBADMSG);
+	arena_done(&arena);
+	buf_done(&wire);
+}
+
+static void test_limits_are_kept(void **state)
+{
+	(void)state;
+	struct buf wire = BUF_INIT(10000);
+	size_t fds;
+	struct sample sample = make_sample();
+	sample.small = 1001;
+	assert_int_equal(message_encode(&sample_type, &sample, &wire, NULL, &fds), -EMSGSIZE);
+	sample = make_sample();
+	sample.item_count = 4;
+	assert_int_equal(message_encode(&sample_type, &sample, &wire, NULL, &fds), -EMSGSIZE);
+	assert_true(wire.len == 0);
+	buf_done(&wire);
+}
+
+struct talk {
+	struct channel *left, *right;
+	char *big;
+};
+
+static void speak(void *arg)
+{
+	struct talk *talk = arg;
+	struct sample sample = make_sample();
+	for (int i = 0; i < 100; i++) {
+		sample.small = (uint32_t)i;
+		assert_int_equal(channel_send(talk->left, &sample_type, &sample), 0);
+	}
+	sample.fd = open("/dev/null", O_RDONLY);
+	assert_int_equal(channel_send(talk->left, &sample_type, &sample), 0);
+	close(sample.fd);
+	sample.fd = -1;
+	sample.bytes = span_new(talk->big, 300000);
+	assert_int_equal(channel_send(talk->left, &sample_type, &sample), 0);
+	void *reply;
+	assert_int_equal(channel_expect(talk->left, &sample_type, TASK_FOREVER, &reply), 0);
+	channel_free(talk->left);
+}
+
+static void listen_all(void *arg)
+{
+	struct talk *talk = arg;
+	void *message;
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_int_equal(channel_expect(talk->right, &sample_type, TASK_FOREVER, &message), 0);
+		assert_true(((struct sample *)message)->small == i);
+	}
+	assert_int_equal(channel_expect(talk->right, &sample_type, TASK_FOREVER, &message), 0);
+	int fd = ((struct sample *)message)->fd;
+	assert_true(fd >= 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
+	close(fd);
+	assert_int_equal(channel_expect(talk->right, &sample_type, TASK_FOREVER, &message), 0);
+	assert_true(((struct sample *)message)->bytes.len == 300000);
+	struct sample sample = make_sample();
+	assert_int_equal(channel_send(talk->right, &sample_type, &sample), 0);
+	assert_int_equal(channel_expect(talk->right, &sample_type, TASK_FOREVER, &message), -EPIPE);
+	channel_free(talk->right);
+}
+
+static void test_channel(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
+	struct talk talk = {channel_new(fd[0]), channel_new(fd[1]), calloc(1, 300000)};
+	task_loop_open();
+	task_spawn("speak", speak, &talk, 0);
+	task_spawn("listen", listen_all, &talk, 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+	free(talk.big);
+}
+
+static void expect_bad(void *arg)
+{
+	void *message;
+	assert_int_equal(channel_expect(arg, &sample_type, TASK_FOREVER, &message), -EBADMSG);
+	assert_int_equal(channel_expect(arg, &sample_type, TASK_FOREVER, &message), -EPIPE);
+}
+
+static void test_garbage_closes_the_channel(void **state)
+{
+	(void)state;
+	static const struct span garbage[] = {SPAN("\xff\xff\xff\xff\x07\0\x02\0"),
+		SPAN("\0\0\0\0\x07\0\x03\0"), SPAN("\0\0\0\0\x08\0\x02\0"),
+		SPAN("\x01\0\0\0\x07\0\x02\0\x02")};
+	for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
+		int fd[2];
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
+		assert_true(write(fd[1], garbage[i].ptr, garbage[i].len) == (ssize_t)garbage[i].len);
+		struct channel *channel = channel_new(fd[0]);
+		task_loop_open();
+		task_spawn("expect", expect_bad, channel, 0);
+		task_loop_run();
+		channel_free(channel);
+		task_loop_close();
+		close(fd[1]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_limits_are_kept),
+		cmocka_unit_test(test_channel),
+		cmocka_unit_test(test_garbage_closes_the_channel),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+/* Addresses and buffered streams: lines, limits, deadlines, end of file, backpressure.
+ * SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/socket.h"
+#include "net/stream.h"
+
+static void test_addresses(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *printed;
+	} good[] = {{"127.0.0.1", "127.0.0.1"}, {"IPv6:2001:DB8::1", "2001:db8::1"}, {"::1", "::1"}};
+	struct buf out = BUF_INIT(100);
+	struct address address;
+	for (size_t i = 0; i < 3; i++) {
+		buf_reset(&out);
+		assert_true(address_parse_ip(span_from_cstr(good[i].text), 25, &address));
+		address_format(&address, &out);
+		assert_string_equal(buf_cstr(&out), good[i].printed);
+		assert_int_equal(address_port(&address), 25);
+	}
+	static const char *bad[] = {"", "1.2.3", "01.2.3.4.5", "::g", "[::1]", "localhost"};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_false(address_parse_ip(span_from_cstr(bad[i]), 0, &address));
+	buf_done(&out);
+}
+
+static void read_lines(void *arg)
+{
+	struct stream *stream = arg;
+	struct span line;
+	assert_int_equal(stream_read_line(stream, 100, TASK_FOREVER, &line), 0);
+	assert_true(span_equal(line, SPAN("one\r\n")));
+	assert_int_equal(stream_read_line(stream, 100, TASK_FOREVER, &line), 0);
+	assert_true(span_equal(line, SPAN("two\n")));
+	/* Eight bytes at most: the rest of the line comes next. */
+	assert_int_equal(stream_read_line(stream, 8, TASK_FOREVER, &line), -EMSGSIZE);
+	assert_true(span_equal(line, SPAN("01234567")));
+	assert_int_equal(stream_read_line(stream, 8, TASK_FOREVER, &line), 0);
+	assert_true(span_equal(line, SPAN("89\n")));
+	assert_int_equal(stream_read_line(stream, 8, task_deadline(20), &line), -ETIMEDOUT);
+	assert_int_equal(stream_wait_input(stream, TASK_FOREVER), 0);
+	assert_int_equal(stream_read_line(stream, 8, TASK_FOREVER, &line), 0);
+	assert_true(span_equal(line, SPAN("end\n")));
+	assert_int_equal(stream_read_line(stream, 8, TASK_FOREVER, &line), -EPIPE);
+	stream_free(stream);
+}
+
+static int writer_fd;
+
+static void write_bytewise(void *arg)
+{
+	(void)arg;
+	const char *text = "one\r\ntwo\n0123456789\n";
+	for (; *text != '\0'; text++) {
+		assert_int_equal(write(writer_fd, text, 1), 1);
+		task_yield();
+	}
+	task_sleep(60);
+	assert_int_equal(write(writer_fd, "end\n", 4), 4);
+	close(writer_fd);
+}
+
+static void test_lines(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	writer_fd = fd[1];
+	task_loop_open();
+	task_spawn("read", read_lines, stream_new(fd[0], 4096, 4096), 0);
+	task_spawn("write", write_bytewise, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+}
+
+static void send_much(void *arg)
+{
+	struct stream *stream = arg;
+	char block[1000];
+	memset(block, 'x', sizeof block);
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(stream_write(stream, span_new(block, sizeof block)), 0);
+	stream_close(stream, TASK_FOREVER);
+}
+
+static void receive_much(void *arg)
+{
+	struct stream *stream = arg;
+	struct span bytes;
+	size_t total = 0;
+	while (stream_peek(stream, TASK_FOREVER, &bytes) == 0) {
+		total += bytes.len;
+		stream_consume(stream, bytes.len);
+	}
+	assert_true(total == 2000 * 1000);
+	stream_free(stream);
+}
+
+static void test_backpressure(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	task_loop_open();
+	task_spawn("send", send_much, stream_new(fd[0], 4096, 4096), 0);
+	task_spawn("receive", receive_much, stream_new(fd[1], 65536, 4096), 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+}
+
+static void accept_one(void *arg)
+{
+	struct address peer;
+	int fd = socket_accept(*(int *)arg, TASK_FOREVER, &peer);
+	assert_true(fd >= 0 && address_is_loopback(&peer));
+	assert_int_equal(write(fd, "x\n", 2), 2);
+	close(fd);
+}
+
+static void connect_one(void *arg)
+{
+	struct address address;
+	struct span line;
+	socket_local_address(*(int *)arg, &address);
+	int fd = socket_connect(&address, NULL, task_deadline(5000));
+	assert_true(fd >= 0);
+	struct stream *stream = stream_new(fd, 100, 100);
+	assert_int_equal(stream_read_line(stream, 10, task_deadline(5000), &line), 0);
+	stream_free(stream);
+	address.v4.sin_port = htons(1);
+	assert_int_equal(socket_connect(&address, NULL, task_deadline(5000)), -ECONNREFUSED);
+}
+
+static void test_connect(void **state)
+{
+	(void)state;
+	struct address address;
+	address_parse_ip(SPAN("127.0.0.1"), 0, &address);
+	int fd = socket_listen(&address, 10, 0);
+	assert_true(fd >= 0);
+	task_loop_open();
+	task_spawn("accept", accept_one, &fd, 0);
+	task_spawn("connect", connect_one, &fd, 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_forget_fd(fd);
+	close(fd);
+	task_loop_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_backpressure),
+		cmocka_unit_test(test_connect),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
