@@ -1,0 +1,22 @@
+/* What the files of lib/tls share.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_TLS_TLS_PRIVATE_H
+#define TAMBO_TLS_TLS_PRIVATE_H
+
+#include <openssl/ssl.h>
+
+#include "tls/tls.h"
+
+#define TICKET_SECRET_SIZE 32
+
+struct tls_context {
+	SSL_CTX *ssl;
+	char *name;
+	char *alpn; /* NULL: none */
+	unsigned char ticket_secret[TICKET_SECRET_SIZE];
+};
+
+/* what, and OpenSSL's first queued error; heap string. */
+char *tls_error_text(const char *what);
+
+#endif
