@@ -3,6 +3,7 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +32,9 @@ int task_loop_open(void)
 	task_loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (task_loop.epoll_fd < 0)
 		return -errno;
+	/* A peer that is gone shall cost a write its EPIPE, also inside OpenSSL, never the process.
+	 * Whoever runs a command resets this in the child. */
+	signal(SIGPIPE, SIG_IGN);
 	task_loop.open = true;
 	task_loop.stopping = false;
 	list_init(&task_loop.runnable);
