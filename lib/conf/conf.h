@@ -17,7 +17,13 @@ struct conf_override {
  * cannot be read or parsed. */
 struct conf *conf_load(const char *dir, const char *service, const struct conf_override *overrides,
 	size_t override_count, char **ret_error);
+/* The same from text in memory, for tests and checks; dir names the place in messages. */
+struct conf *conf_parse(const char *dir, const char *service, struct span text, char **ret_error);
 void conf_free(struct conf *conf);
+/* Where main.cf is when nobody says: $MAIL_CONFIG, else /etc/postfix if it has a main.cf (a host
+ * that switches keeps it), else /etc/tambo. conf_load with a NULL dir takes it. */
+const char *conf_default_dir(void);
+const char *conf_service(const struct conf *conf);
 const char *conf_dir(const struct conf *conf);
 
 /* The expanded value ("" when unset and without default). Owned by conf, valid until conf_free.
@@ -25,6 +31,8 @@ const char *conf_dir(const struct conf *conf);
 const char *conf_get(struct conf *conf, const char *name);
 /* The value as written or by default, not expanded; NULL when neither. */
 const char *conf_get_raw(struct conf *conf, const char *name);
+/* The default alone, as its table writes it (computed ones computed); NULL for an unknown name. */
+const char *conf_default(struct conf *conf, struct span name);
 bool conf_is_set(struct conf *conf, const char *name);
 /* $name expansion of any text in this service's context; heap string, never NULL. */
 char *conf_expand(struct conf *conf, const char *text);

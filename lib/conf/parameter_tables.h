@@ -1,0 +1,46 @@
+/* What the files parameters_<topic>.c share: the form of a row, the list of topics and the defaults
+ * that are computed. Included by those files and parameter.c only.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_CONF_PARAMETER_TABLES_H
+#define TAMBO_CONF_PARAMETER_TABLES_H
+
+#include "base/check.h"
+#include "conf/parameter.h"
+
+/* ROW(type, name, default, status, meaning, .more = ...) */
+#define ROW(type_, name_, text_, status_, ...)                                                     \
+	ROW_(type_, name_, text_, status_, __VA_ARGS__, .name = (name_))
+#define ROW_(type_, name_, text_, status_, meaning_, ...)                                          \
+	{.type = PARAMETER_##type_, .text = text_, .status = PARAMETER_##status_,                      \
+		.meaning = meaning_, __VA_ARGS__}
+
+/* In the order of the manual page. */
+#define PARAMETER_TABLES(X)                                                                        \
+	X(general) X(install) X(smtpd) X(smtpd_tls) X(smtpd_access) X(postscreen) X(cleanup) X(milter) \
+	X(queue) X(smtp) X(smtp_tls) X(lmtp) X(local) X(bounce) X(imapd_pop3d) X(auth) X(tls)
+
+#define PARAMETER_TABLE(name_, topic_)                                                             \
+	const struct parameter_table parameters_##name_ = {                                            \
+		.topic = (topic_), .rows = rows, .count = ARRAY_LEN(rows)};
+
+#define DECLARE_TABLE(name_) extern const struct parameter_table parameters_##name_;
+PARAMETER_TABLES(DECLARE_TABLE)
+#undef DECLARE_TABLE
+
+/* Computed defaults (parameter_defaults.c): heap strings. */
+char *parameter_default_command_directory(struct conf *conf);
+char *parameter_default_config_directory(struct conf *conf);
+char *parameter_default_daemon_directory(struct conf *conf);
+char *parameter_default_mail_owner(struct conf *conf);
+char *parameter_default_mailq_path(struct conf *conf);
+char *parameter_default_manpage_directory(struct conf *conf);
+char *parameter_default_mydomain(struct conf *conf);
+char *parameter_default_myhostname(struct conf *conf);
+char *parameter_default_mynetworks(struct conf *conf);
+char *parameter_default_newaliases_path(struct conf *conf);
+char *parameter_default_process_id(struct conf *conf);
+char *parameter_default_process_name(struct conf *conf);
+char *parameter_default_sendmail_path(struct conf *conf);
+char *parameter_default_service_name(struct conf *conf);
+
+#endif
