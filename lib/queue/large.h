@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "queue/queue_id.h"
+#include "queue/envelope.h"
 #include "queue/record.h"
 
 struct large_file {

@@ -7,6 +7,7 @@
 #ifndef TAMBO_QUEUE_READER_H
 #define TAMBO_QUEUE_READER_H
 
+#include "queue/envelope.h"
 #include "queue/record.h"
 #include "queue/segment.h"
 

@@ -40,5 +40,9 @@ int segment_retire(int dir, uint64_t number);
 /* The numbers of all .seg files, ascending; free() them. */
 int segment_list(int dir, uint64_t **ret_numbers, size_t *ret_count);
 bool segment_exists(int dir, uint64_t number);
+/* True while a writer appends to it; once false it grows no more. */
+bool segment_is_written(int dir, uint64_t number);
+/* Removes what a crash left of files that were being made. */
+int segment_sweep(int dir);
 
 #endif

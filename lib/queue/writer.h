@@ -10,6 +10,7 @@
 #ifndef TAMBO_QUEUE_WRITER_H
 #define TAMBO_QUEUE_WRITER_H
 
+#include "queue/envelope.h"
 #include "queue/queue_id.h"
 #include "queue/record.h"
 #include "queue/segment.h"
