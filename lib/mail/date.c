@@ -1,4 +1,4 @@
-/* Dates of RFC 5322 and RFC 3501. See date.h.
+/* Dates of RFC 5322. See date.h.
  * SPDX-License-Identifier: ISC */
 #include "mail/date.h"
 
@@ -240,60 +240,6 @@ void mail_date_format(struct mail_date date, struct buf *out)
 	buf_append_format(out, "%s, %d %s %04lld ", day_names[t.weekday], t.day,
 		month_names[t.month - 1], (long long)t.year);
 	append_clock(&t, date.zone, out);
-}
-
-void imap_date_time_format(struct mail_date date, struct buf *out)
-{
-	struct civil_time t;
-	local_civil(date, &t);
-	buf_append_format(out, "%2d-%s-%04lld ", t.day, month_names[t.month - 1], (long long)t.year);
-	append_clock(&t, date.zone, out);
-}
-
-/* "dd-Mon-yyyy", the day with one or two digits. */
-static bool parse_imap_day(struct span text, struct civil_time *t)
-{
-	struct span rest = text;
-	struct span day = span_split(&rest, '-');
-	if (rest.ptr == NULL)
-		return false;
-	struct span month = span_split(&rest, '-');
-	if (rest.ptr == NULL || month.len != 3 || rest.len != 4 || !parse_small(day, 31, &t->day))
-		return false;
-	t->month = month_number(month);
-	uint64_t year;
-	if (t->month == 0 || !span_to_u64(rest, YEAR_MAX, &year))
-		return false;
-	t->year = (int64_t)year;
-	return civil_is_valid(t);
-}
-
-bool imap_date_parse(struct span text, int64_t *ret_day)
-{
-	struct civil_time t = {0};
-	if (!parse_imap_day(text, &t))
-		return false;
-	*ret_day = days_from_civil(t.year, t.month, t.day);
-	return true;
-}
-
-bool imap_date_time_parse(struct span text, struct mail_date *ret_date)
-{
-	struct civil_time t = {0};
-	if (text.len != 26 || text.ptr[11] != ' ' || text.ptr[20] != ' ' ||
-		(text.ptr[21] != '+' && text.ptr[21] != '-'))
-		return false;
-	struct span day = span_head(text, 11), clock = span_part(text, 12, 8);
-	struct span zone_digits = span_skip(text, 22);
-	uint64_t zone;
-	if (day.ptr[0] == ' ')
-		day = span_skip(day, 1);
-	if (clock.ptr[2] != ':' || clock.ptr[5] != ':' || !parse_imap_day(day, &t) ||
-		!parse_time(clock, &t) || !span_to_u64(zone_digits, 9959, &zone) || zone % 100 > 59)
-		return false;
-	int32_t minutes = parse_zone(span_skip(text, 21));
-	*ret_date = (struct mail_date){civil_to_seconds(&t) - minutes * 60, minutes};
-	return true;
 }
 
 int64_t mail_date_day(struct mail_date date)

@@ -1,5 +1,5 @@
-/* Dates of mail: RFC 5322 section 3.3 and 4.3 (Date:, all obsolete forms), and IMAP's INTERNALDATE
- * and date (RFC 3501 section 9). No clock, no time zone database, no locale.
+/* Dates of mail: RFC 5322 section 3.3 and 4.3 (Date:, all obsolete forms). IMAP's own forms are in
+ * imap/date.h. No clock, no time zone database, no locale.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAIL_DATE_H
 #define TAMBO_MAIL_DATE_H
@@ -23,13 +23,6 @@ struct civil_time {
 bool mail_date_parse(struct span text, struct mail_date *ret_date);
 /* "Sun, 22 Nov 2026 07:23:48 +0000" */
 void mail_date_format(struct mail_date date, struct buf *out);
-
-/* "22-Nov-2026 07:23:48 +0000", day padded with a space: without the quotes. */
-void imap_date_time_format(struct mail_date date, struct buf *out);
-/* Strict: exactly the form above (the day may also be "01" or " 1"), no quotes. */
-bool imap_date_time_parse(struct span text, struct mail_date *ret_date);
-/* "1-Feb-2026" or "01-Feb-2026": days since 1970-01-01. */
-bool imap_date_parse(struct span text, int64_t *ret_day);
 
 /* The day in the date's own zone, as days since 1970-01-01 (IMAP SEARCH SENTON ignores the zone). */
 int64_t mail_date_day(struct mail_date date);
