@@ -14,6 +14,13 @@
 #define SHADOW_BUFFER 8192
 #define DAY (24 * 3600)
 
+static const char *pam_service = "tambo";
+
+void system_use_service(const char *name)
+{
+	pam_service = name;
+}
+
 static bool expired(const struct spwd *entry)
 {
 	long today = (long)(time(NULL) / DAY);
@@ -77,7 +84,7 @@ static enum system_result ask_pam(const char *user, const char *password)
 	pam_handle_t *pam = NULL;
 	char *secret = memory_dup_cstr(password);
 	struct pam_conv conversation = {.conv = converse, .appdata_ptr = secret};
-	int status = pam_start("tambo", user, &conversation, &pam);
+	int status = pam_start(pam_service, user, &conversation, &pam);
 	if (status == PAM_SUCCESS)
 		status = pam_authenticate(pam, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
 	if (status == PAM_SUCCESS)

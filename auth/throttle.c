@@ -12,7 +12,6 @@
 #define HALF_LIFE_MS (5 * 60 * 1000)
 #define ENTRIES_MAX 20000
 #define REMEMBERED 8
-#define ADDRESS_DELAY_MAX 15000
 #define USER_DELAY_MAX 4000
 #define FREE_FAILURES 2 /* everybody mistypes */
 #define KEY_MAX 1200
@@ -25,6 +24,13 @@ struct entry {
 };
 
 static struct table entries;
+static int64_t first_delay = 1000, longest_delay = 15000;
+
+void throttle_configure(int64_t first, int64_t max)
+{
+	first_delay = first;
+	longest_delay = max;
+}
 
 void throttle_reset(void)
 {
@@ -63,7 +69,7 @@ static int64_t delay_of(const struct buf *key, int64_t max, int64_t now)
 	if (failures <= FREE_FAILURES)
 		return 0;
 	unsigned shift = failures - FREE_FAILURES - 1;
-	int64_t delay = shift > 10 ? max : 1000ll << shift;
+	int64_t delay = shift > 10 ? max : first_delay << shift;
 	return delay > max ? max : delay;
 }
 
@@ -71,10 +77,11 @@ int64_t throttle_delay(struct span address, struct span user, int64_t now)
 {
 	struct buf key = BUF_INIT(KEY_MAX);
 	address_key(address, &key);
-	int64_t by_address = delay_of(&key, ADDRESS_DELAY_MAX, now);
+	int64_t by_address = delay_of(&key, longest_delay, now);
 	buf_reset(&key);
 	user_key(user, &key);
-	int64_t by_user = delay_of(&key, USER_DELAY_MAX, now);
+	int64_t user_max = longest_delay < USER_DELAY_MAX ? longest_delay : USER_DELAY_MAX;
+	int64_t by_user = delay_of(&key, user_max, now);
 	buf_done(&key);
 	return by_address > by_user ? by_address : by_user;
 }

@@ -1,0 +1,207 @@
+/* One peer's exchanges, one after the other (service/auth.h, RFC 4422). After a login for IMAP or POP3
+ * the session is opened in the worker of the account's uid, and the peer gets that worker's socket.
+ * Every failure is logged at once, with address, user and mechanism.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "auth/mechanism.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "service/auth.h"
+
+#define REPLY_TIMEOUT_MS (30 * 1000)
+#define CLIENT_TIMEOUT_MS (10 * 60 * 1000) /* the front has a shorter one */
+#define WORKER_TIMEOUT_MS (30 * 1000)
+#define REQUEST_MEMORY 32768
+
+/* The request, kept while the channel's own copy goes. */
+struct request {
+	struct arena arena;
+	struct span service, mechanism, remote_address, local_address;
+	bool tls;
+};
+
+static int send_reply(struct channel *channel, const struct auth_reply *reply)
+{
+	int status = channel_send(channel, &auth_reply_type, reply);
+	return status != 0 ? status : channel_flush(channel, task_deadline(REPLY_TIMEOUT_MS));
+}
+
+static int reply_status(struct channel *channel, enum auth_status status, struct span text)
+{
+	struct auth_reply reply = {.status = status, .text = span_head(text, 500), .session_fd = -1};
+	return send_reply(channel, &reply);
+}
+
+/* --- opening the session --- */
+
+/* The daemon that keeps this service's workers; NULL for one without (smtp). */
+static const char *worker_service(struct span service)
+{
+	if (span_equal(service, SPAN("imap")))
+		return "imapd";
+	return span_equal(service, SPAN("pop3")) ? "pop3d" : NULL;
+}
+
+static int open_session(const struct request *request, const struct account *account, int *ret_fd)
+{
+	struct channel *channel;
+	const char *service = worker_service(request->service);
+	struct session_user user = {
+		.user = buf_span(&account->name),
+		.home = buf_span(&account->home),
+		.mailbox = buf_span(&account->mailbox),
+		.maildir = account->maildir,
+		.remote_address = request->remote_address,
+		.local_address = request->local_address,
+		.tls = request->tls,
+	};
+	int status = daemon_connect_worker(service, account->uid, account->gid,
+		task_deadline(WORKER_TIMEOUT_MS), &channel);
+	if (status != 0)
+		return status;
+	status = channel_send(channel, &session_user_type, &user);
+	if (status == 0)
+		status = channel_flush(channel, task_deadline(WORKER_TIMEOUT_MS));
+	if (status != 0) {
+		channel_free(channel);
+		return status;
+	}
+	*ret_fd = channel_release(channel, NULL);
+	return 0;
+}
+
+static int reply_ok(struct channel *channel, const struct request *request,
+	struct exchange *exchange, struct span challenge)
+{
+	const struct account *account = exchange_account(exchange);
+	struct auth_reply reply = {.status = AUTH_OK, .challenge = challenge,
+		.user = buf_span(&account->name), .session_fd = -1};
+	if (worker_service(request->service) != NULL) {
+		int status = account->maildir ? open_session(request, account, &reply.session_fd)
+					      : -EOPNOTSUPP;
+		if (status != 0) {
+			log_error(NULL, "%.*s: cannot open the mailbox %.*s of uid %u: %s",
+				SPAN_ARGS(reply.user), SPAN_ARGS(buf_span(&account->mailbox)),
+				(unsigned)account->uid, status == -EOPNOTSUPP ?
+				"it is no Maildir (its path does not end in /)" : strerror(-status));
+			return reply_status(channel, AUTH_TEMPORARY, SPAN("the mailbox cannot be opened"));
+		}
+	}
+	log_info(NULL, "%.*s login: user=<%.*s>, method=%.*s, rip=%.*s, lip=%.*s%s",
+		SPAN_ARGS(request->service), SPAN_ARGS(reply.user), SPAN_ARGS(request->mechanism),
+		SPAN_ARGS(request->remote_address), SPAN_ARGS(request->local_address),
+		request->tls ? ", TLS" : "");
+	int status = send_reply(channel, &reply);
+	if (reply.session_fd >= 0)
+		close(reply.session_fd);
+	return status;
+}
+
+static int reply_failure(struct channel *channel, const struct request *request,
+	struct exchange *exchange, enum exchange_status outcome)
+{
+	struct span login = exchange_login(exchange), reason = exchange_reason(exchange);
+	log_warning(NULL, "%.*s login failed: user=<%.*s>, method=%.*s, rip=%.*s, lip=%.*s: %.*s",
+		SPAN_ARGS(request->service), SPAN_ARGS(login), SPAN_ARGS(request->mechanism),
+		SPAN_ARGS(request->remote_address), SPAN_ARGS(request->local_address),
+		SPAN_ARGS(reason));
+	if (outcome == EXCHANGE_TEMPORARY)
+		return reply_status(channel, AUTH_TEMPORARY, reason);
+	if (outcome == EXCHANGE_UNAVAILABLE)
+		return reply_status(channel, AUTH_UNAVAILABLE, reason);
+	struct auth_reply reply = {.status = AUTH_FAILED, .user = login, .text = reason,
+		.session_fd = -1};
+	return send_reply(channel, &reply);
+}
+
+/* --- the exchange --- */
+
+static int ask_client(struct channel *channel, struct span challenge, struct auth_continue **ret_next)
+{
+	struct auth_reply reply = {.status = AUTH_CONTINUE, .challenge = challenge, .session_fd = -1};
+	void *message;
+	int status = channel_call(channel, &auth_reply_type, &reply, &auth_continue_type,
+		task_deadline(CLIENT_TIMEOUT_MS), &message);
+	if (status == 0)
+		*ret_next = message;
+	return status;
+}
+
+static int run_exchange(struct channel *channel, const struct request *request,
+	const struct span *response, struct exchange *exchange)
+{
+	struct span challenge;
+	enum exchange_status outcome = exchange_step(exchange, response, &challenge);
+	while (outcome == EXCHANGE_CONTINUE) {
+		struct auth_continue *next;
+		int status = ask_client(channel, challenge, &next);
+		if (status != 0)
+			return status;
+		if (next->abort)
+			return reply_status(channel, AUTH_FAILED, SPAN("aborted by the client"));
+		outcome = exchange_step(exchange, &next->response, &challenge);
+	}
+	if (outcome == EXCHANGE_OK)
+		return reply_ok(channel, request, exchange, challenge);
+	return reply_failure(channel, request, exchange, outcome);
+}
+
+static const char *known_service(struct span service)
+{
+	static const char *const services[] = {"smtp", "imap", "pop3"};
+	for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
+		if (span_equal(service, span_from_cstr(services[i])))
+			return services[i];
+	return NULL;
+}
+
+static int answer_start(struct channel *channel, struct request *request,
+	const struct auth_start *start)
+{
+	const char *service = known_service(start->service);
+	struct exchange_request wanted = {.service = service, .mechanism = request->mechanism,
+		.remote_address = request->remote_address, .tls = request->tls};
+	if (service == NULL)
+		return -EBADMSG;
+	if (span_equal(start->mechanism, SPAN("LIST"))) {
+		struct auth_reply reply = {.status = AUTH_LIST,
+			.mechanisms = span_from_cstr(mechanism_list()), .session_fd = -1};
+		return send_reply(channel, &reply);
+	}
+	struct exchange *exchange = exchange_new(&wanted);
+	if (exchange == NULL)
+		return reply_status(channel, AUTH_TEMPORARY, SPAN("internal error"));
+	int status = run_exchange(channel, request, start->has_response ? &start->response : NULL,
+		exchange);
+	exchange_free(exchange);
+	return status;
+}
+
+void auth_serve(struct channel *channel_take, const char *peer)
+{
+	struct channel *channel = channel_take;
+	int status = 0;
+	while (status == 0) {
+		void *message;
+		struct request request = {0};
+		status = channel_expect(channel, &auth_start_type, TASK_FOREVER, &message);
+		if (status != 0)
+			break;
+		const struct auth_start *start = message;
+		arena_init(&request.arena, REQUEST_MEMORY);
+		request.service = arena_dup(&request.arena, start->service);
+		request.mechanism = arena_dup(&request.arena, start->mechanism);
+		request.remote_address = arena_dup(&request.arena, start->remote_address);
+		request.local_address = arena_dup(&request.arena, start->local_address);
+		request.tls = start->tls;
+		status = answer_start(channel, &request, start);
+		arena_done(&request.arena);
+	}
+	if (status == -EBADMSG)
+		log_warning(NULL, "%s sent a broken message", peer);
+	channel_free(channel);
+}
