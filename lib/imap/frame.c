@@ -27,7 +27,7 @@ void imap_frame_reset(struct imap_frame *frame)
 	buf_shrink(&frame->bytes, 0);
 	frame->line_start = frame->literal_left = frame->literal_seen = 0;
 	frame->literal_size = 0;
-	frame->literal_too_big = frame->waiting = frame->skipping = frame->nul_seen = false;
+	frame->literal_too_big = frame->waiting = frame->nul_seen = false;
 }
 
 bool imap_frame_is_empty(const struct imap_frame *frame)

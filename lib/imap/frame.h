@@ -40,7 +40,8 @@ struct imap_frame {
 
 void imap_frame_init(struct imap_frame *frame, const struct imap_frame_limits *limits);
 void imap_frame_done(struct imap_frame *frame);
-/* For the next command: forgets the last one, gives its memory back when there was much. */
+/* For the next command: forgets the last one and gives its memory back. A line that is being skipped
+ * is still skipped. */
 void imap_frame_reset(struct imap_frame *frame);
 /* True when no byte of a command has been seen. */
 bool imap_frame_is_empty(const struct imap_frame *frame);

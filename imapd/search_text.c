@@ -1,0 +1,218 @@
+/* Text of messages for SEARCH. Bodies are decoded and searched in pieces that overlap by the needle's
+ * length, so that memory does not depend on the size of a message. RFC 3501 6.4.4, RFC 2045, 2047.
+ * SPDX-License-Identifier: ISC */
+#include "imapd/search_text.h"
+
+#include "mail/charset.h"
+#include "mail/encoded_word.h"
+#include "mail/fold.h"
+#include "mail/header.h"
+#include "mail/transfer.h"
+
+#define HEADER_CAP (16 * 1024 * 1024)
+#define PIECE 65536
+#define TEXT_CAP (1024 * 1024)
+
+void search_text_init(struct search_text *text, struct session *session, uint32_t uid)
+{
+	content_init(&text->content, session, uid);
+	buf_init(&text->header, HEADER_CAP);
+}
+
+void search_text_done(struct search_text *text)
+{
+	content_done(&text->content);
+	buf_done(&text->header);
+}
+
+static bool field_has(struct span value, struct span needle)
+{
+	struct buf decoded = BUF_INIT(HEADER_CAP), folded = BUF_INIT(2 * HEADER_CAP);
+	encoded_word_decode(value, &decoded);
+	utf8_fold(buf_span(&decoded), &folded);
+	bool found = span_find(buf_span(&folded), needle) != SIZE_MAX;
+	buf_done(&decoded);
+	buf_done(&folded);
+	return found;
+}
+
+/* name "": any field. */
+static bool header_has(struct span header, struct span name, struct span needle)
+{
+	struct header_reader reader;
+	struct header_field field;
+	header_reader_init(&reader, header);
+	while (header_next(&reader, &field) == HEADER_FIELD) {
+		if (name.len > 0 && !(field.valid && span_equal_nocase(field.name, name)))
+			continue;
+		/* TEXT also finds the names of fields. */
+		if (field_has(name.len > 0 ? field.value : field.raw, needle))
+			return true;
+	}
+	return false;
+}
+
+static bool load_part_header(struct search_text *text, size_t index, struct buf *out)
+{
+	struct message_part part = content_part(&text->content, index);
+	return content_read(&text->content, part.header_offset, part.body_offset, out) == 0;
+}
+
+static bool load_header(struct search_text *text)
+{
+	if (text->header.len > 0)
+		return true;
+	return content_load_parts(&text->content) == 0 &&
+		load_part_header(text, 0, &text->header);
+}
+
+bool search_text_header(struct search_text *text, struct span name, struct span needle)
+{
+	if (text->header.len == 0 && message_cache_has_header(name)) {
+		struct buf cached = BUF_INIT(HEADER_CAP);
+		bool found = mailbox_message_cache(text->content.session->mailbox, text->content.uid,
+			CACHE_HEADERS, &cached) == 0 && header_has(buf_span(&cached), name, needle);
+		buf_done(&cached);
+		return found;
+	}
+	return load_header(text) && header_has(buf_span(&text->header), name, needle);
+}
+
+bool search_text_any_header(struct search_text *text, struct span needle)
+{
+	return load_header(text) && header_has(buf_span(&text->header), SPAN_EMPTY, needle);
+}
+
+/* What has been decoded but cannot be searched alone: its end may be the needle's beginning. */
+struct scan {
+	struct span needle;
+	struct transfer_decoder transfer;
+	struct charset_decoder *charset;
+	struct buf raw, utf8, folded;
+};
+
+static bool scan_piece(struct scan *scan, struct span wire, bool last)
+{
+	buf_reset(&scan->raw);
+	buf_reset(&scan->utf8);
+	transfer_decode(&scan->transfer, wire, &scan->raw);
+	if (last)
+		transfer_decode_end(&scan->transfer, &scan->raw);
+	charset_decode(scan->charset, buf_span(&scan->raw), last, &scan->utf8);
+	utf8_fold(buf_span(&scan->utf8), &scan->folded);
+	if (span_find(buf_span(&scan->folded), scan->needle) != SIZE_MAX)
+		return true;
+	size_t keep = scan->needle.len == 0 ? 0 : scan->needle.len - 1;
+	if (scan->folded.len > keep)
+		buf_consume(&scan->folded, scan->folded.len - keep);
+	return false;
+}
+
+static bool scan_body(struct search_text *text, const struct message_part *part, struct scan *scan)
+{
+	struct buf wire = BUF_INIT(PIECE);
+	bool found = false;
+	for (uint64_t at = part->body_offset; at < part->end_offset && !found;) {
+		uint64_t end = at + PIECE < part->end_offset ? at + PIECE : part->end_offset;
+		buf_reset(&wire);
+		if (content_read(&text->content, at, end, &wire) != 0)
+			break;
+		found = scan_piece(scan, buf_span(&wire), end == part->end_offset);
+		at = end;
+	}
+	buf_done(&wire);
+	return found;
+}
+
+struct part_type {
+	bool is_text;
+	enum transfer_encoding encoding;
+	struct charset_decoder *charset; /* to be freed */
+};
+
+/* The value of charset= without quotes; empty when there is none. */
+static struct span charset_of(struct span content_type)
+{
+	size_t at = span_find_nocase(content_type, SPAN("charset"));
+	if (at == SIZE_MAX)
+		return SPAN_EMPTY;
+	struct span rest = span_trim(span_skip(content_type, at + 7));
+	if (!span_starts_with(rest, SPAN("=")))
+		return SPAN_EMPTY;
+	rest = span_trim(span_skip(rest, 1));
+	struct span value;
+	return span_token(&rest, "\"; \t\r\n(", &value) ? value : SPAN_EMPTY;
+}
+
+static struct charset_decoder *decoder_for(struct span content_type)
+{
+	struct charset_decoder *decoder = charset_decoder_new(charset_of(content_type));
+	/* Unknown or missing: UTF-8 holds ASCII, and shows what is neither. */
+	return decoder != NULL ? decoder : charset_decoder_new(SPAN("utf-8"));
+}
+
+static struct part_type type_of(struct span header)
+{
+	struct part_type type = {.is_text = true, .encoding = TRANSFER_7BIT};
+	struct header_field field;
+	struct span content_type = SPAN_EMPTY;
+	if (header_find(header, SPAN("Content-Type"), &field)) {
+		content_type = span_trim(field.value);
+		type.is_text = span_starts_with_nocase(content_type, SPAN("text/"));
+	}
+	if (header_find(header, SPAN("Content-Transfer-Encoding"), &field))
+		type.encoding = transfer_encoding_parse(field.value);
+	if (type.is_text)
+		type.charset = decoder_for(content_type);
+	return type;
+}
+
+static bool leaf_has(struct search_text *text, size_t index, struct span needle)
+{
+	struct buf header = BUF_INIT(HEADER_CAP);
+	bool found = false;
+	if (load_part_header(text, index, &header)) {
+		struct part_type type = type_of(buf_span(&header));
+		if (type.is_text && type.charset != NULL) {
+			struct message_part part = content_part(&text->content, index);
+			struct scan scan = {.needle = needle, .charset = type.charset,
+				.raw = BUF_INIT(TEXT_CAP), .utf8 = BUF_INIT(TEXT_CAP),
+				.folded = BUF_INIT(3 * TEXT_CAP)};
+			transfer_decoder_init(&scan.transfer, type.encoding);
+			found = scan_body(text, &part, &scan);
+			buf_done(&scan.raw);
+			buf_done(&scan.utf8);
+			buf_done(&scan.folded);
+		}
+		charset_decoder_free(type.charset);
+	}
+	buf_done(&header);
+	return found;
+}
+
+/* The header of a message inside a message is part of the outer one's body. */
+static bool inner_header_has(struct search_text *text, size_t index, struct span needle)
+{
+	struct buf header = BUF_INIT(HEADER_CAP);
+	bool found = load_part_header(text, index, &header) &&
+		header_has(buf_span(&header), SPAN_EMPTY, needle);
+	buf_done(&header);
+	return found;
+}
+
+bool search_text_body(struct search_text *text, struct span needle)
+{
+	if (content_load_parts(&text->content) != 0)
+		return false;
+	for (size_t i = 0; i < content_part_count(&text->content); i++) {
+		struct message_part part = content_part(&text->content, i);
+		bool inner_message = i > 0 &&
+			content_part(&text->content, part.parent).kind == PART_MESSAGE;
+		if (inner_message && inner_header_has(text, i, needle))
+			return true;
+		if (part.kind == PART_LEAF && leaf_has(text, i, needle))
+			return true;
+		(void)task_yield();
+	}
+	return needle.len == 0;
+}

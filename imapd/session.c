@@ -1,0 +1,101 @@
+/* The life of a session in the worker: the login's answer, commands one after the other, the end.
+ * RFC 3501 section 3 and 5.4 (autologout).
+ * SPDX-License-Identifier: ISC */
+#include "imapd/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon.h"
+#include "imapd/command.h"
+
+/* Between the first byte of a command and its end. */
+#define BUSY_MS (5 * 60 * 1000)
+
+static const char CAPABILITIES[] =
+	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE "
+	"SPECIAL-USE LIST-EXTENDED CONDSTORE";
+
+void session_capabilities(struct buf *out)
+{
+	buf_append_cstr(out, CAPABILITIES);
+}
+
+void session_unselect(struct session *session)
+{
+	mailbox_close(session->mailbox);
+	session->mailbox = NULL;
+	session->place = (struct content_place){0};
+}
+
+static void greet(struct session *session, const struct session_start_info *info)
+{
+	connection_format(&session->connection, "%.*s OK [CAPABILITY %s] Logged in\r\n",
+		SPAN_ARGS(info->tag), CAPABILITIES);
+}
+
+static void say_goodbye(struct session *session, enum connection_result why)
+{
+	if (why == CONNECTION_TIMEOUT)
+		connection_write_cstr(&session->connection, "* BYE Disconnected for inactivity\r\n");
+	else if (daemon_is_stopping() && !session->logged_out)
+		connection_write_cstr(&session->connection, "* BYE Server is shutting down\r\n");
+}
+
+static const char *reason(const struct session *session, enum connection_result result)
+{
+	if (session->logged_out)
+		return "logged out";
+	if (result == CONNECTION_TIMEOUT)
+		return "timeout";
+	return session->connection.failed ? "connection lost" : "connection closed";
+}
+
+static void run_commands(struct session *session)
+{
+	struct connection *connection = &session->connection;
+	enum connection_result result = CONNECTION_COMMAND;
+	while (!session->logged_out && !connection->failed) {
+		result = connection_read(connection, task_deadline(session->settings->timeout_ms), BUSY_MS);
+		if (result != CONNECTION_COMMAND && result != CONNECTION_LITERAL)
+			break;
+		command_run(session, result == CONNECTION_LITERAL);
+		connection_next(connection);
+	}
+	say_goodbye(session, result);
+	log_info(NULL, "disconnect: user=<%s>, %s, commands=%u", session->user,
+		reason(session, result), session->commands);
+}
+
+static void refuse(struct session *session, const struct session_start_info *info, int error)
+{
+	log_error(NULL, "user=<%s>: cannot open %.*s: %s", session->user,
+		SPAN_ARGS(info->mailbox_path), strerror(-error));
+	connection_format(&session->connection,
+		"%.*s NO [UNAVAILABLE] The mailbox cannot be opened, try again later\r\n"
+		"* BYE Mailbox is not available\r\n", SPAN_ARGS(info->tag));
+}
+
+void session_run(struct stream *stream_take, const struct session_start_info *info,
+	const struct worker_settings *settings)
+{
+	struct session session = {.settings = settings, .user = span_dup_cstr(info->user)};
+	connection_init(&session.connection, stream_take, &imap_frame_after_login);
+	session.connection.wants_literal = command_wants_literal;
+	char *root = span_dup_cstr(info->mailbox_path);
+	int error = store_open(root, STORE_CREATE, &session.store);
+	free(root);
+	if (error == 0) {
+		greet(&session, info);
+		run_commands(&session);
+		session_unselect(&session);
+		store_close(session.store);
+	} else {
+		refuse(&session, info, error);
+	}
+	connection_done(&session.connection, true);
+	free(session.user);
+}

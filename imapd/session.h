@@ -1,0 +1,51 @@
+/* One logged-in client in the worker: its connection, its store, the mailbox it has selected.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_IMAPD_SESSION_H
+#define TAMBO_IMAPD_SESSION_H
+
+#include "imapd/connection.h"
+#include "store/mailbox.h"
+
+/* What the worker reads from main.cf. */
+struct worker_settings {
+	int64_t timeout_ms;        /* imapd_timeout */
+	int64_t idle_notify_ms;    /* imapd_idle_notify_interval */
+	int64_t append_size_limit; /* imapd_append_size_limit */
+};
+
+/* Where the reading of a message stopped, so that the next partial FETCH goes on there. */
+struct content_place {
+	uint32_t uid; /* in the selected mailbox; 0: none */
+	uint64_t wire_offset, file_offset;
+	bool after_cr;
+};
+
+struct session {
+	struct connection connection;
+	const struct worker_settings *settings;
+	struct store *store;
+	struct mailbox *mailbox; /* selected, or NULL */
+	struct content_place place;
+	char *user;              /* login name, for the log */
+	bool condstore;          /* MODSEQ goes into every FETCH response (RFC 7162 3.1) */
+	bool logged_out;         /* after this command the session ends */
+	uint64_t bytes_in, bytes_out;
+	unsigned commands;
+};
+
+struct session_start_info {
+	struct span user, mailbox_path;
+	struct span tag, command, success_data;
+};
+
+/* The whole session: answers the login's tag, runs commands until the client or we end it. Owns
+ * the stream. */
+void session_run(struct stream *stream_take, const struct session_start_info *info,
+	const struct worker_settings *settings);
+
+/* Closes the selected mailbox without a word to the client. */
+void session_unselect(struct session *session);
+/* Appends the capabilities after login, without "* CAPABILITY". */
+void session_capabilities(struct buf *out);
+
+#endif
