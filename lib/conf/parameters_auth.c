@@ -41,6 +41,9 @@ static const struct parameter rows[] = {
 		"account of the proxymap process"),
 	ROW(STRING, "net_user", "tambo-net", IMPLEMENTED,
 		"account of the processes that speak to the network"),
+	ROW(INT, "worker_process_limit", "1000", IMPLEMENTED,
+		"how many workers (one process for each person's uid) may run at a time", .min = 1,
+		.max = 100000),
 };
 
 PARAMETER_TABLE(auth, "accounts, process users, Maildirs, journal, DNS: parameters of our own")

@@ -1,0 +1,215 @@
+/* What processes ask of master. INVARIANT: an asker is who master knows it to be (by its socket),
+ * never what it says; everything it says is checked against the tables of program.c.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "master/master.h"
+
+static void answer(struct process *process, uint32_t id, int status, int fd)
+{
+	struct control_message message;
+	control_message_init(&message, CONTROL_CONNECTED);
+	message.id = id;
+	message.status = status;
+	process_send(process, &message, fd);
+}
+
+/* One end to the asker, the other to a process of the group (now, or when there is one). */
+static void connect_to_group(struct process *process, uint32_t id, struct process_group *group)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		answer(process, id, -errno, -1);
+		return;
+	}
+	answer(process, id, 0, pair[0]);
+	close(pair[0]);
+	group_give(group, pair[1], process->service_name);
+}
+
+static void handle_connect(struct process *process, const struct control_message *message)
+{
+	struct service *service = service_find(message->text);
+	if (service != NULL && service->host != NULL)
+		service = service->host;
+	/* A worker holds one person's rights and asks nobody. */
+	if (service == NULL || process->role != CONTROL_ROLE_SERVICE ||
+		!program_may_connect(process->program->room, service->program->room)) {
+		log_warning(NULL, "service %s asks for service %.60s: %s", process->service_name,
+			message->text, service == NULL ? "there is none" : "not allowed");
+		answer(process, message->id, service == NULL ? -ENOENT : -EACCES, -1);
+		return;
+	}
+	connect_to_group(process, message->id, service->group);
+}
+
+static bool uid_is_allowed(uid_t uid, gid_t gid)
+{
+	if (!master.is_root)
+		return uid == geteuid();
+	if (uid == 0 || gid == 0 || uid == (uid_t)-1 || gid == (gid_t)-1)
+		return false;
+	int64_t last = conf_get_int(master.conf, "last_valid_uid");
+	if (uid < master.first_valid_uid || (last > 0 && (int64_t)uid > last))
+		return false;
+	for (size_t i = 0; i < PROGRAM_USERS; i++)
+		if (master.users[i].found && master.users[i].uid == uid)
+			return false;
+	return true;
+}
+
+static struct process_group *find_worker_group(
+	struct service *service, enum control_role role, uid_t uid, gid_t gid)
+{
+	LIST_FOREACH(node, &master.groups) {
+		struct process_group *group = LIST_ENTRY(node, struct process_group, node);
+		if (group->role == role && group->uid == uid && group->gid == gid &&
+			strcmp(group->service->program->room, service->program->room) == 0 &&
+			(group->service == service || role == CONTROL_ROLE_WORKER))
+			return group;
+	}
+	return NULL;
+}
+
+static int find_or_start_worker(
+	struct process *process, const struct control_message *message, struct process_group **ret_group)
+{
+	struct service *service = service_find(message->text);
+	if (service == NULL)
+		service = service_find_room(message->text);
+	bool command = message->role == CONTROL_ROLE_COMMAND;
+	if (service == NULL || service->group == NULL)
+		return -ENOENT;
+	if (process->role != CONTROL_ROLE_SERVICE ||
+		(message->role != CONTROL_ROLE_WORKER && !command) ||
+		!program_may_have_worker(process->program->room, service->program->room, command) ||
+		!uid_is_allowed(message->uid, message->gid))
+		return -EACCES;
+	enum control_role role = command ? CONTROL_ROLE_COMMAND : CONTROL_ROLE_WORKER;
+	struct process_group *group = find_worker_group(service, role, message->uid, message->gid);
+	if (group == NULL && master.worker_count >= master.worker_limit)
+		return -EAGAIN;
+	if (group == NULL)
+		group = group_new(service, role, message->uid, message->gid);
+	*ret_group = group;
+	return 0;
+}
+
+static void handle_worker(struct process *process, const struct control_message *message)
+{
+	struct process_group *group = NULL;
+	int error = find_or_start_worker(process, message, &group);
+	if (error == 0) {
+		connect_to_group(process, message->id, group);
+		return;
+	}
+	log_warning(NULL, "service %s asks for a worker of uid %u gid %u: %s", process->service_name,
+		message->uid, message->gid, strerror(-error));
+	answer(process, message->id, error, -1);
+}
+
+static void send_file(struct process *process, const char *path)
+{
+	struct control_message message;
+	struct stat st;
+	control_message_init(&message, CONTROL_FILE);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return; /* the process says what it misses */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && control_message_set_text(&message, path)) {
+		process_send(process, &message, fd);
+		watch_add(path, process);
+	}
+	close(fd);
+}
+
+/* One word of a value: "/path" or "type:/path"; an indexed table's file has a suffix. */
+static void send_files_of(struct process *process, struct span word)
+{
+	static const char *const suffixes[] = {"", ".lmdb", ".db"};
+	size_t colon = span_find_char(word, ':');
+	if (colon != SIZE_MAX && word.len > 0 && word.ptr[0] != '/')
+		word = span_skip(word, colon + 1);
+	if (word.len == 0 || word.ptr[0] != '/')
+		return;
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		struct buf path = BUF_INIT(CONTROL_TEXT_MAX - 1);
+		buf_append(&path, word);
+		buf_append_cstr(&path, suffixes[i]);
+		if (!path.overflow)
+			send_file(process, buf_cstr(&path));
+		buf_done(&path);
+	}
+}
+
+static void handle_open(struct process *process, const struct control_message *message)
+{
+	struct control_message end;
+	control_message_init(&end, CONTROL_FILE);
+	end.status = 1;
+	if (process->ready || process->group == NULL ||
+		!program_may_read(process->program->room, message->text)) {
+		log_warning(NULL, "service %s asks for the files of %.60s: not allowed",
+			process->service_name, message->text);
+	} else {
+		struct span rest = span_from_cstr(conf_get(process->group->service->conf, message->text));
+		struct span word;
+		while (span_token(&rest, ", \t\r\n", &word))
+			send_files_of(process, word);
+	}
+	process_send(process, &end, -1);
+}
+
+/* Nothing to do for a while; if nothing is on its way to it, it may go. */
+static void handle_idle(struct process *process, const struct control_message *message)
+{
+	bool may_end = process->role != CONTROL_ROLE_SERVICE ||
+		!(process->program->flags & PROGRAM_AT_START);
+	struct process_group *group = process->group;
+	if (!may_end || group == NULL || message->id != process->served)
+		return;
+	process_stop(process, 1000);
+	group->wanted = group->pending_count > 0 ? 1 : 0;
+	group_release(group);
+}
+
+void broker_handle(struct process *process, const struct control_message *message)
+{
+	switch (message->type) {
+	case CONTROL_READY:
+		process->ready = true;
+		if (process->group != NULL)
+			group_ready(process->group);
+		break;
+	case CONTROL_WATCH:
+		if (!process->ready)
+			watch_add(message->text, process);
+		break;
+	case CONTROL_OPEN:
+		handle_open(process, message);
+		break;
+	case CONTROL_CONNECT:
+		handle_connect(process, message);
+		break;
+	case CONTROL_WORKER:
+		handle_worker(process, message);
+		break;
+	case CONTROL_IDLE:
+		handle_idle(process, message);
+		break;
+	case CONTROL_LOG_LOST:
+		master_log_reopen();
+		break;
+	default:
+		log_warning(NULL, "process %d of service %s sends message %u: ignored", (int)process->pid,
+			process->service_name, message->type);
+		break;
+	}
+}

@@ -1,0 +1,192 @@
+/* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
+ * the name of a real one, gets that one's rights, and obeys one-line commands of its client:
+ * OPEN path, WRITE path, EXEC path, SOCKET family, CONNECT path, PTRACE pid, KILL pid, CHROOT path,
+ * MOUNT, FORK, WORKER service uid gid, ASK service, WHOAMI, EXIT status, WAIT. Answers "OK ..." or
+ * the name of the errno.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+#define ANSWER_MS 5000
+
+static const char *const private_files[] = {"smtpd_tls_key_file", NULL};
+
+static void session(int fd_take, const struct address *peer);
+static void serve(struct channel *channel_take, const char *peer);
+
+/* As in each room's main.c. */
+static struct daemon_spec specs[] = {
+	{.name = "smtpd", .rights = DAEMON_NETWORK_OUT, .chroot = true,
+		.private_files = private_files},
+	{.name = "smtp", .rights = DAEMON_NETWORK_OUT, .chroot = true},
+	{.name = "imapd", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
+	{.name = "pop3d", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
+	{.name = "local", .rights = 0, .worker_rights = DAEMON_FILES,
+		.command_rights = DAEMON_FILES | DAEMON_EXEC},
+	{.name = "cleanup", .rights = DAEMON_QUEUE},
+	{.name = "qmgr", .rights = DAEMON_QUEUE},
+	{.name = "auth", .rights = DAEMON_PASSWORDS},
+};
+
+static int result_of(long value)
+{
+	return value < 0 ? -errno : 0;
+}
+
+static int try_open(const char *path, int flags)
+{
+	int fd = open(path, flags, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int try_fork(void)
+{
+	pid_t pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(0);
+	return 0;
+}
+
+static int try_exec(const char *path)
+{
+	char *const arguments[] = {(char *)(uintptr_t)path, NULL};
+	execv(path, arguments);
+	return -errno;
+}
+
+static int try_socket(const char *family)
+{
+	int number = strcmp(family, "inet") == 0 ? AF_INET : strcmp(family, "unix") == 0 ? AF_UNIX
+										     : AF_NETLINK;
+	int fd = socket(number, SOCK_STREAM, 0);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int try_worker(const char *arguments)
+{
+	char service[64];
+	unsigned uid, gid;
+	struct channel *channel = NULL;
+	if (sscanf(arguments, "%63s %u %u", service, &uid, &gid) != 3)
+		return -EINVAL;
+	int error = daemon_connect_worker(
+		service, uid, gid, task_deadline(ANSWER_MS), &channel);
+	channel_free(channel);
+	return error;
+}
+
+/* Is there somebody at the other end who keeps the channel open? */
+static int try_ask(const char *service)
+{
+	struct channel *channel = daemon_connect(service, task_deadline(ANSWER_MS));
+	if (channel == NULL)
+		return -EACCES;
+	int error = channel_wait(channel, task_deadline(300));
+	channel_free(channel);
+	return error == -ETIMEDOUT ? 0 : -EPIPE;
+}
+
+static int obey(const char *verb, const char *argument)
+{
+	if (strcmp(verb, "OPEN") == 0)
+		return try_open(argument, O_RDONLY);
+	if (strcmp(verb, "WRITE") == 0)
+		return try_open(argument, O_WRONLY | O_CREAT);
+	if (strcmp(verb, "EXEC") == 0)
+		return try_exec(argument);
+	if (strcmp(verb, "SOCKET") == 0)
+		return try_socket(argument);
+	if (strcmp(verb, "PTRACE") == 0)
+		return result_of(ptrace(PTRACE_ATTACH, (pid_t)atoi(argument), NULL, NULL));
+	if (strcmp(verb, "KILL") == 0)
+		return result_of(kill((pid_t)atoi(argument), 0));
+	if (strcmp(verb, "CHROOT") == 0)
+		return result_of(chroot(argument));
+	if (strcmp(verb, "MOUNT") == 0)
+		return result_of(mount("none", "/", "tmpfs", 0, NULL));
+	if (strcmp(verb, "FORK") == 0)
+		return try_fork();
+	if (strcmp(verb, "WORKER") == 0)
+		return try_worker(argument);
+	if (strcmp(verb, "ASK") == 0)
+		return try_ask(argument);
+	if (strcmp(verb, "EXIT") == 0)
+		_exit(atoi(argument));
+	return -ENOSYS;
+}
+
+static void talk(struct stream *stream)
+{
+	struct span line;
+	while (!daemon_is_stopping() &&
+		stream_read_line(stream, 1000, task_deadline(60000), &line) == 0) {
+		char *text = span_dup_cstr(span_trim(line));
+		char *argument = strchr(text, ' ');
+		if (argument != NULL)
+			*argument++ = '\0';
+		if (strcmp(text, "WHOAMI") == 0) {
+			(void)stream_write_format(stream, "OK %s pid=%d uid=%d gid=%d\n", daemon_service(),
+				(int)getpid(), (int)geteuid(), (int)getegid());
+		} else {
+			int error = obey(text, argument == NULL ? "" : argument);
+			(void)stream_write_format(stream, "%s\n",
+				error == 0 ? "OK" : strerrorname_np(-error));
+		}
+		free(text);
+		if (stream_flush(stream, task_deadline(ANSWER_MS)) != 0)
+			break;
+	}
+}
+
+static void session(int fd_take, const struct address *peer)
+{
+	struct stream *stream = stream_new(fd_take, 4096, 4096);
+	(void)peer;
+	log_info(NULL, "probe connected");
+	talk(stream);
+	stream_free(stream);
+}
+
+static void serve(struct channel *channel_take, const char *peer)
+{
+	log_info(NULL, "peer %s", peer);
+	while (!daemon_is_stopping() && channel_wait(channel_take, task_deadline(100)) == -ETIMEDOUT)
+		;
+	channel_free(channel_take);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = basename(argv[0]);
+	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+		if (strcmp(specs[i].name, name) != 0)
+			continue;
+		specs[i].session = session;
+		specs[i].serve = serve;
+		return daemon_main(&specs[i], argc, argv);
+	}
+	fprintf(stderr, "wall_probe: no rights for %s\n", name);
+	return EXIT_FAILURE;
+}
