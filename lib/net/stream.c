@@ -135,6 +135,21 @@ static void compact(struct stream *stream)
 	stream->in_start = 0;
 }
 
+int stream_unread(struct stream *stream, struct span bytes)
+{
+	struct buf joined = BUF_INIT(stream->in.cap);
+	buf_append(&joined, bytes);
+	buf_append(&joined, stream_buffered(stream));
+	if (joined.overflow) {
+		buf_wipe(&joined);
+		return -ENOMEM;
+	}
+	buf_wipe(&stream->in);
+	stream->in = joined;
+	stream->in_start = 0;
+	return 0;
+}
+
 size_t stream_drop_input(struct stream *stream)
 {
 	size_t dropped = stream_buffered(stream).len;
@@ -259,6 +274,18 @@ int stream_read_exact(struct stream *stream, void *out, size_t len, task_time de
 			return status;
 	}
 	return 0;
+}
+
+ssize_t stream_try_read(struct stream *stream, void *out, size_t len)
+{
+	enum task_io io = TASK_READ;
+	return stream->transport.read(stream->context, stream->fd, out, len, &io);
+}
+
+ssize_t stream_try_write(struct stream *stream, struct span bytes)
+{
+	enum task_io io = TASK_WRITE;
+	return stream->transport.write(stream->context, stream->fd, bytes.ptr, bytes.len, &io);
 }
 
 int stream_wait_input(struct stream *stream, task_time deadline)

@@ -55,6 +55,9 @@ int stream_peek_n(struct stream *stream, size_t n, task_time deadline, struct sp
 void stream_consume(struct stream *stream, size_t n);
 /* Reads exactly len bytes into out (buffer first, then straight from the socket). */
 int stream_read_exact(struct stream *stream, void *out, size_t len, task_time deadline);
+/* Puts bytes in front of what comes next, as if they had just been read. -ENOMEM when in_cap is too
+ * small. */
+int stream_unread(struct stream *stream, struct span bytes);
 /* What is buffered, without waiting. */
 struct span stream_buffered(const struct stream *stream);
 size_t stream_drop_input(struct stream *stream);
@@ -66,6 +69,11 @@ int stream_write_format(struct stream *stream, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int stream_flush(struct stream *stream, task_time deadline);
 bool stream_has_output(const struct stream *stream);
+
+/* One attempt each, past the buffers and without waiting: a count, 0 at end of file (read), -EAGAIN, or
+ * -errno. For relays, together with task_wait_any. */
+ssize_t stream_try_read(struct stream *stream, void *out, size_t len);
+ssize_t stream_try_write(struct stream *stream, struct span bytes);
 
 /* Waits until input is there or the deadline passes, with output flushed first and both buffers
  * released meanwhile: for idle sessions. 0 when readable (also at end of file). */

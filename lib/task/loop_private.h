@@ -21,6 +21,8 @@
 #endif
 #endif
 
+#define TASK_WAITS 4 /* descriptors and directions that one task can wait for at once */
+
 struct task {
 	struct context context;
 	struct list_node node; /* in the run queue, or among an event's waiters */
@@ -32,8 +34,8 @@ struct task {
 	size_t stack_size;
 	bool waiting, canceled, ended;
 	int wake_result;
-	int wait_fd[2]; /* -1: none */
-	enum task_io wait_io[2];
+	int wait_fd[TASK_WAITS]; /* -1: none */
+	enum task_io wait_io[TASK_WAITS];
 	struct task_timer deadline;
 	void *fake_stack; /* AddressSanitizer's */
 	void *fiber;      /* ThreadSanitizer's */

@@ -91,7 +91,7 @@ struct task *task_stack_new(size_t size)
 	size_t stack_size = task->stack_size;
 	unsigned id = task->valgrind_id;
 	*task = (struct task){.stack = stack, .stack_size = stack_size, .valgrind_id = id,
-		.wait_fd = {-1, -1}};
+		.wait_fd = {-1, -1, -1, -1}};
 #ifdef TASK_TSAN
 	task->fiber = __tsan_create_fiber(0);
 #endif

@@ -163,7 +163,7 @@ static void deadline_passed(void *arg)
 
 static void drop_waits(struct task *task)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < TASK_WAITS; i++) {
 		if (task->wait_fd[i] < 0)
 			continue;
 		struct watch *watch = task_watch(task->wait_fd[i]);
@@ -353,6 +353,28 @@ void task_forget_fd(int fd)
 	if (watch->writer != NULL)
 		task_wake(watch->writer, -ECANCELED);
 	*watch = (struct watch){.generation = watch->generation + 1};
+}
+
+int task_wait_any(int fd_a, int fd_b, task_time deadline)
+{
+	static const enum task_io directions[] = {TASK_READ, TASK_WRITE};
+	const int fds[] = {fd_a, fd_b};
+	struct task *task = task_loop.current;
+	CHECK(task != NULL);
+	if (task->canceled)
+		return -ECANCELED;
+	for (int i = 0; i < TASK_WAITS; i++) {
+		if (fds[i / 2] < 0)
+			continue;
+		int status = begin_wait(i, fds[i / 2], directions[i % 2]);
+		if (status != 0) {
+			drop_waits(task);
+			return status > 0 ? 0 : status;
+		}
+	}
+	list_init(&task->node);
+	int status = task_suspend(deadline);
+	return status > 0 ? 0 : status;
 }
 
 /* The result tells a task that waits for two descriptors which one it was. */

@@ -63,6 +63,10 @@ void task_forget_fd(int fd);
 int task_wait_two(int fd_a, enum task_io io_a, int fd_b, enum task_io io_b, task_time deadline,
 	int *ret_which);
 
+/* Waits until either fd (the second may be -1) can be read or written: for relays that try all four
+ * and wait when none moved. 0, -ETIMEDOUT, -ECANCELED. */
+int task_wait_any(int fd_a, int fd_b, task_time deadline);
+
 /* Runs fn(arg) in the thread pool and sleeps until it is done (it cannot be cancelled: fn always
  * runs to its end before task_offload returns). fn must not call anything of lib/task. Without a
  * loop it runs in place. */

@@ -1,0 +1,197 @@
+/* See handoff.h. The relay is one task with a buffer for each direction that exists only while it
+ * holds something: an idle TLS session costs the front little more than its TLS state.
+ * SPDX-License-Identifier: ISC */
+#include "daemon/handoff.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tls/tls.h"
+
+#define START_TIMEOUT_MS (30 * 1000)
+#define CLOSE_TIMEOUT_MS (5 * 1000)
+#define PIECE 16384
+
+/* One direction: what was read and not yet written. */
+struct flow {
+	struct buf held;
+	size_t done;
+	bool ended; /* the reader saw the end */
+};
+
+static struct span flow_left(const struct flow *flow)
+{
+	return span_skip(buf_span(&flow->held), flow->done);
+}
+
+/* 1: something moved; 0: nothing can; -errno: over. */
+static int flow_read(struct flow *flow, struct stream *from)
+{
+	if (flow->ended || flow->held.len > 0)
+		return 0;
+	char *room = buf_reserve(&flow->held, PIECE);
+	if (room == NULL)
+		return -ENOMEM;
+	ssize_t count = stream_try_read(from, room, PIECE);
+	if (count > 0) {
+		flow->held.len = (size_t)count;
+		flow->done = 0;
+		return 1;
+	}
+	buf_done(&flow->held);
+	if (count == -EAGAIN || count == -EINTR)
+		return 0;
+	if (count == 0) {
+		flow->ended = true;
+		return 1;
+	}
+	return (int)count;
+}
+
+static int flow_write(struct flow *flow, struct stream *to)
+{
+	struct span left = flow_left(flow);
+	if (left.len == 0)
+		return 0;
+	ssize_t count = stream_try_write(to, left);
+	if (count == -EAGAIN || count == -EINTR)
+		return 0;
+	if (count <= 0)
+		return count == 0 ? -EPIPE : (int)count;
+	flow->done += (size_t)count;
+	if (flow_left(flow).len == 0)
+		buf_done(&flow->held);
+	return 1;
+}
+
+static int flow_move(struct flow *flow, struct stream *from, struct stream *to)
+{
+	int moved = flow_read(flow, from);
+	if (moved < 0)
+		return moved;
+	int wrote = flow_write(flow, to);
+	return wrote < 0 ? wrote : moved | wrote;
+}
+
+/* Until one side is at its end and the other has everything. */
+static void relay(struct stream *client, struct stream *worker)
+{
+	struct flow up = {.held = BUF_INIT(PIECE)}, down = {.held = BUF_INIT(PIECE)};
+	int status = 0;
+	for (unsigned turns = 0; status >= 0; turns++) {
+		int moved_up = flow_move(&up, client, worker);
+		int moved_down = flow_move(&down, worker, client);
+		if (moved_up < 0 || moved_down < 0)
+			break;
+		if ((up.ended && flow_left(&up).len == 0) || (down.ended && flow_left(&down).len == 0))
+			break;
+		if (moved_up == 0 && moved_down == 0)
+			status = task_wait_any(stream_fd(client), stream_fd(worker), TASK_FOREVER);
+		else if (turns % 16 == 15)
+			status = task_yield();
+	}
+	buf_wipe(&up.held);
+	buf_wipe(&down.held);
+}
+
+int handoff_to_worker(struct stream *client_take, int session_fd_take,
+	const struct session_start *start)
+{
+	struct stream *client = client_take;
+	struct session_start message = *start;
+	struct channel *channel = channel_new(session_fd_take);
+	bool tls = stream_is_tls(client);
+	message.input = stream_buffered(client);
+	message.client_fd = tls ? -1 : stream_fd(client);
+	int status = stream_flush(client, task_deadline(START_TIMEOUT_MS));
+	if (status == 0)
+		status = channel_send(channel, &session_start_type, &message);
+	if (status == 0)
+		status = channel_flush(channel, task_deadline(START_TIMEOUT_MS));
+	if (status != 0 || !tls) {
+		channel_free(channel);
+		stream_free(client);
+		return status;
+	}
+	stream_drop_input(client);
+	struct stream *worker = stream_new(channel_release(channel, NULL), PIECE, PIECE);
+	relay(client, worker);
+	stream_free(worker);
+	stream_close(client, task_deadline(CLOSE_TIMEOUT_MS));
+	return 0;
+}
+
+static struct span keep(struct arena *arena, struct span bytes)
+{
+	return span_is_empty(bytes) ? SPAN_EMPTY : arena_dup(arena, bytes);
+}
+
+static void keep_user(struct arena *arena, const struct session_user *from, struct session_user *to)
+{
+	*to = (struct session_user){.maildir = from->maildir, .tls = from->tls};
+	to->user = keep(arena, from->user);
+	to->home = keep(arena, from->home);
+	to->mailbox = keep(arena, from->mailbox);
+	to->remote_address = keep(arena, from->remote_address);
+	to->local_address = keep(arena, from->local_address);
+}
+
+static void keep_start(struct arena *arena, const struct session_start *from,
+	struct session_start *to)
+{
+	*to = (struct session_start){.client_fd = -1};
+	to->tag = keep(arena, from->tag);
+	to->command = keep(arena, from->command);
+	to->success_data = keep(arena, from->success_data);
+	to->client_id = keep(arena, from->client_id);
+}
+
+static int receive_start(struct channel *channel, struct arena *arena,
+	struct handoff_session *session, struct session_start **ret_start)
+{
+	void *message;
+	int status = channel_expect(channel, &session_user_type, task_deadline(START_TIMEOUT_MS),
+		&message);
+	if (status != 0)
+		return status;
+	keep_user(arena, message, &session->user);
+	/* The client may take its time between auth's OK and the front's hand-over, but not long. */
+	status = channel_expect(channel, &session_start_type, task_deadline(START_TIMEOUT_MS), &message);
+	if (status != 0)
+		return status;
+	*ret_start = message;
+	keep_start(arena, message, &session->start);
+	return arena->overflow ? -ENOMEM : 0;
+}
+
+int handoff_receive(struct channel *channel_take, struct arena *arena, size_t in_cap, size_t out_cap,
+	struct handoff_session *ret_session)
+{
+	struct channel *channel = channel_take;
+	struct handoff_session session = {0};
+	struct session_start *start = NULL;
+	struct buf input = BUF_INIT(in_cap);
+	int status = receive_start(channel, arena, &session, &start);
+	if (status != 0) {
+		if (start != NULL && start->client_fd >= 0)
+			close(start->client_fd);
+		channel_free(channel);
+		return status;
+	}
+	int fd = start->client_fd;
+	buf_append(&input, start->input);
+	if (fd >= 0)
+		channel_free(channel);
+	else
+		fd = channel_release(channel, &input);
+	session.stream = stream_new(fd, in_cap, out_cap);
+	status = input.overflow ? -EMSGSIZE : stream_unread(session.stream, buf_span(&input));
+	buf_wipe(&input);
+	if (status != 0) {
+		stream_free(session.stream);
+		return status;
+	}
+	*ret_session = session;
+	return 0;
+}

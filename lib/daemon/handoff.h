@@ -1,0 +1,31 @@
+/* How a session goes from the front, where the client logged in, to the worker of the user's uid
+ * (service/auth.h): a plain connection is passed as it is and the front is done with it; a TLS
+ * connection stays with the front, which holds the keys and relays bytes.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_DAEMON_HANDOFF_H
+#define TAMBO_DAEMON_HANDOFF_H
+
+#include "ipc/channel.h"
+#include "net/stream.h"
+#include "service/auth.h"
+
+/* Front. Takes the client's stream and the worker's socket (auth_reply.session_fd). start: tag, command
+ * and so on; client_fd and input are filled in here. Returns when the front has nothing more to do:
+ * at once for a plain client, at the end of the session for TLS. 0, or -errno when the worker could not
+ * be told (the client has been hung up on). */
+int handoff_to_worker(struct stream *client_take, int session_fd_take,
+	const struct session_start *start);
+
+struct handoff_session {
+	struct session_user user;
+	struct session_start start; /* client_fd is used up, input is in the stream */
+	struct stream *stream;
+};
+
+/* Worker. Receives both messages on the channel that auth opened. On success ret_session->stream
+ * is the client's (buffers of in_cap and out_cap bytes, its first input already there), user and start are
+ * copied into arena. The channel is gone in any case. 0 or -errno. */
+int handoff_receive(struct channel *channel_take, struct arena *arena, size_t in_cap, size_t out_cap,
+	struct handoff_session *ret_session);
+
+#endif
