@@ -83,10 +83,10 @@ void session_run(struct stream *stream_take, const struct session_start_info *in
 	const struct worker_settings *settings)
 {
 	struct session session = {.settings = settings, .user = span_dup_cstr(info->user)};
-	connection_init(&session.connection, stream_take, &imap_frame_after_login);
+	connection_init(&session.connection, stream_take, &settings->limits);
 	session.connection.wants_literal = command_wants_literal;
 	char *root = span_dup_cstr(info->mailbox_path);
-	int error = store_open(root, STORE_CREATE, &session.store);
+	int error = info->maildir ? store_open(root, STORE_CREATE, &session.store) : -ENOTSUP;
 	free(root);
 	if (error == 0) {
 		greet(&session, info);

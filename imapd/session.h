@@ -8,9 +8,10 @@
 
 /* What the worker reads from main.cf. */
 struct worker_settings {
-	int64_t timeout_ms;        /* imapd_timeout */
+	int64_t timeout_ms;        /* imapd_idle_timeout */
 	int64_t idle_notify_ms;    /* imapd_idle_notify_interval */
-	int64_t append_size_limit; /* imapd_append_size_limit */
+	int64_t append_size_limit; /* imapd_literal_size_limit; 0: none */
+	struct imap_frame_limits limits;
 };
 
 /* Where the reading of a message stopped, so that the next partial FETCH goes on there. */
@@ -35,7 +36,8 @@ struct session {
 
 struct session_start_info {
 	struct span user, mailbox_path;
-	struct span tag, command, success_data;
+	bool maildir; /* false: an mbox file, which is not served */
+	struct span tag;
 };
 
 /* The whole session: answers the login's tag, runs commands until the client or we end it. Owns

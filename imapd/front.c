@@ -1,0 +1,223 @@
+/* Connections of clients: limits, TLS from the first byte, greeting, the loop of commands before login.
+ * The conversation has a task of its own, which ends at login: what is left of a TLS session is a
+ * small relay (relay.c) on a stack that was hardly used.
+ * SPDX-License-Identifier: ISC */
+#include "imapd/front.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "daemon/daemon.h"
+#include "imapd/imapd.h"
+#include "imapd/relay.h"
+
+/* Between the bytes of one command. */
+#define BUSY_MS (30 * 1000)
+/* The whole conversation before login, in imapd_timeouts. */
+#define LOGIN_TIMEOUTS 5
+
+/* How many connections each address has; the value is the number. */
+static struct table addresses;
+
+static size_t count_of(struct span address)
+{
+	return (size_t)(uintptr_t)table_get(&addresses, address);
+}
+
+static bool address_enter(struct span address, int64_t limit)
+{
+	size_t count = count_of(address);
+	if (limit > 0 && count >= (size_t)limit)
+		return false;
+	(void)table_put(&addresses, address, (void *)(uintptr_t)(count + 1));
+	return true;
+}
+
+static void address_leave(struct span address)
+{
+	size_t count = count_of(address);
+	if (count <= 1)
+		(void)table_remove(&addresses, address);
+	else
+		(void)table_put(&addresses, address, (void *)(uintptr_t)(count - 1));
+}
+
+bool front_is_tls(const struct front *front)
+{
+	return stream_is_tls(front->connection.stream);
+}
+
+bool front_may_login(const struct front *front)
+{
+	if (front_is_tls(front))
+		return true;
+	const struct server_tls *tls = &front->settings->tls;
+	if (tls->required)
+		return false;
+	return !tls->auth_only || front->loopback;
+}
+
+void front_capabilities(struct front *front, struct buf *out)
+{
+	buf_append_cstr(out, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE");
+	if (front->settings->tls.available && !front_is_tls(front))
+		buf_append_cstr(out, " STARTTLS");
+	if (!front_may_login(front)) {
+		buf_append_cstr(out, " LOGINDISABLED");
+		return;
+	}
+	struct buf mechanisms = BUF_INIT(1024);
+	front_mechanisms(front, &mechanisms);
+	struct span rest = buf_span(&mechanisms), name;
+	while (span_token(&rest, " ", &name))
+		buf_append_format(out, " AUTH=%.*s", SPAN_ARGS(name));
+	buf_done(&mechanisms);
+}
+
+static void greet(struct front *front)
+{
+	struct buf line = BUF_INIT(8192);
+	buf_append_cstr(&line, "* OK [CAPABILITY ");
+	front_capabilities(front, &line);
+	buf_append_format(&line, "] %s\r\n", front->settings->banner);
+	connection_write(&front->connection, buf_span(&line));
+	buf_done(&line);
+}
+
+static bool accept_tls(struct front *front)
+{
+	char *error = NULL;
+	int status = tls_accept(front->connection.stream, front->settings->tls.context,
+		task_deadline(front->settings->login_timeout_ms), &error);
+	if (status != 0)
+		log_info(NULL, "TLS handshake with %s failed: %s", front->remote,
+			error != NULL ? error : strerror(-status));
+	free(error);
+	return status == 0;
+}
+
+void front_run(struct front *front, bool wrapper)
+{
+	struct connection *connection = &front->connection;
+	if (wrapper && !accept_tls(front)) {
+		connection->failed = true;
+		return;
+	}
+	greet(front);
+	while (!front->over && !connection->failed) {
+		task_time idle = task_deadline(front->settings->login_timeout_ms);
+		if (front->deadline < idle)
+			idle = front->deadline;
+		enum connection_result result = connection_read(connection, idle, BUSY_MS);
+		if (result != CONNECTION_COMMAND) {
+			if (result == CONNECTION_TIMEOUT)
+				connection_write_cstr(connection, "* BYE Disconnected: login takes too long\r\n");
+			return;
+		}
+		front_command_run(front);
+		if (!front->handed_over)
+			connection_next(connection);
+		if (!front->over && task_now() >= front->deadline) {
+			connection_write_cstr(connection, "* BYE Disconnected: login takes too long\r\n");
+			return;
+		}
+	}
+}
+
+struct conversation {
+	struct front front;
+	struct task_event ended;
+	bool done;
+};
+
+static void converse(void *arg)
+{
+	struct conversation *conversation = arg;
+	struct front *front = &conversation->front;
+	front_run(front, front->settings->tls.wrapper);
+	buf_done(&front->client_id);
+	conversation->done = true;
+	task_event_signal(&conversation->ended);
+}
+
+static void describe(int fd, const struct address *peer, struct front *front)
+{
+	struct buf text = BUF_INIT(sizeof(front->remote) - 1);
+	struct address local;
+	address_format(peer, &text);
+	memcpy(front->remote, buf_cstr(&text), text.len + 1);
+	buf_reset(&text);
+	if (socket_local_address(fd, &local) == 0)
+		address_format(&local, &text);
+	memcpy(front->local, buf_cstr(&text), text.len + 1);
+	buf_done(&text);
+	front->loopback = address_is_loopback(peer);
+}
+
+/* Runs the conversation in a task of its own. The stream of a TLS session to relay, or NULL; then
+ * everything is closed. */
+static struct stream *log_in(int fd_take, const struct address *peer, int *ret_worker_fd)
+{
+	struct conversation *conversation = NEW(struct conversation);
+	struct front *front = &conversation->front;
+	struct stream *stream = NULL;
+	front->settings = imapd_settings();
+	front->worker_fd = -1;
+	front->deadline = task_deadline(LOGIN_TIMEOUTS * front->settings->login_timeout_ms);
+	buf_init(&front->client_id, 4096);
+	describe(fd_take, peer, front);
+	connection_init(&front->connection, stream_new(fd_take, CONNECTION_IN_CAP, CONNECTION_OUT_CAP),
+		&imap_frame_before_login);
+	task_event_init(&conversation->ended);
+	if (task_spawn("login", converse, conversation, 0) == NULL)
+		conversation->done = true;
+	while (!conversation->done)
+		if (task_event_wait(&conversation->ended, TASK_FOREVER) != 0)
+			(void)task_yield();
+	if (front->worker_fd >= 0) {
+		stream = front->connection.stream;
+		*ret_worker_fd = front->worker_fd;
+		imap_frame_done(&front->connection.frame);
+	} else if (!front->handed_over) {
+		connection_done(&front->connection, true);
+	} else {
+		imap_frame_done(&front->connection.frame);
+	}
+	free(conversation);
+	return stream;
+}
+
+static void serve(int fd_take, const struct address *peer)
+{
+	int worker_fd = -1;
+	struct stream *stream = log_in(fd_take, peer, &worker_fd);
+	if (stream != NULL)
+		relay_run(stream, worker_fd);
+}
+
+void imapd_session(int fd_take, const struct address *peer)
+{
+	static const char REFUSAL[] = "* BYE [LIMIT] Too many connections from your address\r\n";
+	char key[64];
+	struct buf text = BUF_INIT(sizeof(key) - 1);
+	struct address address = *peer;
+	address_unmap(&address);
+	address_format(&address, &text);
+	memcpy(key, buf_cstr(&text), text.len + 1);
+	buf_done(&text);
+	if (!address_enter(span_from_cstr(key), imapd_settings()->connection_limit)) {
+		log_warning(NULL, "too many connections from %s (imapd_client_connection_count_limit)", key);
+		if (!imapd_settings()->tls.wrapper)
+			(void)!write(fd_take, REFUSAL, sizeof(REFUSAL) - 1);
+		close(fd_take);
+		return;
+	}
+	socket_set_nodelay(fd_take);
+	serve(fd_take, &address);
+	address_leave(span_from_cstr(key));
+}

@@ -1,0 +1,54 @@
+/* A client's connection before login: what the commands of the front share.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_IMAPD_FRONT_H
+#define TAMBO_IMAPD_FRONT_H
+
+#include "imap/parser.h"
+#include "imapd/connection.h"
+#include "imapd/settings.h"
+#include "ipc/channel.h"
+#include "net/socket.h"
+
+#define FRONT_FAILURES_MAX 3
+
+struct front {
+	struct connection connection;
+	const struct imapd_settings *settings;
+	bool loopback;
+	char remote[64], local[64]; /* addresses as text */
+	task_time deadline;         /* of the whole login */
+	unsigned failures;          /* logins refused on this connection */
+	struct buf client_id;       /* what ID said */
+	bool over;                  /* the conversation has ended: logged in, logged out or broken */
+	int worker_fd;              /* logged in inside TLS: bytes are to be relayed; else -1 */
+	bool handed_over;           /* the worker has the client's socket; the stream is gone */
+};
+
+/* Talks to the client until it is logged in or gone. */
+void front_run(struct front *front, bool wrapper);
+/* May a password be sent now? */
+bool front_may_login(const struct front *front);
+bool front_is_tls(const struct front *front);
+/* Appends the capabilities before login; front.c asks auth for the mechanisms. */
+void front_capabilities(struct front *front, struct buf *out);
+
+/* --- commands: each answers the tag itself --- */
+
+struct front_command {
+	struct front *front;
+	struct span tag, name;
+	struct imap_parser parser;
+};
+
+/* status: "OK", "NO", "BAD". */
+void front_reply(struct front_command *command, const char *status, const char *text);
+/* BAD with what the parser found. */
+void front_reply_bad(struct front_command *command);
+void front_command_run(struct front *front);
+void front_login(struct front_command *command);
+void front_authenticate(struct front_command *command);
+
+/* Mechanism names for this client, separated by spaces; "" when auth cannot be asked. */
+void front_mechanisms(struct front *front, struct buf *out);
+
+#endif
