@@ -19,8 +19,7 @@ struct server_tls {
 
 /* The private files of a server with this prefix, for daemon_spec.private_files. */
 #define SERVER_TLS_FILES(prefix)                                                                   \
-	prefix "_tls_key_file", prefix "_tls_cert_file", prefix "_tls_chain_files",                \
-		prefix "_tls_eckey_file", prefix "_tls_eccert_file"
+	prefix "_tls_key_file", prefix "_tls_cert_file", prefix "_tls_chain_files"
 
 /* prefix: "smtpd", "imapd", "pop3d". alpn: "smtp", "imap", "pop3". Called in prepare(). 0, or -EINVAL
  * when TLS is wanted (level encrypt, wrapper mode) and cannot be had; with level "may" a broken

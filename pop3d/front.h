@@ -1,0 +1,31 @@
+/* One client before its login.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_POP3D_FRONT_H
+#define TAMBO_POP3D_FRONT_H
+
+#include "pop3/command.h"
+#include "pop3d/pop3d.h"
+
+struct front {
+	struct stream *stream;
+	struct buf user;             /* of USER, waiting for PASS */
+	char remote[64], local[64];  /* addresses as text */
+	unsigned failures, errors;
+	bool done;                   /* the session ends, or has been handed over */
+};
+
+/* Sends "+OK text" or "-ERR text" and flushes when no further command is waiting. 0 or -errno. */
+int front_reply(struct front *front, const char *line);
+/* Reads a line of at most max bytes within the time limit; without its end. -EMSGSIZE: too long. */
+int front_read(struct front *front, size_t max, struct span *ret_line);
+/* May a password be sent here and now? */
+bool front_plaintext_allowed(const struct front *front);
+
+/* front_auth.c. 0, or -errno: the session ends. */
+int front_user(struct front *front, const struct pop3_command *command);
+int front_pass(struct front *front, const struct pop3_command *command);
+int front_auth(struct front *front, const struct pop3_command *command);
+/* " PLAIN LOGIN ..." as auth offers it now, appended; nothing when it cannot be asked. */
+void front_mechanisms(struct front *front, struct buf *out);
+
+#endif
