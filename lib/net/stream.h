@@ -58,9 +58,6 @@ int stream_read_exact(struct stream *stream, void *out, size_t len, task_time de
 /* What is buffered, without waiting. */
 struct span stream_buffered(const struct stream *stream);
 size_t stream_drop_input(struct stream *stream);
-/* Puts bytes before what is buffered, as if they had just been read: for a stream that another process
- * has begun to read. -EMSGSIZE when they do not fit. */
-int stream_unread(struct stream *stream, struct span bytes);
 
 /* Appends to the output buffer; waits only when that is full. */
 int stream_write(struct stream *stream, struct span bytes);
