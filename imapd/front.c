@@ -1,6 +1,6 @@
 /* Connections of clients: limits, TLS from the first byte, greeting, the loop of commands before login.
- * The conversation has a task of its own, which ends at login: what is left of a TLS session is a
- * small relay (relay.c) on a stack that was hardly used.
+ * The conversation has a task of its own, which ends at login: what is left of a TLS session is the
+ * relay of daemon/handoff.h, on a stack that was hardly used.
  * SPDX-License-Identifier: ISC */
 #include "imapd/front.h"
 
@@ -12,9 +12,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/table.h"
-#include "daemon/daemon.h"
+#include "daemon/handoff.h"
 #include "imapd/imapd.h"
-#include "imapd/relay.h"
 
 /* Between the bytes of one command. */
 #define BUSY_MS (30 * 1000)
@@ -120,8 +119,7 @@ void front_run(struct front *front, bool wrapper)
 			return;
 		}
 		front_command_run(front);
-		if (!front->handed_over)
-			connection_next(connection);
+		connection_next(connection);
 		if (!front->over && task_now() >= front->deadline) {
 			connection_write_cstr(connection, "* BYE Disconnected: login takes too long\r\n");
 			return;
@@ -140,7 +138,6 @@ static void converse(void *arg)
 	struct conversation *conversation = arg;
 	struct front *front = &conversation->front;
 	front_run(front, front->settings->tls.wrapper);
-	buf_done(&front->client_id);
 	conversation->done = true;
 	task_event_signal(&conversation->ended);
 }
@@ -159,45 +156,51 @@ static void describe(int fd, const struct address *peer, struct front *front)
 	front->loopback = address_is_loopback(peer);
 }
 
-/* Runs the conversation in a task of its own. The stream of a TLS session to relay, or NULL; then
- * everything is closed. */
-static struct stream *log_in(int fd_take, const struct address *peer, int *ret_worker_fd)
+/* Runs the conversation in a task of its own, so that its stack is free again afterwards. */
+static void log_in(struct conversation *conversation)
 {
-	struct conversation *conversation = NEW(struct conversation);
-	struct front *front = &conversation->front;
-	struct stream *stream = NULL;
-	front->settings = imapd_settings();
-	front->worker_fd = -1;
-	front->deadline = task_deadline(LOGIN_TIMEOUTS * front->settings->login_timeout_ms);
-	buf_init(&front->client_id, 4096);
-	describe(fd_take, peer, front);
-	connection_init(&front->connection, stream_new(fd_take, CONNECTION_IN_CAP, CONNECTION_OUT_CAP),
-		&imap_frame_before_login);
 	task_event_init(&conversation->ended);
 	if (task_spawn("login", converse, conversation, 0) == NULL)
-		conversation->done = true;
+		return;
 	while (!conversation->done)
 		if (task_event_wait(&conversation->ended, TASK_FOREVER) != 0)
 			(void)task_yield();
-	if (front->worker_fd >= 0) {
-		stream = front->connection.stream;
-		*ret_worker_fd = front->worker_fd;
-		imap_frame_done(&front->connection.frame);
-	} else if (!front->handed_over) {
-		connection_done(&front->connection, true);
-	} else {
-		imap_frame_done(&front->connection.frame);
-	}
-	free(conversation);
-	return stream;
+}
+
+/* Gives a session that has logged in to the worker; for TLS that lasts until it ends. */
+static void hand_over(struct front *front)
+{
+	struct stream *stream = front->connection.stream;
+	struct session_start start = {.client_fd = -1, .tag = buf_span(&front->tag),
+		.command = span_from_cstr(front->login_command), .input = SPAN_EMPTY,
+		.success_data = SPAN_EMPTY, .client_id = buf_span(&front->client_id)};
+	imap_frame_done(&front->connection.frame);
+	int status = handoff_to_worker(stream, front->session_fd, &start);
+	if (status != 0)
+		log_warning(NULL, "session of %s: the worker cannot be told: %s", front->remote,
+			strerror(-status));
 }
 
 static void serve(int fd_take, const struct address *peer)
 {
-	int worker_fd = -1;
-	struct stream *stream = log_in(fd_take, peer, &worker_fd);
-	if (stream != NULL)
-		relay_run(stream, worker_fd);
+	struct conversation *conversation = NEW(struct conversation);
+	struct front *front = &conversation->front;
+	front->settings = imapd_settings();
+	front->session_fd = -1;
+	front->deadline = task_deadline(LOGIN_TIMEOUTS * front->settings->login_timeout_ms);
+	buf_init(&front->client_id, 4096);
+	buf_init(&front->tag, 1024);
+	describe(fd_take, peer, front);
+	connection_init(&front->connection, stream_new(fd_take, CONNECTION_IN_CAP, CONNECTION_OUT_CAP),
+		&imap_frame_before_login);
+	log_in(conversation);
+	if (front->session_fd >= 0)
+		hand_over(front);
+	else
+		connection_done(&front->connection, true);
+	buf_done(&front->client_id);
+	buf_done(&front->tag);
+	free(conversation);
 }
 
 void imapd_session(int fd_take, const struct address *peer)

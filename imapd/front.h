@@ -20,8 +20,9 @@ struct front {
 	unsigned failures;          /* logins refused on this connection */
 	struct buf client_id;       /* what ID said */
 	bool over;                  /* the conversation has ended: logged in, logged out or broken */
-	int worker_fd;              /* logged in inside TLS: bytes are to be relayed; else -1 */
-	bool handed_over;           /* the worker has the client's socket; the stream is gone */
+	int session_fd;             /* logged in: the worker's socket, from auth; else -1 */
+	struct buf tag;             /* of the command that logged in */
+	const char *login_command;  /* "LOGIN" or "AUTHENTICATE" */
 };
 
 /* Talks to the client until it is logged in or gone. */

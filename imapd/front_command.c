@@ -140,7 +140,7 @@ void front_command_run(struct front *front)
 		imap_parser_fail(&command.parser, "Unknown command");
 		front_reply_bad(&command);
 	}
-	if (!front->handed_over && front->connection.bad_in_row == bad)
+	if (front->connection.bad_in_row == bad)
 		front->connection.bad_in_row = 0;
 	arena_done(&arena);
 }

@@ -1,5 +1,5 @@
-/* LOGIN and AUTHENTICATE (RFC 3501 6.2.2 and 6.2.3, RFC 4959) by asking auth, and the handing over of
- * the session to the worker that auth names. Secrets are wiped where they have passed.
+/* LOGIN and AUTHENTICATE (RFC 3501 6.2.2 and 6.2.3, RFC 4959) by asking auth. Secrets are
+ * wiped where they have passed.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ struct login {
 	struct front_command *command;
 	struct channel *auth;
 	struct span mechanism;
-	struct span command_name; /* "LOGIN" or "AUTHENTICATE" */
+	const char *command_name; /* "LOGIN" or "AUTHENTICATE" */
 	const struct auth_reply *reply;
 };
 
@@ -129,39 +129,15 @@ static void log_login(struct login *login)
 		front->local, tls ? ", TLS=" : "", tls ? info.protocol : "");
 }
 
-/* Says to the worker whose channel session_fd is how the session begins, and lets go of it. */
-static void hand_over(struct login *login)
+/* The conversation is over; front.c gives the session to the worker. */
+static void succeed(struct login *login)
 {
 	struct front *front = login->command->front;
-	struct stream *stream = front->connection.stream;
-	struct channel *worker = channel_new(login->reply->session_fd);
-	bool tls = front_is_tls(front);
-	struct session_start start = {.client_fd = -1, .tag = login->command->tag,
-		.command = login->command_name, .success_data = SPAN_EMPTY,
-		.input = stream_buffered(stream), .client_id = buf_span(&front->client_id)};
 	log_login(login);
-	connection_flush(&front->connection);
-	if (!tls)
-		start.client_fd = stream_fd(stream);
-	int status = channel_send(worker, &session_start_type, &start);
-	if (status == 0)
-		status = channel_flush(worker, task_deadline(AUTH_MS));
+	buf_append(&front->tag, login->command->tag);
+	front->login_command = login->command_name;
+	front->session_fd = login->reply->session_fd;
 	front->over = true;
-	if (status != 0) {
-		log_warning(NULL, "the worker of user <%.*s> is gone", SPAN_ARGS(login->reply->user));
-		front_reply(login->command, "NO", "[UNAVAILABLE] Internal error, try again later");
-		channel_free(worker);
-		return;
-	}
-	stream_drop_input(stream);
-	if (tls) {
-		front->worker_fd = channel_release(worker, NULL);
-	} else {
-		channel_free(worker);
-		stream_free(stream);
-		front->connection.stream = NULL;
-		front->handed_over = true;
-	}
 }
 
 static void refuse(struct login *login, int status)
@@ -205,7 +181,7 @@ static void finish(struct login *login, int status)
 {
 	bool ok = status == 0 && login->reply->status == AUTH_OK;
 	if (ok && login->reply->session_fd >= 0 && send_success_data(login)) {
-		hand_over(login);
+		succeed(login);
 		return;
 	}
 	if (ok && login->reply->session_fd >= 0)
@@ -244,7 +220,7 @@ void front_login(struct front_command *command)
 {
 	struct imap_parser *parser = &command->parser;
 	struct login login = {.command = command, .mechanism = SPAN("PLAIN"),
-		.command_name = SPAN("LOGIN")};
+		.command_name = "LOGIN"};
 	struct span user, password;
 	if (!imap_parse_space(parser) || !imap_parse_astring(parser, &user) ||
 		!imap_parse_space(parser) || !imap_parse_astring(parser, &password) ||
@@ -267,7 +243,7 @@ void front_login(struct front_command *command)
 void front_authenticate(struct front_command *command)
 {
 	struct imap_parser *parser = &command->parser;
-	struct login login = {.command = command, .command_name = SPAN("AUTHENTICATE")};
+	struct login login = {.command = command, .command_name = "AUTHENTICATE"};
 	struct span mechanism, initial = SPAN_EMPTY;
 	bool has_initial = false;
 	if (!imap_parse_space(parser) || !imap_parse_atom(parser, &mechanism) || mechanism.len > 20) {
