@@ -144,6 +144,21 @@ size_t stream_drop_input(struct stream *stream)
 	return dropped;
 }
 
+int stream_unread(struct stream *stream, struct span bytes)
+{
+	struct buf joined = BUF_INIT(stream->in.cap);
+	buf_append(&joined, bytes);
+	buf_append(&joined, stream_buffered(stream));
+	if (joined.overflow) {
+		buf_wipe(&joined);
+		return -ENOMEM;
+	}
+	buf_wipe(&stream->in);
+	stream->in = joined;
+	stream->in_start = 0;
+	return 0;
+}
+
 void stream_consume(struct stream *stream, size_t n)
 {
 	CHECK(n <= stream->in.len - stream->in_start);

@@ -55,6 +55,9 @@ int stream_peek_n(struct stream *stream, size_t n, task_time deadline, struct sp
 void stream_consume(struct stream *stream, size_t n);
 /* Reads exactly len bytes into out (buffer first, then straight from the socket). */
 int stream_read_exact(struct stream *stream, void *out, size_t len, task_time deadline);
+/* Puts bytes in front of what comes next, as if they had just been read. -ENOMEM when in_cap is too
+ * small. */
+int stream_unread(struct stream *stream, struct span bytes);
 /* What is buffered, without waiting. */
 struct span stream_buffered(const struct stream *stream);
 size_t stream_drop_input(struct stream *stream);
