@@ -28,6 +28,21 @@ enum map_result map_lookup(struct map *map, struct span key, struct buf *ret_val
 /* True for regexp, pcre, cidr ...: asked once with the whole key, no partial keys. */
 bool map_is_pattern(const struct map *map);
 const char *map_spec(const struct map *map);
+/* False while the table cannot be asked; map_problem then says why ("open database ...: ..."). */
+bool map_is_available(const struct map *map);
+const char *map_problem(struct map *map);
+
+/* Table types this build knows, in the order of the alphabet; NULL past the last. */
+const char *map_type_name_at(size_t index);
+bool map_type_is_known(struct span name);
+
+/* How a confined process opens a table's file that it cannot open by path: fd or -errno. lib/daemon
+ * sets daemon_open_file; it may wait. */
+void map_set_opener(int (*open_file)(const char *path));
+/* Who answers for tables that this process cannot ask itself (proxy: of SQL types, unix: beyond
+ * /etc/passwd in a confined process); it may wait. Without one such a lookup is MAP_ERROR. */
+void map_set_proxy(
+	enum map_result (*ask)(const char *spec, struct span key, struct buf *ret_value));
 
 /* "type:a, type:b": asked in order, the first hit wins. "" gives a list without maps. */
 struct map_list;

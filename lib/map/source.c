@@ -1,0 +1,107 @@
+/* Files of tables: opened by path or through the process's opener, watched for change.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "map/map_private.h"
+
+#define CHECK_INTERVAL 1000 /* ms */
+
+static int (*opener)(const char *path);
+
+void map_set_opener(int (*open_file)(const char *path))
+{
+	opener = open_file;
+}
+
+bool map_has_opener(void)
+{
+	return opener != NULL;
+}
+
+/* Not task_now: commands have no loop, and a fake clock must not hide a changed file. */
+int64_t map_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* By path first: it costs nothing, and most tables may be read by all. */
+static int open_path(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int error;
+
+	if (fd >= 0)
+		return fd;
+	error = errno;
+	/* Within a chroot even "no such file" says nothing. */
+	return opener != NULL ? opener(path) : -error;
+}
+
+int map_source_open(struct map_source *source)
+{
+	int fd;
+
+	/* Set first: the opener may wait, and another task may look at this table meanwhile. */
+	source->next_check = map_clock() + CHECK_INTERVAL;
+	fd = open_path(source->path);
+	source->failed = fd < 0 || fstat(fd, &source->seen) != 0;
+	return fd;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+		a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+bool map_source_changed(struct map_source *source)
+{
+	int64_t now = map_clock();
+	struct stat st;
+	bool known = false;
+
+	if (now < source->next_check)
+		return false;
+	source->next_check = now + CHECK_INTERVAL;
+	if (stat(source->path, &st) == 0) {
+		known = true;
+	} else if (opener != NULL) {
+		int fd = opener(source->path);
+		known = fd >= 0 && fstat(fd, &st) == 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	if (!known)
+		return false;
+	return source->failed || !is_same_file(&st, &source->seen);
+}
+
+void map_source_done(struct map_source *source)
+{
+	free(source->path);
+	source->path = NULL;
+}
+
+int map_read_all(int fd, struct buf *out)
+{
+	for (;;) {
+		char *room = buf_reserve(out, 65536);
+		ssize_t n;
+		if (room == NULL)
+			return -EFBIG;
+		n = read(fd, room, 65536);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			out->len += (size_t)n;
+	}
+}
