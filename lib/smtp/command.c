@@ -3,7 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
-#include "smtp/xtext.h"
+#include "mail/xtext.h"
 
 #define ENVID_MAX 100        /* RFC 3461 section 4.4 */
 #define ORCPT_MAX 500        /* RFC 3461 section 4.2 */
@@ -90,7 +90,7 @@ static bool keyword_is(const struct parameter *parameter, const char *keyword)
 static bool decode_printable(struct span text, size_t max, struct arena *arena, struct span *ret)
 {
 	struct buf decoded = BUF_INIT(max);
-	bool good = smtp_xtext_decode(text, &decoded) && !decoded.overflow &&
+	bool good = xtext_decode(text, &decoded) && !decoded.overflow &&
 		span_is_printable(buf_span(&decoded));
 
 	if (good) {
@@ -288,25 +288,16 @@ static enum smtp_result rcpt_notify(const struct parameter *parameter, struct sm
 static enum smtp_result rcpt_orcpt(const struct parameter *parameter, struct arena *arena,
 	struct smtp_rcpt *rcpt)
 {
-	struct span rest = parameter->value;
-	struct span type = span_split(&rest, ';');
-	struct buf whole = BUF_INIT(ORCPT_MAX);
+	struct buf decoded = BUF_INIT(ORCPT_MAX);
 	enum smtp_result result = SMTP_RESULT_BAD_ORCPT;
 
-	if (rcpt->orcpt.len > 0 || type.len == 0 || rest.ptr == NULL || rest.len == 0)
-		return result;
-	for (size_t i = 0; i < type.len; i++)
-		if (!ascii_is_alnum(type.ptr[i]) && type.ptr[i] != '-')
-			return result;
-	buf_append(&whole, type);
-	buf_append_char(&whole, ';');
-	if (smtp_xtext_decode(rest, &whole) && !whole.overflow &&
-		span_is_printable(buf_span(&whole))) {
-		rcpt->orcpt = arena_dup(arena, buf_span(&whole));
-		if (rcpt->orcpt.len == whole.len)
+	if (rcpt->orcpt.len == 0 && orcpt_decode(parameter->value, &decoded) && !decoded.overflow &&
+		decoded.len > 0 && span_is_printable(buf_span(&decoded))) {
+		rcpt->orcpt = arena_dup(arena, buf_span(&decoded));
+		if (rcpt->orcpt.len == decoded.len)
 			result = SMTP_RESULT_OK;
 	}
-	buf_done(&whole);
+	buf_done(&decoded);
 	return result;
 }
 

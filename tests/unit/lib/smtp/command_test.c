@@ -1,4 +1,4 @@
-/* SMTP command lines: verbs, MAIL and RCPT with their parameters, BDAT, xtext.
+/* SMTP command lines: verbs, MAIL and RCPT with their parameters, BDAT.
  * SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,6 @@
 #include "guard.h"
 #include "smtp/chunk.h"
 #include "smtp/command.h"
-#include "smtp/xtext.h"
 
 static void assert_span(const char *what, struct span got, const char *expected)
 {
@@ -271,25 +270,6 @@ static void chunks(void **state)
 	assert_int_equal(chunk.remaining, 0);
 }
 
-static void xtext(void **state)
-{
-	struct buf out = BUF_INIT(1000);
-
-	(void)state;
-	smtp_xtext_encode(SPAN("a+b=c d\x01"), &out);
-	assert_span("encoded", buf_span(&out), "a+2Bb+3Dc+20d+01");
-	struct buf back = BUF_INIT(1000);
-	assert_true(smtp_xtext_decode(buf_span(&out), &back));
-	assert_span("decoded", buf_span(&back), "a+b=c d\x01");
-	assert_false(smtp_xtext_decode(SPAN("a b"), &back));
-	assert_false(smtp_xtext_decode(SPAN("a=b"), &back));
-	assert_false(smtp_xtext_decode(SPAN("a+4"), &back));
-	assert_false(smtp_xtext_decode(SPAN("a+4g"), &back));
-	assert_span("unchanged by failures", buf_span(&back), "a+b=c d\x01");
-	buf_done(&out);
-	buf_done(&back);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,7 +277,6 @@ int main(void)
 		cmocka_unit_test(mail),
 		cmocka_unit_test(recipient),
 		cmocka_unit_test(chunks),
-		cmocka_unit_test(xtext),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
