@@ -1,0 +1,138 @@
+/* HELO, EHLO, LHLO: who the client says it is, and what we offer. RFC 5321 section 4.1.1.1,
+ * RFC 2033 section 4.1.
+ * SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "smtpd/commands.h"
+#include "smtpd/policy.h"
+
+#define HELO_MAX 1000
+
+/* Takes the name (of several words, as Postfix does). False: refused, the client has its reply. */
+static bool accept_name(struct session *session, const struct smtp_command *command)
+{
+	struct policy_verdict verdict;
+	bool good = true;
+
+	session_reset_helo(session);
+	session->helo = span_dup_cstr(span_head(command->arguments, HELO_MAX));
+	if (session->stand_alone || session->server->settings.delay_reject)
+		return true;
+	policy_verdict_init(&verdict);
+	if (policy_check_helo(session, &verdict) == POLICY_REJECT) {
+		session_reply(session, "%s", buf_cstr(&verdict.reply));
+		session_reset_helo(session);
+		good = false;
+	}
+	policy_verdict_done(&verdict);
+	return good;
+}
+
+void session_reset_helo(struct session *session)
+{
+	transaction_reset(session);
+	free(session->helo);
+	session->helo = NULL;
+	session->esmtp = false;
+}
+
+enum command_result command_helo(struct session *session, const struct smtp_command *command)
+{
+	if (command->arguments.len == 0) {
+		session_reply(session, "501 Syntax: HELO hostname");
+		return COMMAND_FAILED;
+	}
+	if (!accept_name(session, command))
+		return COMMAND_FAILED;
+	session_reply(session, "250 %s", session->server->settings.myhostname);
+	return COMMAND_DONE;
+}
+
+struct keyword_list {
+	struct session *session;
+	struct buf lines; /* '\n' behind each */
+	unsigned discard;
+};
+
+static void offer(struct keyword_list *list, enum ehlo_keyword keyword, const char *text)
+{
+	if ((list->discard & keyword) != 0)
+		return;
+	buf_append_cstr(&list->lines, text);
+	buf_append_char(&list->lines, '\n');
+}
+
+static void offer_auth(struct keyword_list *list)
+{
+	struct session *session = list->session;
+	struct buf line = BUF_INIT(1000);
+
+	if (!session_sasl_active(session) || session->sasl_username != NULL)
+		return;
+	const char *mechanisms = command_auth_mechanisms(session);
+	if (mechanisms[0] == '\0')
+		return;
+	buf_append_format(&line, "AUTH %s", mechanisms);
+	offer(list, EHLO_AUTH, buf_cstr(&line));
+	if (session->server->settings.broken_sasl_clients) {
+		buf_reset(&line);
+		buf_append_format(&line, "AUTH=%s", mechanisms);
+		offer(list, EHLO_AUTH, buf_cstr(&line));
+	}
+	buf_done(&line);
+}
+
+/* In Postfix's order, which some scripts know. */
+static void offer_all(struct keyword_list *list)
+{
+	struct session *session = list->session;
+	const struct smtpd_settings *settings = &session->server->settings;
+	char size[64];
+
+	offer(list, EHLO_PIPELINING, "PIPELINING");
+	if (settings->message_size_limit > 0)
+		(void)snprintf(size, sizeof(size), "SIZE %lld",
+			(long long)settings->message_size_limit);
+	offer(list, EHLO_SIZE, settings->message_size_limit > 0 ? size : "SIZE");
+	if (!settings->disable_vrfy)
+		offer(list, EHLO_VRFY, "VRFY");
+	if (session->server->tls.available && !session_is_tls(session) && !session->stand_alone)
+		offer(list, EHLO_STARTTLS, "STARTTLS");
+	offer_auth(list);
+	offer(list, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES");
+	offer(list, EHLO_8BITMIME, "8BITMIME");
+	offer(list, EHLO_DSN, "DSN");
+	if (settings->smtputf8)
+		offer(list, EHLO_SMTPUTF8, "SMTPUTF8");
+	offer(list, EHLO_CHUNKING, "CHUNKING");
+}
+
+enum command_result command_ehlo(struct session *session, const struct smtp_command *command)
+{
+	const char *name = session->server->settings.myhostname;
+	struct keyword_list list = {.session = session, .lines = BUF_INIT(4000),
+		.discard = session->ehlo_discard};
+
+	if (command->arguments.len == 0) {
+		session_reply(session, "501 Syntax: %s hostname", smtp_verb_name(command->verb));
+		return COMMAND_FAILED;
+	}
+	if (!accept_name(session, command))
+		return COMMAND_FAILED;
+	session->esmtp = true;
+	if ((list.discard & ~(unsigned)EHLO_SILENT) != 0 && (list.discard & EHLO_SILENT) == 0)
+		log_info(NULL, "discarding EHLO keywords: %s",
+			session->server->settings.discard_ehlo_keywords);
+	offer_all(&list);
+	struct span rest = buf_span(&list.lines);
+	session_reply_part(session, "250", rest.len == 0, name);
+	while (rest.len > 0) {
+		char *line = span_dup_cstr(span_split(&rest, '\n'));
+		session_reply_part(session, "250", rest.len == 0, line);
+		free(line);
+	}
+	buf_done(&list.lines);
+	return COMMAND_DONE;
+}
