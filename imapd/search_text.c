@@ -7,10 +7,12 @@
 #include "mail/encoded_word.h"
 #include "mail/fold.h"
 #include "mail/header.h"
+#include "mail/mime_parameter.h"
 #include "mail/transfer.h"
 
 #define HEADER_CAP (16 * 1024 * 1024)
 #define PIECE 65536
+#define MIME_CAP (256 * 1024)
 #define TEXT_CAP (1024 * 1024)
 
 void search_text_init(struct search_text *text, struct session *session, uint32_t uid)
@@ -130,23 +132,17 @@ struct part_type {
 	struct charset_decoder *charset; /* to be freed */
 };
 
-/* The value of charset= without quotes; empty when there is none. */
-static struct span charset_of(struct span content_type)
-{
-	size_t at = span_find_nocase(content_type, SPAN("charset"));
-	if (at == SIZE_MAX)
-		return SPAN_EMPTY;
-	struct span rest = span_trim(span_skip(content_type, at + 7));
-	if (!span_starts_with(rest, SPAN("=")))
-		return SPAN_EMPTY;
-	rest = span_trim(span_skip(rest, 1));
-	struct span value;
-	return span_token(&rest, "\"; \t\r\n(", &value) ? value : SPAN_EMPTY;
-}
-
 static struct charset_decoder *decoder_for(struct span content_type)
 {
-	struct charset_decoder *decoder = charset_decoder_new(charset_of(content_type));
+	struct charset_decoder *decoder = NULL;
+	struct mime_value value;
+	struct span name;
+	struct arena arena;
+	arena_init(&arena, MIME_CAP);
+	mime_value_parse(content_type, &arena, &value);
+	if (mime_parameter_get(&value, SPAN("charset"), &name))
+		decoder = charset_decoder_new(name);
+	arena_done(&arena);
 	/* Unknown or missing: UTF-8 holds ASCII, and shows what is neither. */
 	return decoder != NULL ? decoder : charset_decoder_new(SPAN("utf-8"));
 }

@@ -27,9 +27,9 @@ bool imap_parse_set(struct imap_parser *parser, struct imap_set *ret_set)
 	size_t room = 0;
 	*ret_set = (struct imap_set){NULL, 0};
 	do {
+		if (ret_set->count >= IMAP_SET_RANGES_MAX)
+			return imap_parser_fail(parser, "Sequence set is too long");
 		if (ret_set->count == room) {
-			if (room >= IMAP_SET_RANGES_MAX)
-				return imap_parser_fail(parser, "Sequence set is too long");
 			size_t grown = room == 0 ? 8 : room * 2;
 			struct imap_range *ranges = arena_grow(parser->arena, ret_set->ranges, room, grown,
 				sizeof(*ranges));
