@@ -1,5 +1,6 @@
 /* See map.h: types by name, folding, reopening, lists of maps.
  * SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -48,8 +49,8 @@ static void complain(struct map *map)
 
 static void tell_missing(struct map *map, int error)
 {
-	buf_append_format(&map->problem, "open %s %s: %s",
-		map->type->suffix[0] != '\0' ? "database" : "file", map->source.path, strerror(-error));
+	buf_append_format(&map->problem, "open %s%s: %s",
+		map->type->suffix[0] != '\0' ? "database " : "", map->source.path, strerror(-error));
 	/* Somebody who comes from Berkeley DB has the text and a .db: say what to do. */
 	if (map->type->suffix[0] != '\0' && access(map->name, F_OK) == 0)
 		buf_append_format(&map->problem, " (the text is there: run \"postmap %s\", or for aliases "
@@ -71,7 +72,7 @@ static void load_file(struct map *map)
 	}
 	if (old != NULL)
 		map->type->unload(old);
-	if (map->table == NULL)
+	if (map->table == NULL && (map->flags & MAP_QUIET) == 0)
 		complain(map);
 }
 
@@ -191,6 +192,15 @@ enum map_result map_lookup(struct map *map, struct span key, struct buf *ret_val
 		result = map->type->lookup(map, key, ret_value);
 	}
 	return result == MAP_FOUND && ret_value->overflow ? MAP_ERROR : result;
+}
+
+int map_each(struct map *map, map_visit_fn *visit, void *arg)
+{
+	if (map->type->each == NULL)
+		return -ENOTSUP;
+	if (!refresh(map))
+		return -ENOENT;
+	return map->type->each(map, visit, arg);
 }
 
 bool map_is_pattern(const struct map *map)

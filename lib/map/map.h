@@ -16,6 +16,7 @@ enum map_result { MAP_FOUND, MAP_NOT_FOUND, MAP_ERROR };
 enum map_flag {
 	MAP_FOLD_FIXED = 1,  /* fixed-string types: lower-case the key (the usual case) */
 	MAP_NO_SUBSTITUTE = 2, /* regexp/pcre: refuse $1 in results (security-sensitive tables) */
+	MAP_QUIET = 4, /* no log line when the file is not there: the caller asks map_problem */
 };
 
 /* spec: "type:name" ("name" alone gets default_database_type). NULL and *ret_error (free it) when
@@ -31,6 +32,14 @@ const char *map_spec(const struct map *map);
 /* False while the table cannot be asked; map_problem then says why ("open database ...: ..."). */
 bool map_is_available(const struct map *map);
 const char *map_problem(struct map *map);
+
+/* Visits all entries; visit answers false to stop. 0, -ENOTSUP for a type that cannot list them, or
+ * -errno. */
+typedef bool map_visit_fn(void *arg, struct span key, struct span value);
+int map_each(struct map *map, map_visit_fn *visit, void *arg);
+
+/* The case folding of keys: ASCII, and all of Unicode for UTF-8. */
+void map_fold(struct span text, struct buf *out);
 
 /* Table types this build knows, in the order of the alphabet; NULL past the last. */
 const char *map_type_name_at(size_t index);

@@ -30,6 +30,8 @@ struct map_type {
 	void (*close)(struct map *map);
 	/* key: not empty, at most MAP_KEY_MAX, folded where the type wants it. */
 	enum map_result (*lookup)(struct map *map, struct span key, struct buf *ret_value);
+	/* All entries; NULL where they cannot be listed. 0 or -errno. */
+	int (*each)(struct map *map, map_visit_fn *visit, void *arg);
 };
 
 /* A file as last seen, looked at once a second at most. */
@@ -67,9 +69,6 @@ int64_t map_clock(void);
 /* The whole file: 0 or -errno. */
 int map_read_all(int fd, struct buf *out);
 
-/* Lower case: ASCII, and for UTF-8 the full case folding of Unicode. */
-void map_fold(struct span text, struct buf *out);
-
 /* Parts of "{ a, { b c }, d }" or of a list: separated by commas and white space, braces protect.
  * False at the end; *ret_problem is set (static text) for a brace without its other. Outer braces of
  * a part stay. */
@@ -83,6 +82,7 @@ struct map_memory *map_memory_new(void);
 void map_memory_free(void *memory);
 /* False when the key is there already. */
 bool map_memory_put(struct map_memory *memory, struct span key, struct span value);
+int map_memory_each(const struct map_memory *memory, map_visit_fn *visit, void *arg);
 bool map_memory_get(const struct map_memory *memory, struct span key, struct span *ret_value);
 
 extern const struct map_type map_type_lmdb, map_type_hash, map_type_btree, map_type_texthash,

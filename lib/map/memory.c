@@ -52,3 +52,24 @@ bool map_memory_get(const struct map_memory *memory, struct span key, struct spa
 	*ret_value = span_new(value->bytes, value->len);
 	return true;
 }
+
+struct visiting {
+	map_visit_fn *visit;
+	void *arg;
+};
+
+static bool visit_value(struct span key, void *value, void *arg)
+{
+	const struct visiting *visiting = arg;
+	const struct value *v = value;
+
+	return visiting->visit(visiting->arg, key, span_new(v->bytes, v->len));
+}
+
+int map_memory_each(const struct map_memory *memory, map_visit_fn *visit, void *arg)
+{
+	struct visiting visiting = {visit, arg};
+
+	table_each(&memory->table, visit_value, &visiting);
+	return 0;
+}

@@ -63,9 +63,33 @@ static enum map_result lookup(struct map *map, struct span key, struct buf *ret_
 	return result == 1 ? MAP_FOUND : MAP_NOT_FOUND;
 }
 
+struct visiting {
+	map_visit_fn *visit;
+	void *arg;
+};
+
+static struct span without_nul(struct span s)
+{
+	return s.len > 0 && s.ptr[s.len - 1] == '\0' ? span_head(s, s.len - 1) : s;
+}
+
+static bool visit_entry(void *arg, struct span key, struct span value)
+{
+	const struct visiting *visiting = arg;
+
+	return visiting->visit(visiting->arg, without_nul(key), without_nul(value));
+}
+
+static int each(struct map *map, map_visit_fn *visit, void *arg)
+{
+	struct visiting visiting = {visit, arg};
+
+	return lmdb_file_each(map->table, visit_entry, &visiting);
+}
+
 #define LMDB_TYPE(variable, name_)                                                                 \
 	const struct map_type variable = {.name = (name_), .is_fixed = true, .suffix = ".lmdb",            \
-		.load = load, .unload = unload, .lookup = lookup}
+		.load = load, .unload = unload, .lookup = lookup, .each = each}
 
 LMDB_TYPE(map_type_lmdb, "lmdb");
 LMDB_TYPE(map_type_hash, "hash");

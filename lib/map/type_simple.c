@@ -5,6 +5,16 @@
 #include "base/memory.h"
 #include "map/map_private.h"
 
+static bool open_static(struct map *map, struct buf *error)
+{
+	struct span name = span_from_cstr(map->name);
+	bool ok = name.ptr[0] != '{' || name.ptr[name.len - 1] == '}';
+
+	if (!ok)
+		buf_append_format(error, "%s: missing '}'", map->spec);
+	return ok;
+}
+
 static enum map_result lookup_static(struct map *map, struct span key, struct buf *ret_value)
 {
 	struct span value = span_from_cstr(map->name);
@@ -46,7 +56,7 @@ static enum map_result lookup_fail(struct map *map, struct span key, struct buf 
 }
 
 const struct map_type map_type_static = {
-	.name = "static", .is_pattern = true, .lookup = lookup_static};
+	.name = "static", .is_pattern = true, .open = open_static, .lookup = lookup_static};
 const struct map_type map_type_environ = {.name = "environ", .lookup = lookup_environ};
 const struct map_type map_type_internal = {
 	.name = "internal", .is_fixed = true, .lookup = lookup_internal};

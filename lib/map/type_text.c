@@ -75,6 +75,11 @@ static enum map_result lookup(struct map *map, struct span key, struct buf *ret_
 	return MAP_FOUND;
 }
 
+static int each(struct map *map, map_visit_fn *visit, void *arg)
+{
+	return map_memory_each(map->table, visit, arg);
+}
+
 /* --- inline --- */
 
 static bool add_inline(struct map *map, struct span part, struct buf *error)
@@ -132,10 +137,10 @@ static void close_memory(struct map *map)
 }
 
 const struct map_type map_type_texthash = {.name = "texthash", .is_fixed = true, .suffix = "",
-	.load = load_texthash, .unload = map_memory_free, .lookup = lookup};
+	.load = load_texthash, .unload = map_memory_free, .lookup = lookup, .each = each};
 
 const struct map_type map_type_passwdfile = {.name = "passwdfile", .is_fixed = true, .suffix = "",
-	.load = load_passwdfile, .unload = map_memory_free, .lookup = lookup};
+	.load = load_passwdfile, .unload = map_memory_free, .lookup = lookup, .each = each};
 
 const struct map_type map_type_inline = {.name = "inline", .is_fixed = true, .open = open_inline,
-	.close = close_memory, .lookup = lookup};
+	.close = close_memory, .lookup = lookup, .each = each};

@@ -1,0 +1,8 @@
+/* postalias(1). See commands/common/table_command.h.
+ * SPDX-License-Identifier: ISC */
+#include "commands/common/table_command.h"
+
+int main(int argc, char **argv)
+{
+	return table_command_main(true, argc, argv);
+}
