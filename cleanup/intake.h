@@ -1,0 +1,42 @@
+/* One message on its way into the journal: from its envelope to the commit. The first thing that goes
+ * wrong is kept; what follows is ignored, and intake_finish says what it was.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_CLEANUP_INTAKE_H
+#define TAMBO_CLEANUP_INTAKE_H
+
+#include "base/arena.h"
+#include "cleanup/expand.h"
+#include "cleanup/header.h"
+#include "service/cleanup.h"
+
+struct intake {
+	struct arena arena; /* the texts of the envelope */
+	char queue_id[QUEUE_ID_MAX];
+	struct queue_envelope envelope;
+	struct expansion expansion;
+	struct content content;
+	struct header_filter header;
+	uint32_t flags, origin;    /* enum cleanup_flag, enum cleanup_origin */
+	uint32_t hop_count;
+	struct span tls_summary, received_for;
+	int64_t submitter_uid;     /* maildrop: of who submitted; -1 otherwise */
+	bool has_content;          /* Received: is written */
+	bool pending_cr, ends_with_lf;
+	enum cleanup_status status;
+	const char *code;          /* enhanced status, "" when OK */
+	char text[256];
+};
+
+/* Begins a message; always to be followed by intake_done. What open points to is copied.
+ * full_name: for a From: to add. May yield. */
+void intake_open(struct intake *intake, const struct cleanup_open *open, struct span full_name,
+	int64_t submitter_uid);
+void intake_recipients(struct intake *intake, const struct cleanup_recipient *recipients,
+	size_t count);
+/* Content in pieces of any size, line ends CRLF or LF. */
+void intake_write(struct intake *intake, struct span bytes);
+/* DURABLE: CLEANUP_OK means that the message is in the journal. May yield. */
+enum cleanup_status intake_finish(struct intake *intake);
+void intake_done(struct intake *intake);
+
+#endif

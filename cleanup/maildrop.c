@@ -1,0 +1,294 @@
+/* See maildrop.h.
+ *
+ * DURABLE: a file is unlinked only after its message is committed to the journal. A crash between the
+ * two queues it twice; it is never lost. INVARIANT: a file that cannot be used is moved to corrupt/,
+ * so that the same file is never tried for ever; one that cannot be queued now waits its turn.
+ * SPDX-License-Identifier: ISC */
+#include "cleanup/maildrop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "cleanup/intake.h"
+#include "cleanup/settings.h"
+#include "daemon/daemon.h"
+#include "queue/maildrop.h"
+#include "queue/queue_id.h"
+
+#define SCAN_MS (60 * 1000)
+#define FILES_AT_ONCE 1000 /* of one scan; the rest comes with the next, at once */
+
+static int directory = -1, corrupt = -1, watch = -1;
+static struct task *pickup_task;
+
+int maildrop_prepare(const char *queue_directory)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/maildrop", queue_directory);
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return -errno;
+	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (watch >= 0 && inotify_add_watch(watch, path, IN_MOVED_TO) < 0) {
+		close(watch);
+		watch = -1; /* the periodic scan remains */
+	}
+	snprintf(path, sizeof path, "%s/corrupt", queue_directory);
+	corrupt = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return corrupt < 0 ? -errno : 0;
+}
+
+struct pickup {
+	const char *name;
+	int fd;
+	struct stat status;
+	struct buf input;
+	struct maildrop_decoder decoder;
+	struct intake *intake;
+	struct arena arena;
+	/* the envelope, until the first recipient */
+	struct span sender, full_name, envid;
+	uint8_t dsn_return, flags;
+	bool opened;
+};
+
+static void open_message(struct pickup *pickup)
+{
+	struct cleanup_open open = {
+		.origin = CLEANUP_FROM_MAILDROP,
+		.flags = CLEANUP_REWRITE_LOCAL |
+			(pickup->flags & MAILDROP_8BITMIME ? CLEANUP_8BITMIME : 0u) |
+			(pickup->flags & MAILDROP_SMTPUTF8 ? CLEANUP_SMTPUTF8 : 0u),
+		.sender = pickup->sender, .envid = pickup->envid, .dsn_return = pickup->dsn_return,
+		.client_name = SPAN_EMPTY, .client_address = SPAN_EMPTY, .client_port = SPAN_EMPTY,
+		.helo = SPAN_EMPTY, .protocol = SPAN_EMPTY, .sasl_method = SPAN_EMPTY,
+		.sasl_username = SPAN_EMPTY, .sasl_sender = SPAN_EMPTY, .tls_summary = SPAN_EMPTY,
+		.received_for = SPAN_EMPTY, .original_queue_id = SPAN_EMPTY,
+	};
+	intake_open(pickup->intake, &open, pickup->full_name, (int64_t)pickup->status.st_uid);
+	pickup->opened = true;
+	if (pickup->intake->queue_id[0] != '\0')
+		log_info(pickup->intake->queue_id, "uid=%u from=<%.*s>", (unsigned)pickup->status.st_uid,
+			SPAN_ARGS(pickup->intake->envelope.sender));
+}
+
+static void take_record(struct pickup *pickup, const struct maildrop_record *record)
+{
+	struct span copy = record->type == MAILDROP_CONTENT ? SPAN_EMPTY :
+		arena_dup(&pickup->arena, record->bytes);
+	switch ((enum maildrop_type)record->type) {
+	case MAILDROP_SENDER:
+		pickup->sender = copy;
+		break;
+	case MAILDROP_FULL_NAME:
+		pickup->full_name = copy;
+		break;
+	case MAILDROP_ENVID:
+		pickup->envid = copy;
+		break;
+	case MAILDROP_RETURN:
+		pickup->dsn_return = (uint8_t)record->bytes.ptr[0];
+		break;
+	case MAILDROP_FLAGS:
+		pickup->flags = (uint8_t)record->bytes.ptr[0];
+		break;
+	case MAILDROP_RECIPIENT:
+		if (!pickup->opened)
+			open_message(pickup);
+		intake_recipients(pickup->intake, &(struct cleanup_recipient){.address = record->bytes,
+			.orcpt = record->orcpt, .notify = record->notify}, 1);
+		arena_reset(&pickup->arena);
+		break;
+	case MAILDROP_CONTENT:
+		intake_write(pickup->intake, record->bytes);
+		break;
+	case MAILDROP_END:
+		break;
+	}
+}
+
+/* Reads on. 0; -EBADMSG: not our records, or they end too early; or -errno of the file. */
+static int read_records(struct pickup *pickup)
+{
+	for (;;) {
+		struct maildrop_record record;
+		struct span input = buf_span(&pickup->input);
+		enum maildrop_result result;
+		while ((result = maildrop_next(&pickup->decoder, &input, &record)) == MAILDROP_RECORD)
+			take_record(pickup, &record);
+		if (result == MAILDROP_BAD)
+			return -EBADMSG;
+		buf_consume(&pickup->input, pickup->input.len - input.len);
+		char *to = buf_reserve(&pickup->input, MAILDROP_RECORD_MAX);
+		if (to == NULL)
+			return -EBADMSG;
+		ssize_t n = read(pickup->fd, to, MAILDROP_RECORD_MAX);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return maildrop_is_complete(&pickup->decoder) && pickup->input.len == 0 ? 0 : -EBADMSG;
+		pickup->input.len += (size_t)n;
+		(void)task_yield();
+	}
+}
+
+static void move_to_corrupt(const char *name, const char *why)
+{
+	log_warning(NULL, "%s: %s: moved to corrupt/", name, why);
+	if (renameat(directory, name, corrupt, name) < 0)
+		log_warning(NULL, "%s: cannot move to corrupt/: %s", name, strerror(errno));
+}
+
+/* What became of the message decides what becomes of the file. False: the queue takes nothing now. */
+static bool settle(struct pickup *pickup)
+{
+	const struct intake *intake = pickup->intake;
+	switch (intake->status) {
+	case CLEANUP_OK:
+		if (unlinkat(directory, pickup->name, 0) < 0)
+			log_warning(intake->queue_id, "cannot remove maildrop/%s: %s", pickup->name,
+				strerror(errno));
+		return true;
+	case CLEANUP_NO_SPACE:
+	case CLEANUP_QUEUE_ERROR:
+		log_warning(NULL, "maildrop/%s: %s: it stays there and is tried again", pickup->name,
+			intake->text);
+		return false;
+	case CLEANUP_TOO_BIG:
+	case CLEANUP_TOO_MANY_HOPS:
+	case CLEANUP_REJECTED:
+	case CLEANUP_NO_RECIPIENT:
+		break;
+	}
+	move_to_corrupt(pickup->name, intake->text);
+	return true;
+}
+
+static bool pick_up_open(struct pickup *pickup)
+{
+	int error = read_records(pickup);
+	bool go_on = true;
+	if (error == 0 && pickup->opened) {
+		intake_finish(pickup->intake);
+		go_on = settle(pickup);
+	} else if (error == -EBADMSG || error == 0) {
+		move_to_corrupt(pickup->name, "broken file");
+	} else {
+		log_warning(NULL, "maildrop/%s: %s", pickup->name, strerror(-error));
+	}
+	if (pickup->opened)
+		intake_done(pickup->intake);
+	return go_on;
+}
+
+/* False: stop the scan, the queue is in trouble. */
+static bool pick_up(const char *name)
+{
+	struct pickup pickup = {.name = name, .input = BUF_INIT(2 * MAILDROP_RECORD_MAX)};
+	pickup.sender = pickup.full_name = pickup.envid = SPAN_EMPTY;
+	pickup.fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (pickup.fd < 0) {
+		if (errno == ELOOP)
+			move_to_corrupt(name, "not a regular file");
+		else if (errno != ENOENT)
+			log_warning(NULL, "cannot open maildrop/%s: %s", name, strerror(errno));
+		return true;
+	}
+	bool go_on = true;
+	if (fstat(pickup.fd, &pickup.status) < 0 || !S_ISREG(pickup.status.st_mode) ||
+		pickup.status.st_nlink != 1) {
+		move_to_corrupt(name, "not a regular file of one name");
+	} else {
+		pickup.intake = NEW(struct intake);
+		arena_init(&pickup.arena, 65536);
+		go_on = pick_up_open(&pickup);
+		arena_done(&pickup.arena);
+		free(pickup.intake);
+	}
+	buf_done(&pickup.input);
+	close(pickup.fd);
+	return go_on;
+}
+
+/* The names, oldest id first; the folder is not held open while files are processed. */
+static size_t list_names(char ***ret_names)
+{
+	char **names = NULL;
+	size_t count = 0;
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	if (stream == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (count < FILES_AT_ONCE && (entry = readdir(stream)) != NULL)
+		if (queue_id_is_valid(span_from_cstr(entry->d_name))) {
+			names = memory_resize(names, count + 1, sizeof *names);
+			names[count++] = memory_dup_cstr(entry->d_name);
+		}
+	closedir(stream);
+	*ret_names = names;
+	return count;
+}
+
+/* True: there may be more. */
+static bool scan(void)
+{
+	char **names = NULL;
+	size_t count = list_names(&names);
+	bool go_on = true;
+	for (size_t i = 0; i < count; i++) {
+		if (go_on && !task_is_canceled()) {
+			daemon_work_begin();
+			go_on = pick_up(names[i]);
+			daemon_work_end();
+		}
+		free(names[i]);
+	}
+	free(names);
+	return go_on && count == FILES_AT_ONCE;
+}
+
+static void drain_watch(void)
+{
+	char events[4096];
+	while (watch >= 0 && read(watch, events, sizeof events) > 0)
+		;
+}
+
+static void run_pickup(void *arg)
+{
+	(void)arg;
+	while (!task_is_canceled()) {
+		drain_watch(); /* before the scan: what comes during it is seen afterwards */
+		if (scan())
+			continue;
+		if (watch < 0)
+			(void)task_sleep(SCAN_MS);
+		else
+			(void)task_wait_fd(watch, TASK_READ, task_deadline(SCAN_MS));
+	}
+	pickup_task = NULL;
+}
+
+void maildrop_start(void)
+{
+	pickup_task = task_spawn("pickup", run_pickup, NULL, 256 * 1024);
+}
+
+void maildrop_stop(void)
+{
+	if (pickup_task != NULL)
+		task_cancel(pickup_task);
+}

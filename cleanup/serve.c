@@ -1,0 +1,139 @@
+/* One internal peer: messages from smtpd and local; from qmgr also bounces to compose and word of dead
+ * records. What may come when is the table below; anything else ends the channel, and the message it
+ * carried is dropped.
+ * SPDX-License-Identifier: ISC */
+#include "cleanup/serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cleanup/bounce.h"
+#include "cleanup/intake.h"
+#include "cleanup/settings.h"
+#include "daemon/daemon.h"
+#include "service/qmgr.h"
+
+#define TRANSACTION_MS (3600 * 1000) /* a peer that waits for its client; it has its own, shorter limits */
+#define REPLY_MS 60000
+
+static int send_result(struct channel *channel, const struct intake *intake)
+{
+	struct cleanup_result result = {.status = intake->status,
+		.queue_id = span_from_cstr(intake->queue_id), .code = span_from_cstr(intake->code),
+		.text = span_from_cstr(intake->text), .size = intake->envelope.size};
+	int error = channel_send(channel, &cleanup_result_type, &result);
+	return error != 0 ? error : channel_flush(channel, task_deadline(REPLY_MS));
+}
+
+/* RECIPIENTS* CHUNK* END. Recipients may not come behind content. 0: END came. */
+static int receive_message(struct channel *channel, struct intake *intake, bool *ret_discard)
+{
+	static const struct message_type *const types[] = {&cleanup_chunk_type, &cleanup_end_type,
+		&cleanup_recipients_type};
+	size_t allowed = 3, which;
+	for (;;) {
+		void *message;
+		int error = channel_receive(channel, types, allowed, task_deadline(TRANSACTION_MS), &which,
+			&message);
+		if (error != 0)
+			return error;
+		if (which == 0) {
+			intake_write(intake, ((struct cleanup_chunk *)message)->bytes);
+			allowed = 2;
+		} else if (which == 1) {
+			*ret_discard = ((struct cleanup_end *)message)->discard;
+			return 0;
+		} else {
+			struct cleanup_recipients *more = message;
+			intake_recipients(intake, more->recipients, more->recipient_count);
+		}
+	}
+}
+
+static int serve_message(struct channel *channel, const struct cleanup_open *open)
+{
+	struct intake *intake = NEW(struct intake);
+	bool discard = false;
+	intake_open(intake, open, SPAN_EMPTY, -1);
+	struct cleanup_opened opened = {.status = intake->status,
+		.queue_id = span_from_cstr(intake->queue_id), .text = span_from_cstr(intake->text)};
+	bool failed = intake->status != CLEANUP_OK;
+	int error = channel_send(channel, &cleanup_opened_type, &opened);
+	if (error == 0 && !failed) {
+		error = receive_message(channel, intake, &discard);
+		if (error == 0 && !discard)
+			intake_finish(intake);
+		if (error == 0)
+			error = send_result(channel, intake);
+	} else if (error == 0) {
+		error = channel_flush(channel, task_deadline(REPLY_MS));
+	}
+	intake_done(intake);
+	free(intake);
+	return error;
+}
+
+static int serve_bounce(struct channel *channel, const struct bounce_request *request)
+{
+	struct intake *intake = NEW(struct intake);
+	bounce_compose(request, intake);
+	int error = send_result(channel, intake);
+	intake_done(intake);
+	free(intake);
+	return error;
+}
+
+static int serve_released(const struct queue_released *released)
+{
+	int error = queue_writer_released(process.writer, released->segment, released->dead_bytes);
+	if (error < 0)
+		log_warning(NULL, "cannot retire segment %llx: %s", (unsigned long long)released->segment,
+			strerror(-error));
+	return 0;
+}
+
+static int serve_compact(struct channel *channel, const struct queue_compact *compact)
+{
+	struct queue_position *places = memory_zalloc(compact->place_count + 1, sizeof *places);
+	struct queue_compacted compacted = {.places = places, .place_count = compact->place_count};
+	for (size_t i = 0; i < compact->place_count; i++) {
+		int error = queue_writer_copy(process.writer, &compact->places[i], &places[i]);
+		if (error != 0) {
+			log_warning(NULL, "cannot copy record %llx:%llx: %s",
+				(unsigned long long)compact->places[i].segment,
+				(unsigned long long)compact->places[i].offset, strerror(-error));
+			compacted.status = (uint32_t)-error;
+		}
+	}
+	int error = channel_send(channel, &queue_compacted_type, &compacted);
+	free(places);
+	return error != 0 ? error : channel_flush(channel, task_deadline(REPLY_MS));
+}
+
+void cleanup_serve(struct channel *channel_take, const char *peer)
+{
+	static const struct message_type *const types[] = {&cleanup_open_type, &bounce_request_type,
+		&queue_released_type, &queue_compact_type};
+	/* Only qmgr may say that records are dead, or have bounces composed. */
+	size_t allowed = strcmp(peer, "qmgr") == 0 ? ARRAY_LEN(types) : 1;
+	int error = 0;
+	while (error == 0) {
+		size_t which;
+		void *message;
+		error = channel_receive(channel_take, types, allowed, TASK_FOREVER, &which, &message);
+		if (error != 0)
+			break;
+		if (which == 0)
+			error = serve_message(channel_take, message);
+		else if (which == 1)
+			error = serve_bounce(channel_take, message);
+		else if (which == 2)
+			error = serve_released(message);
+		else
+			error = serve_compact(channel_take, message);
+	}
+	channel_free(channel_take);
+}
