@@ -6,6 +6,7 @@
 #define TAMBO_CLEANUP_BOUNCE_H
 
 #include "cleanup/intake.h"
+#include "mail/date.h"
 #include "queue/reader.h"
 #include "service/qmgr.h"
 
