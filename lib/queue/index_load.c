@@ -1,0 +1,203 @@
+/* The index from disk and, as a snapshot of the ledger, back to disk.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "queue/index.h"
+
+struct scan {
+	struct queue_index *index;
+	void (*added)(void *arg, struct queue_entry *entry);
+	void *arg;
+	int count;
+};
+
+static bool visit_record(void *arg, const struct queue_position *position,
+	const struct queue_envelope *envelope)
+{
+	struct scan *scan = arg;
+	bool known = queue_index_get(scan->index, envelope->queue_id) != NULL;
+	struct queue_entry *entry = queue_index_add(scan->index, position, envelope);
+	if (entry != NULL && !known) {
+		scan->count++;
+		if (scan->added != NULL)
+			scan->added(scan->arg, entry);
+	}
+	return true;
+}
+
+int queue_index_scan(struct queue_index *index, struct queue_reader *reader, uint64_t segment,
+	void (*added)(void *arg, struct queue_entry *entry), void *arg)
+{
+	struct scan scan = {index, added, arg, 0};
+	uint64_t from = queue_index_segment(index, segment)->known_end, end = from;
+	int error = queue_reader_scan(reader, segment, from, visit_record, &scan, &end);
+	if (error == -ENOENT || error == -EBADMSG)
+		return 0;
+	return error < 0 ? error : scan.count;
+}
+
+struct reading {
+	struct queue_index *index;
+	uint8_t boot[16];
+};
+
+static void visit_entry(void *arg, const struct ledger_entry *entry)
+{
+	struct reading *reading = arg;
+	queue_index_apply(reading->index, entry, reading->boot);
+}
+
+int queue_index_load(struct queue_index *index, const char *queue_directory,
+	struct queue_reader *reader, struct ledger **ret_ledger)
+{
+	struct reading reading = {.index = index};
+	uint64_t *numbers = NULL, entries = 0;
+	size_t count = 0;
+	int error = ledger_boot_id(reading.boot);
+	if (error == 0)
+		error = queue_reader_segments(reader, &numbers, &count);
+	for (size_t i = 0; error >= 0 && i < count; i++)
+		error = queue_index_scan(index, reader, numbers[i], NULL, NULL);
+	free(numbers);
+	if (error < 0)
+		return error;
+	error = ret_ledger != NULL
+		? ledger_open(queue_directory, visit_entry, &reading, ret_ledger, &entries)
+		: ledger_read(queue_directory, visit_entry, &reading, &entries);
+	if (error == 0)
+		queue_index_sweep(index);
+	return error;
+}
+
+struct snapshot {
+	struct queue_index *index;
+	struct ledger *ledger;
+	const uint8_t *boot;
+};
+
+static int put_message(struct snapshot *snapshot, struct span id, enum ledger_kind kind,
+	int64_t time_ms, uint64_t value)
+{
+	struct ledger_entry entry = {.kind = kind, .queue_id = id, .time_ms = time_ms,
+		.value = value, .dsn = SPAN_EMPTY, .text = SPAN_EMPTY, .remote_mta = SPAN_EMPTY,
+		.diagnostic = SPAN_EMPTY};
+	return ledger_snapshot_put(snapshot->ledger, &entry);
+}
+
+static int put_run(struct snapshot *snapshot, struct span id, const struct queue_run *run)
+{
+	static const enum ledger_kind kinds[] = {
+		[RECIPIENT_PENDING] = 0, [RECIPIENT_DEFERRED] = LEDGER_DEFERRED,
+		[RECIPIENT_WRITTEN] = LEDGER_WRITTEN, [RECIPIENT_BOUNCED] = LEDGER_BOUNCED,
+		[RECIPIENT_DONE] = LEDGER_SENT,
+	};
+	const struct queue_reason *reason = run->reason;
+	struct ledger_entry entry = {.kind = kinds[run->state], .queue_id = id,
+		.first = run->first, .count = run->count,
+		.dsn = span_from_cstr(reason == NULL ? "" : reason->dsn),
+		.text = span_from_cstr(reason == NULL ? "" : reason->text),
+		.remote_mta = span_from_cstr(reason == NULL ? "" : reason->remote_mta),
+		.diagnostic = span_from_cstr(reason == NULL ? "" : reason->diagnostic)};
+	memcpy(entry.boot, snapshot->boot, sizeof entry.boot);
+	return ledger_snapshot_put(snapshot->ledger, &entry);
+}
+
+/* Each put may yield, and the entry may change or go meanwhile: it is looked up again each time. What
+ * changed is in the new log, which is read after the snapshot. */
+static int put_runs(struct snapshot *snapshot, struct span id)
+{
+	uint32_t at = 0;
+	for (;;) {
+		const struct queue_entry *entry = queue_index_get(snapshot->index, id);
+		if (entry == NULL || at >= entry->recipient_count)
+			return 0;
+		struct queue_run run = queue_entry_run_at(entry, at);
+		if (run.count == 0)
+			return 0;
+		at = run.first + run.count;
+		if (run.state == RECIPIENT_PENDING)
+			continue;
+		if (run.reason != NULL)
+			run.reason->users++;
+		int error = put_run(snapshot, id, &run);
+		queue_reason_drop(snapshot->index, run.reason);
+		if (error < 0)
+			return error;
+	}
+}
+
+static int put_entry(struct snapshot *snapshot, struct span id)
+{
+	const struct queue_entry *entry = queue_index_get(snapshot->index, id);
+	if (entry == NULL)
+		return 0;
+	uint32_t flags = entry->flags;
+	bool released = (entry->envelope_flags & QUEUE_HELD) && !(flags & ENTRY_HELD);
+	int error = 0;
+	if (entry->next_try_ms != 0)
+		error = put_message(snapshot, id, LEDGER_RETRY, entry->next_try_ms, entry->tries);
+	if (error == 0 && (flags & ENTRY_HELD))
+		error = put_message(snapshot, id, LEDGER_HOLD, 0, 0);
+	if (error == 0 && released)
+		error = put_message(snapshot, id, LEDGER_RELEASE, 0, 0);
+	if (error == 0 && (flags & ENTRY_EXPIRE))
+		error = put_message(snapshot, id, LEDGER_EXPIRE, 0, 0);
+	if (error == 0 && (flags & ENTRY_WARNED))
+		error = put_message(snapshot, id, LEDGER_WARNED, 0, 0);
+	return error < 0 ? error : put_runs(snapshot, id);
+}
+
+static bool collect_id(struct span key, void *value, void *arg)
+{
+	(void)value;
+	struct buf *ids = arg;
+	buf_append(ids, key);
+	buf_append_char(ids, '\0');
+	return true;
+}
+
+/* Ids that are dead in this segment and live nowhere else. */
+static bool next_id(struct span *rest, struct span *ret_id)
+{
+	if (rest->len == 0)
+		return false;
+	*ret_id = span_head(*rest, span_find_char(*rest, '\0'));
+	*rest = span_skip(*rest, ret_id->len + 1);
+	return true;
+}
+
+static int put_live(struct snapshot *snapshot)
+{
+	struct buf ids = BUF_INIT(SIZE_MAX / 4);
+	table_each(&snapshot->index->entries, collect_id, &ids);
+	struct span rest = buf_span(&ids), id;
+	int error = ids.overflow ? -ENOMEM : 0;
+	while (error == 0 && next_id(&rest, &id))
+		error = put_entry(snapshot, id);
+	buf_done(&ids);
+	return error;
+}
+
+static int put_dead(struct snapshot *snapshot)
+{
+	struct buf ids = BUF_INIT(SIZE_MAX / 4);
+	for (size_t i = 0; i < snapshot->index->segment_count; i++)
+		buf_append(&ids, buf_span(&snapshot->index->segments[i].dead_ids));
+	struct span rest = buf_span(&ids), id;
+	int error = ids.overflow ? -ENOMEM : 0;
+	while (error == 0 && next_id(&rest, &id))
+		if (queue_index_get(snapshot->index, id) == NULL)
+			error = put_message(snapshot, id, LEDGER_DONE, 0, 0);
+	buf_done(&ids);
+	return error;
+}
+
+int queue_index_snapshot(struct queue_index *index, struct ledger *ledger,
+	const uint8_t boot[16])
+{
+	struct snapshot snapshot = {index, ledger, boot};
+	int error = put_live(&snapshot);
+	return error < 0 ? error : put_dead(&snapshot);
+}
