@@ -123,9 +123,10 @@ int queue_index_snapshot(struct queue_index *index, struct ledger *ledger,
  * 0 or -errno (-EBUSY: somebody else has the ledger). Yields. */
 int queue_index_load(struct queue_index *index, const char *queue_directory,
 	struct queue_reader *reader, struct ledger **ret_ledger);
-/* Scans what was appended to one segment since; returns the number of new messages or -errno. added
- * (may be NULL) is called for each. Yields. */
+/* Scans what was appended to one segment since, up to the record that ends at until (0: all that is
+ * there, also what its writer has not yet committed). Returns the number of new messages or -errno.
+ * added (may be NULL) is called for each. Yields: one scan of a segment at a time. */
 int queue_index_scan(struct queue_index *index, struct queue_reader *reader, uint64_t segment,
-	void (*added)(void *arg, struct queue_entry *entry), void *arg);
+	uint64_t until, void (*added)(void *arg, struct queue_entry *entry), void *arg);
 
 #endif

@@ -10,6 +10,7 @@ struct scan {
 	struct queue_index *index;
 	void (*added)(void *arg, struct queue_entry *entry);
 	void *arg;
+	uint64_t until;
 	int count;
 };
 
@@ -24,13 +25,13 @@ static bool visit_record(void *arg, const struct queue_position *position,
 		if (scan->added != NULL)
 			scan->added(scan->arg, entry);
 	}
-	return true;
+	return scan->until == 0 || position->offset + position->length < scan->until;
 }
 
 int queue_index_scan(struct queue_index *index, struct queue_reader *reader, uint64_t segment,
-	void (*added)(void *arg, struct queue_entry *entry), void *arg)
+	uint64_t until, void (*added)(void *arg, struct queue_entry *entry), void *arg)
 {
-	struct scan scan = {index, added, arg, 0};
+	struct scan scan = {index, added, arg, until, 0};
 	uint64_t from = queue_index_segment(index, segment)->known_end, end = from;
 	int error = queue_reader_scan(reader, segment, from, visit_record, &scan, &end);
 	if (error == -ENOENT || error == -EBADMSG)
@@ -59,7 +60,7 @@ int queue_index_load(struct queue_index *index, const char *queue_directory,
 	if (error == 0)
 		error = queue_reader_segments(reader, &numbers, &count);
 	for (size_t i = 0; error >= 0 && i < count; i++)
-		error = queue_index_scan(index, reader, numbers[i], NULL, NULL);
+		error = queue_index_scan(index, reader, numbers[i], 0, NULL, NULL);
 	free(numbers);
 	if (error < 0)
 		return error;

@@ -77,4 +77,7 @@ enum map_result route_virtual_alias(struct route *route, struct span address,
 	struct buf *ret_value, struct span *ret_extension);
 bool route_has_virtual_aliases(const struct route *route);
 
+/* Cuts a leading "5.1.1 " off text; dsn gets it, or the default. */
+struct span route_cut_dsn(struct span text, const char *default_dsn, char dsn[12]);
+
 #endif

@@ -61,7 +61,4 @@ void route_target_done(struct route_target *target);
 /* domain: "[192.0.2.1]" or "[IPv6:...]" */
 bool route_is_own_literal(const struct route *route, struct span domain);
 
-/* Cuts a leading "5.1.1 " off text; dsn gets it, or the default. */
-struct span route_cut_dsn(struct span text, const char *default_dsn, char dsn[12]);
-
 #endif

@@ -65,6 +65,7 @@ MESSAGE_TYPE(queue_item_type, MESSAGE_QUEUE_ITEM, 1, queue_item, item_fields);
 static const struct field command_fields[] = {
 	FIELD(FIELD_U32, queue_command, action, QUEUE_EXPIRE),
 	FIELD(FIELD_SPAN, queue_command, argument, LIMIT_NAME),
+	FIELD(FIELD_SPAN, queue_command, queues, LIMIT_NAME),
 };
 MESSAGE_TYPE(queue_command_type, MESSAGE_QUEUE_COMMAND, 1, queue_command, command_fields);
 

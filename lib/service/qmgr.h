@@ -75,6 +75,8 @@ enum queue_action {
 struct queue_command {
 	uint32_t action;
 	struct span argument; /* queue id, site or "ALL" */
+	struct span queues;   /* only messages in these, comma-separated: "deferred,hold"; "" for all
+	                       * that the action applies to */
 };
 
 struct queue_result {

@@ -1,0 +1,186 @@
+/* Outcomes: first to the ledger, then to the state; and the log lines of recipients that no agent was
+ * asked about.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "qmgr/qmgr.h"
+
+#define COMMIT_RETRY_MS 5000
+
+static enum ledger_kind kind_of(const struct outcome *outcome)
+{
+	if (outcome->returned)
+		return LEDGER_RETURNED;
+	switch (outcome->state) {
+	case RECIPIENT_PENDING:
+	case RECIPIENT_DEFERRED: return LEDGER_DEFERRED;
+	case RECIPIENT_WRITTEN: return LEDGER_WRITTEN;
+	case RECIPIENT_BOUNCED: return LEDGER_BOUNCED;
+	case RECIPIENT_DONE: return LEDGER_SENT;
+	}
+	return LEDGER_DEFERRED;
+}
+
+static bool same(const struct outcome *a, const struct outcome *b)
+{
+	if (a->state != b->state || a->returned != b->returned)
+		return false;
+	if (a->state == RECIPIENT_DONE || a->state == RECIPIENT_WRITTEN)
+		return true;
+	return span_equal(a->dsn, b->dsn) && span_equal(a->text, b->text) &&
+		span_equal(a->remote_mta, b->remote_mta) && span_equal(a->diagnostic, b->diagnostic);
+}
+
+/* How many outcomes from the first on are neighbours with the same end. */
+static size_t run_length(const struct outcome *outcomes, size_t count)
+{
+	size_t length = 1;
+	while (length < count && outcomes[length].index == outcomes[0].index + length &&
+		same(&outcomes[0], &outcomes[length]))
+		length++;
+	return length;
+}
+
+static void append(const struct queue_entry *entry, const struct outcome *outcome, size_t count)
+{
+	bool reason = outcome->state == RECIPIENT_DEFERRED || outcome->state == RECIPIENT_BOUNCED;
+	struct ledger_entry said = {.kind = kind_of(outcome),
+		.queue_id = span_from_cstr(entry->queue_id), .first = outcome->index,
+		.count = (uint32_t)count,
+		.dsn = span_head(reason ? outcome->dsn : SPAN_EMPTY, LEDGER_NAME_MAX),
+		.text = span_head(reason ? outcome->text : SPAN_EMPTY, LEDGER_TEXT_MAX),
+		.remote_mta = span_head(reason ? outcome->remote_mta : SPAN_EMPTY, LEDGER_NAME_MAX),
+		.diagnostic = span_head(reason ? outcome->diagnostic : SPAN_EMPTY, LEDGER_TEXT_MAX)};
+	memcpy(said.boot, qmgr.boot, sizeof said.boot);
+	ledger_append(qmgr.ledger, &said);
+	task_event_signal(&qmgr.housekeeping);
+}
+
+static void set_state(struct queue_entry *entry, const struct outcome *outcome, size_t count)
+{
+	struct queue_reason *reason = NULL;
+	if (outcome->state == RECIPIENT_DEFERRED || outcome->state == RECIPIENT_BOUNCED)
+		reason = queue_index_reason(&qmgr.index, outcome->dsn, outcome->text,
+			outcome->remote_mta, outcome->diagnostic);
+	queue_entry_set(&qmgr.index, entry, outcome->index, (uint32_t)count, outcome->state, reason);
+	queue_reason_drop(&qmgr.index, reason);
+}
+
+static int compare_index(const void *a, const void *b)
+{
+	const struct outcome *left = a, *right = b;
+	return left->index < right->index ? -1 : left->index > right->index;
+}
+
+/* DURABLE: does not return before the outcomes are on disk, unless the process stops. */
+static void commit(const char *queue_id)
+{
+	for (;;) {
+		int error = ledger_commit(qmgr.ledger);
+		if (error == 0 || qmgr.stopping)
+			return;
+		log_error(queue_id, "cannot write the ledger: %s; trying again", strerror(-error));
+		if (task_sleep(COMMIT_RETRY_MS) < 0)
+			return;
+	}
+}
+
+void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, size_t count)
+{
+	struct outcome *sorted = memory_alloc((count + 1) * sizeof *sorted);
+	bool final = false;
+	memcpy(sorted, outcomes, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_index);
+	for (size_t i = 0; i < count;) {
+		size_t length = run_length(sorted + i, count - i);
+		append(entry, sorted + i, length);
+		final = final || sorted[i].state != RECIPIENT_DEFERRED;
+		i += length;
+	}
+	if (final)
+		commit(entry->queue_id);
+	for (size_t i = 0; i < count;) {
+		size_t length = run_length(sorted + i, count - i);
+		set_state(entry, sorted + i, length);
+		i += length;
+	}
+	free(sorted);
+}
+
+void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome, uint32_t count)
+{
+	append(entry, outcome, count);
+	if (outcome->state != RECIPIENT_DEFERRED)
+		commit(entry->queue_id);
+	set_state(entry, outcome, count);
+}
+
+void outcome_note(struct queue_entry *entry, enum ledger_kind kind, int64_t time_ms,
+	uint64_t value)
+{
+	struct ledger_entry said = {.kind = kind, .queue_id = span_from_cstr(entry->queue_id),
+		.time_ms = time_ms, .value = value, .dsn = SPAN_EMPTY, .text = SPAN_EMPTY,
+		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+	ledger_append(qmgr.ledger, &said);
+	task_event_signal(&qmgr.housekeeping);
+}
+
+/* Two significant digits, as Postfix prints delays. */
+static void print_delay(struct buf *out, int64_t ms)
+{
+	if (ms < 0)
+		ms = 0;
+	if (ms >= 10000)
+		buf_append_format(out, "%lld", (long long)((ms + 500) / 1000));
+	else if (ms >= 1000)
+		buf_append_format(out, "%lld.%lld", (long long)(ms / 1000),
+			(long long)(ms % 1000 / 100));
+	else if (ms >= 100)
+		buf_append_format(out, "0.%02lld", (long long)(ms / 10));
+	else if (ms >= 10)
+		buf_append_format(out, "0.%02lld", (long long)(ms / 10));
+	else
+		buf_append_char(out, '0');
+}
+
+void outcome_log(const struct message *message, const struct schedule_recipient *recipient,
+	const char *dsn, const char *status, const char *text)
+{
+	int64_t now = wall_now();
+	struct buf line = BUF_INIT(LOG_LINE_MAX * 2);
+	buf_append_format(&line, "to=<%.*s>", SPAN_ARGS(recipient->address));
+	if (!span_equal_nocase(recipient->address, recipient->original) &&
+		!span_is_empty(recipient->original))
+		buf_append_format(&line, ", orig_to=<%.*s>", SPAN_ARGS(recipient->original));
+	buf_append_cstr(&line, ", relay=none, delay=");
+	print_delay(&line, now - message->entry->arrival_ms);
+	buf_append_cstr(&line, ", delays=");
+	print_delay(&line, message->active_ms - message->entry->arrival_ms);
+	buf_append_char(&line, '/');
+	print_delay(&line, now - message->active_ms);
+	buf_append_format(&line, "/0/0, dsn=%s, status=%s (%s)", dsn, status, text);
+	log_info(message->entry->queue_id, "%s", buf_cstr(&line));
+	buf_done(&line);
+}
+
+void outcome_without_agent(struct batch *batch, enum recipient_state state, const char *dsn,
+	const char *status, const char *text)
+{
+	struct message *message = LIST_ENTRY(batch->message, struct message, schedule);
+	struct outcome *outcomes = memory_zalloc(batch->recipient_count + 1, sizeof *outcomes);
+	size_t count = 0;
+	LIST_FOREACH(node, &batch->recipients) {
+		struct schedule_recipient *recipient =
+			LIST_ENTRY(node, struct schedule_recipient, link);
+		outcome_log(message, recipient, dsn, status, text);
+		outcomes[count++] = (struct outcome){recipient->index, state, span_from_cstr(dsn),
+			span_from_cstr(text), SPAN_EMPTY, SPAN_EMPTY, false};
+	}
+	outcome_record(message->entry, outcomes, count);
+	free(outcomes);
+	schedule_recipients_free(&batch->recipients);
+}

@@ -1,0 +1,196 @@
+/* The state from disk, and the tasks. Every state that a crash can leave is one of docs/queue.md: the
+ * journal says which messages there are, the ledger what became of their recipients, and each message
+ * goes on from there.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "qmgr/qmgr.h"
+#include "queue/layout.h"
+
+#define FINISHERS 8
+#define LOCK_TRIES 150
+#define LOCK_WAIT_US (200 * 1000)
+
+struct qmgr qmgr;
+int64_t wall_offset;
+
+int64_t wall_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + wall_offset;
+}
+
+static void init_state(struct conf *conf)
+{
+	struct qmgr_peers peers = qmgr.peers;
+	qmgr = (struct qmgr){.conf = conf, .peers = peers};
+	queue_index_init(&qmgr.index);
+	schedule_init(&qmgr.schedule);
+	qmgr.schedule.limits = qmgr_transport_limits;
+	qmgr.schedule.arg = conf;
+	list_init(&qmgr.incoming);
+	list_init(&qmgr.active);
+	list_init(&qmgr.feeding);
+	list_init(&qmgr.finished);
+	task_event_init(&qmgr.feed);
+	task_event_init(&qmgr.wake);
+	task_event_init(&qmgr.housekeeping);
+	task_event_init(&qmgr.finishing);
+}
+
+/* Another qmgr may still be ending, or postsuper be at work. */
+static int load(void)
+{
+	int error = -EBUSY;
+	for (int i = 0; i < LOCK_TRIES && error == -EBUSY; i++) {
+		if (i > 0) {
+			queue_index_done(&qmgr.index);
+			usleep(LOCK_WAIT_US);
+		}
+		error = queue_index_load(&qmgr.index, qmgr.settings.queue_directory, qmgr.reader,
+			&qmgr.ledger);
+	}
+	return error;
+}
+
+static char *explain(const char *what, int error)
+{
+	struct buf text = BUF_INIT(1000);
+	buf_append_format(&text, "%s: %s", what, strerror(-error));
+	return buf_steal(&text);
+}
+
+int qmgr_open(struct conf *conf, char **ret_error)
+{
+	init_state(conf);
+	int error = qmgr_settings_read(conf, &qmgr.settings);
+	if (error < 0) {
+		*ret_error = explain("unusable parameters", error);
+		return error;
+	}
+	qmgr.schedule.suspend_ms = qmgr.settings.minimal_backoff_ms;
+	qmgr.route = route_open(conf, ret_error);
+	if (qmgr.route == NULL)
+		return -EINVAL;
+	error = queue_layout_create(qmgr.settings.queue_directory);
+	if (error == 0)
+		error = ledger_boot_id(qmgr.boot);
+	if (error == 0)
+		error = queue_reader_open(qmgr.settings.queue_directory, &qmgr.reader);
+	if (error == 0)
+		error = load();
+	if (error < 0)
+		*ret_error = explain("cannot open the queue", error);
+	return error;
+}
+
+struct all {
+	struct queue_entry **entries;
+	size_t count;
+	bool written;
+};
+
+static bool collect(struct span key, void *value, void *arg)
+{
+	(void)key;
+	struct all *all = arg;
+	struct queue_entry *entry = value;
+	all->entries[all->count++] = entry;
+	all->written = all->written || queue_entry_count(entry, RECIPIENT_WRITTEN) > 0;
+	return true;
+}
+
+static int compare_arrival(const void *a, const void *b)
+{
+	const struct queue_entry *const *left = a, *const *right = b;
+	if ((*left)->arrival_ms != (*right)->arrival_ms)
+		return (*left)->arrival_ms < (*right)->arrival_ms ? -1 : 1;
+	return strcmp((*left)->queue_id, (*right)->queue_id);
+}
+
+static void flush_disks(void *unused)
+{
+	(void)unused;
+	sync();
+}
+
+/* Delivered in this boot, and its checkpoint was missed: the bytes are in the page cache, and sync()
+ * has written them. (After another boot they may be gone: these recipients are pending again.) */
+static void settle_written(struct queue_entry *entry)
+{
+	for (uint32_t at = 0; at < entry->recipient_count;) {
+		struct queue_run run = queue_entry_run_at(entry, at);
+		at = run.first + run.count;
+		if (run.state != RECIPIENT_WRITTEN)
+			continue;
+		struct outcome outcome = {.index = run.first, .state = RECIPIENT_DONE};
+		outcome_record_run(entry, &outcome, run.count);
+	}
+}
+
+static void place(struct queue_entry *entry)
+{
+	if (queue_entry_count(entry, RECIPIENT_DONE) == entry->recipient_count)
+		finish_done(entry);
+	else
+		waiting_add(entry);
+}
+
+static void begin(void *unused)
+{
+	(void)unused;
+	struct all all = {memory_alloc((qmgr.index.entries.count + 1) * sizeof *all.entries), 0,
+		false};
+	table_each(&qmgr.index.entries, collect, &all);
+	qsort(all.entries, all.count, sizeof *all.entries, compare_arrival);
+	if (all.written)
+		task_offload(flush_disks, NULL);
+	for (size_t i = 0; i < all.count; i++) {
+		if (all.written)
+			settle_written(all.entries[i]);
+		place(all.entries[i]);
+	}
+	free(all.entries);
+	if (task_spawn("active", active_run, NULL, 0) == NULL ||
+		task_spawn("deliver", deliver_run, NULL, 0) == NULL ||
+		task_spawn("housekeeping", housekeeping_run, NULL, 0) == NULL)
+		log_fatal(NULL, "no memory to begin");
+	for (int i = 0; i < FINISHERS; i++)
+		(void)task_spawn("finish", finish_run, NULL, 0);
+}
+
+void qmgr_start(void)
+{
+	if (qmgr.index.entries.count > 0)
+		log_info(NULL, "found %zu messages in the queue", qmgr.index.entries.count);
+	(void)task_spawn("begin", begin, NULL, 0);
+}
+
+static void last_commit(void *unused)
+{
+	(void)unused;
+	int error = ledger_commit(qmgr.ledger);
+	if (error < 0)
+		log_warning(NULL, "cannot write the ledger: %s", strerror(-error));
+	qmgr.peers.work_end();
+}
+
+void qmgr_stop(void)
+{
+	qmgr.stopping = true;
+	task_event_signal(&qmgr.feed);
+	task_event_signal(&qmgr.wake);
+	task_event_signal(&qmgr.finishing);
+	task_event_signal(&qmgr.housekeeping);
+	peer_task_cancel_all();
+	qmgr.peers.work_begin();
+	if (task_spawn("last commit", last_commit, NULL, 0) == NULL)
+		qmgr.peers.work_end();
+}
