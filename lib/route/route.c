@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#include "base/ascii.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "route/route_private.h"
@@ -54,14 +54,23 @@ static struct map_list *open_maps(struct opening *opening, const char *name, uns
 	return open_specs(opening, name, conf_get(opening->conf, name), flags);
 }
 
+static bool may_read(struct span spec)
+{
+	char *path = span_dup_cstr(span_skip(spec, sizeof "passwdfile:" - 1));
+	bool readable = access(path, R_OK) == 0;
+	free(path);
+	return readable;
+}
+
 /* Of auth_user_maps only the tables that list names: the system's accounts are in
- * local_recipient_maps already. */
+ * local_recipient_maps already. A password file that this process may not read (smtpd must not) is
+ * left out: its accounts in local domains are to be listed in local_recipient_maps then. */
 static struct map_list *open_accounts(struct opening *opening)
 {
 	struct buf specs = BUF_INIT(65536);
 	struct span rest = span_from_cstr(conf_get(opening->conf, "auth_user_maps")), spec;
 	while (span_token(&rest, ", \t\r\n", &spec)) {
-		if (!span_starts_with(spec, SPAN("passwdfile:")))
+		if (!span_starts_with(spec, SPAN("passwdfile:")) || !may_read(spec))
 			continue;
 		buf_append(&specs, spec);
 		buf_append_char(&specs, ' ');
