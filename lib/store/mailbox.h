@@ -34,6 +34,7 @@ struct message {
 	const uint16_t *keywords;   /* ascending numbers for mailbox_keyword */
 	uint16_t keyword_count;
 	bool expunged;              /* gone from the Maildir, not yet reported to this session */
+	bool pending, claimed;      /* the store's: changed and not yet reported; \Recent is ours */
 };
 
 enum mailbox_open_flag {
@@ -103,7 +104,8 @@ struct store_request {
 	bool silent;                  /* not to be reported to this view as `changed` */
 };
 
-/* Changes flags, durably (the names of files and, beyond 26 keywords, tambo-keywords). ret_modified
+/* Changes flags: the names of files and, beyond 26 keywords, tambo-keywords. Safe against the death of
+ * any process; a power cut may take back the last seconds. ret_modified
  * (may be NULL): gets the UIDs, as uint32_t one after the other, that failed unchanged_since. -E2BIG:
  * too many keywords, nothing was changed. Afterwards the view has the new flags and modseqs. */
 int mailbox_store(struct mailbox *mailbox, const struct store_request *request,

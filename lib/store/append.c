@@ -1,0 +1,469 @@
+/* Putting a message into a mailbox; see append.h. Order: the file under tmp/ (flushed when durable),
+ * a UID whose mark is durable, the index row, the rename, the folder's flush. A crash leaves a file
+ * under tmp/, or a row whose file never came: the next scan removes the row.
+ * SPDX-License-Identifier: ISC */
+#include "store/append.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "store/cache_private.h"
+#include "store/change_private.h"
+#include "store/content.h"
+#include "store/file_private.h"
+#include "store/filename.h"
+#include "store/keyword_log_private.h"
+
+#define WRITE_PIECE 65536
+#define PARSE_MAX (256UL << 20) /* larger messages are parsed when first asked for */
+
+struct append {
+	struct folder *folder;
+	const struct append_options *options;
+	char tmp_path[300];
+	int fd;
+	int error;
+	struct content_state to_lf, to_crlf;
+	uint64_t size, crlf_size;
+	struct buf cache;   /* what the index gets */
+	struct buf name;    /* final file name */
+	uint32_t uid;
+	bool is_renamed, is_duplicate;
+};
+
+static void host_name(struct buf *out)
+{
+	static char host[65];
+	if (host[0] == '\0' && gethostname(host, sizeof(host) - 1) != 0)
+		(void)snprintf(host, sizeof(host), "localhost");
+	for (const char *at = host; *at != '\0'; at++)
+		buf_append_char(out, *at == '/' || *at == ':' || *at == ',' ? '_' : *at);
+}
+
+static void unique_name(struct buf *out)
+{
+	static unsigned serial;
+	int64_t now = file_now_ns();
+	buf_append_format(out, "%lld.M%lldP%dQ%u.", (long long)(now / 1000000000),
+		(long long)(now / 1000 % 1000000), (int)getpid(), ++serial);
+	host_name(out);
+}
+
+int append_begin(struct store *store, struct span mailbox, const struct append_options *options,
+	struct append **ret_append)
+{
+	struct folder *folder;
+	int error = folder_get_by_name(store, mailbox, &folder);
+	if (error != 0)
+		return error;
+	struct append *append = NEW(struct append);
+	struct buf name = BUF_INIT(255);
+	append->folder = folder;
+	append->options = options;
+	buf_init(&append->cache, CACHE_SIZE_MAX + 1024);
+	buf_init(&append->name, 255);
+	unique_name(&name);
+	(void)snprintf(append->tmp_path, sizeof(append->tmp_path), "tmp/%s", buf_cstr(&name));
+	buf_done(&name);
+	append->fd = openat(folder->dir_fd, append->tmp_path,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (append->fd < 0) {
+		error = -errno;
+		append->tmp_path[0] = '\0';
+		append_abort(append);
+		return error;
+	}
+	*ret_append = append;
+	return 0;
+}
+
+static void write_out(struct append *append, struct span bytes)
+{
+	append->size += bytes.len;
+	append->crlf_size += content_crlf_length(&append->to_crlf, bytes);
+	while (bytes.len > 0 && append->error == 0) {
+		ssize_t n = write(append->fd, bytes.ptr, bytes.len);
+		if (n >= 0)
+			bytes = span_skip(bytes, (size_t)n);
+		else if (errno != EINTR)
+			append->error = -errno;
+	}
+}
+
+int append_write(struct append *append, struct span bytes)
+{
+	if (append->error == 0 && memchr(bytes.ptr, '\r', bytes.len) == NULL && !append->to_lf.after_cr) {
+		write_out(append, bytes);
+		return append->error;
+	}
+	struct buf lines = BUF_INIT(WRITE_PIECE + 2);
+	while (bytes.len > 0 && append->error == 0) {
+		struct span piece = span_head(bytes, WRITE_PIECE);
+		bytes = span_skip(bytes, piece.len);
+		buf_reset(&lines);
+		content_to_lf(&append->to_lf, piece, &lines);
+		write_out(append, buf_span(&lines));
+	}
+	buf_done(&lines);
+	return append->error;
+}
+
+/* Fills the cache from the file, which is in memory still. */
+static void parse(struct append *append)
+{
+	if (append->size == 0 || append->size > PARSE_MAX)
+		return;
+	char *bytes;
+	if (append->size <= WRITE_PIECE) {
+		bytes = memory_alloc((size_t)append->size);
+		if (pread(append->fd, bytes, (size_t)append->size, 0) == (ssize_t)append->size)
+			(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
+		free(bytes);
+		return;
+	}
+	bytes = mmap(NULL, (size_t)append->size, PROT_READ, MAP_PRIVATE, append->fd, 0);
+	if (bytes == MAP_FAILED)
+		return;
+	(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
+	(void)munmap(bytes, (size_t)append->size);
+}
+
+/* Everything that can be done to the file before the mailbox is locked. */
+static int finish_file(struct append *append)
+{
+	struct buf last = BUF_INIT(1);
+	content_to_lf_end(&append->to_lf, &last);
+	write_out(append, buf_span(&last));
+	buf_done(&last);
+	if (append->error == 0 && append->options->internaldate != INT64_MIN) {
+		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+			{.tv_sec = (time_t)append->options->internaldate}};
+		if (futimens(append->fd, times) != 0)
+			append->error = -errno;
+	}
+	/* DURABLE: the content before the name. */
+	if (append->error == 0 && append->options->durability == APPEND_DURABLE)
+		append->error = file_sync(append->fd);
+	if (append->error == 0)
+		parse(append);
+	return append->error;
+}
+
+/* Is the message of an earlier attempt there? */
+static int find_duplicate(struct append *append, const struct index_folder *row, uint32_t *ret_uid)
+{
+	struct folder *folder = append->folder;
+	struct filename parsed;
+	*ret_uid = 0;
+	if (append->options->base.len == 0 || !filename_parse(append->options->base, &parsed))
+		return 0;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		struct index_txn txn;
+		struct index_row found;
+		struct buf path = BUF_INIT(300);
+		int error = index_begin(folder->store->index, false, &txn);
+		if (error != 0)
+			return error;
+		uint32_t uid = index_find_name(&txn, row->id, parsed.unique);
+		if (uid != 0 && index_get_row(&txn, row->id, uid, &found))
+			folder_path(found.in_new, found.name, &path);
+		index_abort(&txn);
+		bool there = path.len > 0
+			&& faccessat(folder->dir_fd, buf_cstr(&path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+		bool named = path.len > 0;
+		buf_done(&path);
+		if (there || !named) {
+			*ret_uid = there ? uid : 0;
+			return 0;
+		}
+		/* A row without its file: moved by another program, or never come. */
+		error = folder_sync(folder, true);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static void make_name(struct append *append, uint32_t uidvalidity, const uint16_t *keywords,
+	size_t keyword_count)
+{
+	const struct append_options *options = append->options;
+	struct buf unique = BUF_INIT(200);
+	if (options->base.len > 0)
+		buf_append(&unique, options->base);
+	else
+		unique_name(&unique);
+	struct filename name = {
+		.unique = buf_span(&unique), .base = buf_span(&unique), .size = append->size,
+		.crlf_size = append->crlf_size, .has_uid = true, .uidvalidity = uidvalidity,
+		.uid = append->uid, .flags = options->flags & MESSAGE_FLAGS_SYSTEM,
+		.keywords = change_letters(keywords, keyword_count), .rest = SPAN_EMPTY,
+	};
+	buf_reset(&append->name);
+	filename_format(&name, !options->is_delivery, &append->name);
+	buf_done(&unique);
+}
+
+struct commit {
+	struct folder *folder;
+	struct append **appends;
+	size_t count;
+	struct append_result *results;
+	struct index_folder row;
+	uint16_t keywords[STORE_KEYWORDS_MAX];
+	struct folder_touch touch;
+	bool extended;
+};
+
+static int get_folder_row(struct folder *folder, struct index_folder *ret_row)
+{
+	struct index_txn txn;
+	int error = index_begin(folder->store->index, false, &txn);
+	if (error != 0)
+		return error;
+	bool known = index_get_folder(&txn, folder_dir(folder), ret_row);
+	index_abort(&txn);
+	return txn.error != 0 ? txn.error : known ? 0 : -EIO;
+}
+
+static int put_one(struct commit *commit, struct index_txn *txn, struct append *append,
+	struct buf *log)
+{
+	const struct append_options *options = append->options;
+	struct folder *folder = commit->folder;
+	struct stat st;
+	size_t keyword_count = 0;
+	int error = change_keywords(folder, options->keywords, options->keyword_count, false,
+		commit->keywords, &keyword_count);
+	if (error != 0)
+		return error;
+	if (fstat(append->fd, &st) != 0)
+		return -errno;
+	append->uid = commit->row.uidnext++;
+	make_name(append, commit->row.uidvalidity, commit->keywords, keyword_count);
+	if (append->name.overflow)
+		return -ENAMETOOLONG;
+	struct index_row row = {
+		.uid = append->uid,
+		.flags = (options->flags & MESSAGE_FLAGS_SYSTEM) | MESSAGE_RECENT,
+		.internaldate = st.st_mtim.tv_sec, .size = append->size, .crlf_size = append->crlf_size,
+		.in_new = options->is_delivery, .keywords = commit->keywords,
+		.keyword_count = (uint16_t)keyword_count, .name = buf_span(&append->name),
+	};
+	index_put_row(txn, &commit->row, NULL, &row, true);
+	if (append->cache.len > 0 && !append->cache.overflow)
+		index_put_cache(txn, commit->row.id, append->uid, buf_span(&append->cache));
+	if (change_has_more(commit->keywords, keyword_count)) {
+		keyword_log_format(&folder->record, append->uid, commit->keywords, keyword_count, log);
+		commit->extended = true;
+	}
+	return 0;
+}
+
+static int put_rows(struct commit *commit)
+{
+	struct index_txn txn;
+	struct buf log = BUF_INIT(1UL << 20);
+	struct folder *folder = commit->folder;
+	int error = index_begin(folder->store->index, true, &txn);
+	if (error != 0)
+		return error;
+	bool any_new = false, any_cur = false;
+	index_next_modseq(&commit->row);
+	for (size_t i = 0; error == 0 && i < commit->count; i++) {
+		if (commit->appends[i]->is_duplicate)
+			continue;
+		error = put_one(commit, &txn, commit->appends[i], &log);
+		any_new = any_new || commit->appends[i]->options->is_delivery;
+		any_cur = any_cur || !commit->appends[i]->options->is_delivery;
+	}
+	if (error == 0 && log.len > 0)
+		error = file_append_at(folder->dir_fd, KEYWORD_LOG_FILE, buf_span(&log));
+	buf_done(&log);
+	if (error != 0) {
+		index_abort(&txn);
+		return error;
+	}
+	folder_touch_begin(folder, &commit->row, any_new, any_cur, &commit->touch);
+	index_put_folder(&txn, folder_dir(folder), &commit->row);
+	return index_commit(&txn);
+}
+
+static int rename_one(struct append *append)
+{
+	struct buf path = BUF_INIT(300);
+	folder_path(append->options->is_delivery, buf_span(&append->name), &path);
+	int error = 0;
+	if (renameat(append->folder->dir_fd, append->tmp_path, append->folder->dir_fd,
+		buf_cstr(&path)) != 0)
+		error = -errno;
+	append->is_renamed = error == 0;
+	buf_done(&path);
+	return error;
+}
+
+/* After a failure behind the index's commit: files and rows go again. */
+static void undo(struct commit *commit)
+{
+	struct index_txn txn;
+	for (size_t i = 0; i < commit->count; i++) {
+		struct append *append = commit->appends[i];
+		struct buf path = BUF_INIT(300);
+		folder_path(append->options->is_delivery, buf_span(&append->name), &path);
+		if (append->is_renamed)
+			(void)unlinkat(append->folder->dir_fd, buf_cstr(&path), 0);
+		buf_done(&path);
+	}
+	if (index_begin(commit->folder->store->index, true, &txn) != 0)
+		return;
+	index_next_modseq(&commit->row);
+	for (size_t i = 0; i < commit->count; i++) {
+		struct index_row row;
+		if (!commit->appends[i]->is_duplicate
+			&& index_get_row(&txn, commit->row.id, commit->appends[i]->uid, &row))
+			index_delete_row(&txn, &commit->row, &row);
+	}
+	index_put_folder(&txn, folder_dir(commit->folder), &commit->row);
+	(void)index_commit(&txn);
+}
+
+static int check_duplicates(struct commit *commit, uint32_t *ret_new_count)
+{
+	*ret_new_count = 0;
+	for (size_t i = 0; i < commit->count; i++) {
+		uint32_t uid = 0;
+		int error = find_duplicate(commit->appends[i], &commit->row, &uid);
+		if (error != 0)
+			return error;
+		commit->appends[i]->uid = uid;
+		commit->appends[i]->is_duplicate = uid != 0;
+		*ret_new_count += uid == 0;
+	}
+	return 0;
+}
+
+static int create_keywords(struct commit *commit)
+{
+	for (size_t i = 0; i < commit->count; i++) {
+		const struct append_options *options = commit->appends[i]->options;
+		size_t unused;
+		int error = options->keyword_count == 0 ? 0 : change_keywords(commit->folder,
+			options->keywords, options->keyword_count, true, commit->keywords, &unused);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+static int sync_folders(struct commit *commit)
+{
+	bool sync_new = false, sync_cur = false;
+	for (size_t i = 0; i < commit->count; i++) {
+		bool durable = commit->appends[i]->options->durability == APPEND_DURABLE;
+		sync_new = sync_new || (durable && commit->appends[i]->options->is_delivery);
+		sync_cur = sync_cur || (durable && !commit->appends[i]->options->is_delivery);
+	}
+	/* DURABLE: the name, after the rename. A duplicate's too: its first attempt may not have been. */
+	int error = sync_new ? file_sync_dir_at(commit->folder->dir_fd, "new") : 0;
+	if (error == 0 && sync_cur)
+		error = file_sync_dir_at(commit->folder->dir_fd, "cur");
+	return error;
+}
+
+static int commit_locked(struct commit *commit)
+{
+	struct folder *folder = commit->folder;
+	uint32_t new_count = 0;
+	int error = get_folder_row(folder, &commit->row);
+	if (error == 0)
+		error = check_duplicates(commit, &new_count);
+	if (error == 0)
+		error = create_keywords(commit);
+	/* The row again: looking for duplicates may have scanned. */
+	if (error == 0)
+		error = get_folder_row(folder, &commit->row);
+	if (error == 0)
+		error = folder_reserve_uids(folder, &commit->row, new_count);
+	if (error == 0 && new_count > 0)
+		error = put_rows(commit);
+	if (error != 0)
+		return error;
+	for (size_t i = 0; error == 0 && i < commit->count; i++)
+		if (!commit->appends[i]->is_duplicate)
+			error = rename_one(commit->appends[i]);
+	if (new_count > 0)
+		folder_touch_end(folder, &commit->touch);
+	if (error == 0)
+		error = sync_folders(commit);
+	if (error != 0)
+		undo(commit);
+	return error;
+}
+
+static int commit_once(struct commit *commit)
+{
+	int error = folder_lock(commit->folder);
+	if (error != 0)
+		return error == -ESTALE ? -ENOENT : error;
+	error = commit_locked(commit);
+	folder_unlock(commit->folder);
+	return error;
+}
+
+int append_commit_all(struct append **appends, size_t count, struct append_result *ret_results)
+{
+	CHECK(count > 0);
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < count; i++) {
+		CHECK(appends[i]->folder == appends[0]->folder);
+		error = finish_file(appends[i]);
+	}
+	struct commit *commit = NEW(struct commit);
+	*commit = (struct commit){.folder = appends[0]->folder, .appends = appends, .count = count};
+	/* An index that fails is dropped; the next attempt builds it anew. */
+	for (int attempt = 0; error == 0 && attempt < 3; attempt++) {
+		int result = commit_once(commit);
+		if (result == -EIO && attempt < 2 && !appends[0]->is_renamed)
+			continue;
+		error = result;
+		break;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (error == 0)
+			ret_results[i] = (struct append_result){commit->row.uidvalidity, appends[i]->uid,
+				appends[i]->is_duplicate};
+		if (appends[i]->is_renamed)
+			appends[i]->tmp_path[0] = '\0';
+	}
+	if (error == 0)
+		folder_signal(commit->folder);
+	for (size_t i = 0; i < count; i++)
+		append_abort(appends[i]);
+	free(commit);
+	return error;
+}
+
+int append_commit(struct append *append, struct append_result *ret_result)
+{
+	return append_commit_all(&append, 1, ret_result);
+}
+
+void append_abort(struct append *append)
+{
+	if (append == NULL)
+		return;
+	if (append->tmp_path[0] != '\0')
+		(void)unlinkat(append->folder->dir_fd, append->tmp_path, 0);
+	file_close(&append->fd);
+	buf_done(&append->cache);
+	buf_done(&append->name);
+	folder_release(append->folder);
+	free(append);
+}

@@ -1,0 +1,341 @@
+/* One mailbox of this process: opening, locking, its record; see folder_private.h. Scanning is in
+ * scan.c, the begin of a life in folder_life.c.
+ * SPDX-License-Identifier: ISC */
+#include "store/folder_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "store/file_private.h"
+#include "store/filename.h"
+#include "store/mailbox_private.h"
+#include "store/name_private.h"
+#include "store/scan_private.h"
+
+#define IDLE_FOLDERS_MAX 16
+#define UID_BLOCK 256
+#define LOCK_FILE "tambo-lock"
+#define LOCK_DEADLINE_MS 30000
+
+struct span folder_dir(const struct folder *folder)
+{
+	return span_from_cstr(folder->dir);
+}
+
+static void free_folder(struct folder *folder)
+{
+	watch_remove(folder);
+	list_remove(&folder->node);
+	file_close(&folder->dir_fd);
+	file_close(&folder->lock_fd);
+	record_done(&folder->record);
+	free(folder->dir);
+	free(folder);
+}
+
+/* Folders nobody uses are kept for the next delivery, but not too many. */
+static void trim_idle(struct store *store)
+{
+	size_t idle = 0;
+	LIST_FOREACH(node, &store->folders) {
+		struct folder *folder = LIST_ENTRY(node, struct folder, node);
+		if (folder->refs == 0 && ++idle > IDLE_FOLDERS_MAX)
+			free_folder(folder);
+	}
+}
+
+void folder_release(struct folder *folder)
+{
+	if (folder == NULL)
+		return;
+	CHECK(folder->refs > 0);
+	if (--folder->refs > 0)
+		return;
+	struct store *store = folder->store;
+	if (store == NULL) {
+		free_folder(folder);
+		return;
+	}
+	list_remove(&folder->node);
+	list_prepend(&store->folders, &folder->node);
+	trim_idle(store);
+}
+
+static const char *path_of(const char *dir)
+{
+	return dir[0] == '\0' ? "." : dir;
+}
+
+static bool is_current(const struct folder *folder)
+{
+	struct stat st;
+	return fstatat(folder->store->root_fd, path_of(folder->dir), &st, AT_SYMLINK_NOFOLLOW) == 0
+		&& S_ISDIR(st.st_mode) && st.st_ino == folder->inode;
+}
+
+static int open_folder(struct store *store, const char *dir, struct folder **ret_folder)
+{
+	struct stat st;
+	/* O_NOFOLLOW: a link could lead into another person's mail. */
+	int fd = openat(store->root_fd, path_of(dir),
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
+	if (fstat(fd, &st) != 0 || faccessat(fd, "cur", F_OK, 0) != 0) {
+		int error = -errno;
+		(void)close(fd);
+		return error;
+	}
+	int lock_fd = openat(fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock_fd < 0) {
+		int error = -errno;
+		(void)close(fd);
+		return error;
+	}
+	struct folder *folder = NEW(struct folder);
+	folder->store = store;
+	folder->dir = memory_dup_cstr(dir);
+	folder->dir_fd = fd;
+	folder->lock_fd = lock_fd;
+	folder->inode = st.st_ino;
+	folder->watch_new = folder->watch_cur = -1;
+	record_init(&folder->record);
+	task_lock_init(&folder->busy);
+	list_init(&folder->views);
+	list_init(&folder->unwatched);
+	list_append(&store->folders, &folder->node);
+	*ret_folder = folder;
+	return 0;
+}
+
+int folder_get(struct store *store, struct span dir, struct folder **ret_folder)
+{
+	LIST_FOREACH(node, &store->folders) {
+		struct folder *folder = LIST_ENTRY(node, struct folder, node);
+		if (span_equal(folder_dir(folder), dir) && is_current(folder)) {
+			folder->refs++;
+			*ret_folder = folder;
+			return 0;
+		}
+	}
+	char *name = span_dup_cstr(dir);
+	struct folder *folder = NULL;
+	int error = open_folder(store, name, &folder);
+	free(name);
+	if (error == 0) {
+		folder->refs = 1;
+		*ret_folder = folder;
+	}
+	return error;
+}
+
+int folder_get_by_name(struct store *store, struct span name, struct folder **ret_folder)
+{
+	struct buf dir = BUF_INIT(STORE_NAME_MAX);
+	int error = -EINVAL;
+	if (name_to_folder(name, &dir))
+		error = folder_get(store, buf_span(&dir), ret_folder);
+	buf_done(&dir);
+	return error;
+}
+
+/* True when the record in memory is the one on disk afterwards. */
+static int load_record(struct folder *folder)
+{
+	struct stat st;
+	if (fstatat(folder->dir_fd, RECORD_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	if (folder->record.uidvalidity != 0 && st.st_ino == folder->record_inode
+		&& file_mtime_ns(&st) == folder->record_mtime)
+		return 0;
+	struct buf text = BUF_INIT(RECORD_SIZE_MAX);
+	int error = file_read_at(folder->dir_fd, RECORD_FILE, &text);
+	if (error == 0 && !record_parse(buf_span(&text), &folder->record))
+		error = -ENOENT;
+	buf_done(&text);
+	folder->record_inode = st.st_ino;
+	folder->record_mtime = file_mtime_ns(&st);
+	return error;
+}
+
+int folder_save_record(struct folder *folder, uint64_t highestmodseq)
+{
+	struct stat st;
+	struct buf text = BUF_INIT(RECORD_SIZE_MAX);
+	if (highestmodseq > folder->record.modseq_mark)
+		folder->record.modseq_mark = highestmodseq;
+	record_format(&folder->record, &text);
+	int error = text.overflow ? -E2BIG
+		: file_replace_at(folder->dir_fd, RECORD_FILE, buf_span(&text));
+	buf_done(&text);
+	if (error == 0 && fstatat(folder->dir_fd, RECORD_FILE, &st, 0) == 0) {
+		folder->record_inode = st.st_ino;
+		folder->record_mtime = file_mtime_ns(&st);
+	} else if (error != 0) {
+		/* Memory says more than the disk: read it again before it is believed. */
+		folder->record_inode = 0;
+	}
+	return error;
+}
+
+int folder_reserve_uids(struct folder *folder, const struct index_folder *row, uint32_t count)
+{
+	/* The last numbers stay unused: a mark must fit above every UID. */
+	if (row->uidnext > UINT32_MAX - 2 * UID_BLOCK - count)
+		return -EOVERFLOW;
+	if (row->uidnext + count <= folder->record.uidnext_mark)
+		return 0;
+	uint32_t old = folder->record.uidnext_mark;
+	folder->record.uidnext_mark = row->uidnext + count + UID_BLOCK;
+	if (folder->beginning)
+		return 0;
+	/* DURABLE: the mark is on disk before the first UID above the old one is given out. */
+	int error = folder_save_record(folder, row->highestmodseq);
+	if (error != 0)
+		folder->record.uidnext_mark = old;
+	return error;
+}
+
+/* Does the index know this life of the mailbox? */
+static int check_index(struct folder *folder)
+{
+	struct index_txn txn;
+	struct index_folder row;
+	int error = index_begin(folder->store->index, false, &txn);
+	if (error != 0)
+		return error;
+	bool known = index_get_folder(&txn, folder_dir(folder), &row)
+		&& row.uidvalidity == folder->record.uidvalidity;
+	index_abort(&txn);
+	return txn.error != 0 ? txn.error : known ? 0 : -ENOENT;
+}
+
+static int enter(struct folder *folder)
+{
+	if (!is_current(folder))
+		return -ESTALE;
+	int error = load_record(folder);
+	if (error == -ENOENT)
+		error = folder_begin_life(folder);
+	if (error != 0)
+		return error;
+	for (int attempt = 0; attempt < 3; attempt++) {
+		error = check_index(folder);
+		if (error == -ENOENT)
+			return scan_folder(folder, NULL);
+		if (error != -EIO)
+			return error;
+	}
+	return error;
+}
+
+int folder_lock(struct folder *folder)
+{
+	if (task_self() != NULL) {
+		int error = task_lock_take(&folder->busy, task_deadline(LOCK_DEADLINE_MS));
+		if (error != 0)
+			return error;
+	}
+	int error = file_lock(folder->lock_fd);
+	if (error == 0) {
+		error = enter(folder);
+		if (error == 0)
+			return 0;
+		file_unlock(folder->lock_fd);
+	}
+	if (task_self() != NULL)
+		task_lock_release(&folder->busy);
+	return error;
+}
+
+void folder_unlock(struct folder *folder)
+{
+	file_unlock(folder->lock_fd);
+	if (task_self() != NULL)
+		task_lock_release(&folder->busy);
+}
+
+int64_t folder_mtime(const struct folder *folder, const char *sub)
+{
+	struct stat st;
+	if (fstatat(folder->dir_fd, sub, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -1;
+	return file_mtime_ns(&st);
+}
+
+/* 1: the index is behind; 0: it agrees; -errno. */
+static int is_behind(struct folder *folder)
+{
+	struct index_txn txn;
+	struct index_folder row;
+	int error = index_begin(folder->store->index, false, &txn);
+	if (error != 0)
+		return error;
+	bool known = index_get_folder(&txn, folder_dir(folder), &row);
+	index_abort(&txn);
+	if (txn.error != 0)
+		return txn.error;
+	return !known || row.new_mtime != folder_mtime(folder, "new")
+		|| row.cur_mtime != folder_mtime(folder, "cur");
+}
+
+int folder_sync(struct folder *folder, bool full)
+{
+	int behind = full ? 1 : is_behind(folder);
+	for (int attempt = 0; behind == -EIO && attempt < 2; attempt++)
+		behind = is_behind(folder);
+	if (behind <= 0)
+		return behind;
+	return scan_folder(folder, NULL);
+}
+
+int folder_refresh(struct folder *folder)
+{
+	int behind = is_behind(folder);
+	if (behind == 0)
+		return 0;
+	int error = folder_lock(folder);
+	if (error != 0)
+		return error;
+	error = folder_sync(folder, false);
+	folder_unlock(folder);
+	return error;
+}
+
+void folder_touch_begin(struct folder *folder, struct index_folder *row, bool new_dir, bool cur_dir,
+	struct folder_touch *ret_touch)
+{
+	ret_touch->when = file_now_ns();
+	/* Only when nothing foreign waits to be noticed: otherwise the difference must stay. */
+	ret_touch->new_dir = new_dir && folder_mtime(folder, "new") == row->new_mtime;
+	ret_touch->cur_dir = cur_dir && folder_mtime(folder, "cur") == row->cur_mtime;
+	if (ret_touch->new_dir)
+		row->new_mtime = ret_touch->when;
+	if (ret_touch->cur_dir)
+		row->cur_mtime = ret_touch->when;
+}
+
+void folder_touch_end(struct folder *folder, const struct folder_touch *touch)
+{
+	if (touch->new_dir)
+		(void)file_set_mtime_at(folder->dir_fd, "new", touch->when);
+	if (touch->cur_dir)
+		(void)file_set_mtime_at(folder->dir_fd, "cur", touch->when);
+}
+
+void folder_path(bool in_new, struct span name, struct buf *out)
+{
+	buf_append_cstr(out, in_new ? "new/" : "cur/");
+	buf_append(out, name);
+}
+
+void folder_signal(struct folder *folder)
+{
+	LIST_FOREACH(node, &folder->views)
+		mailbox_signal(LIST_ENTRY(node, struct mailbox, folder_node));
+}

@@ -1,0 +1,96 @@
+/* The index: one LMDB environment per user under ROOT/tambo-index/. Only a cache: whatever goes wrong
+ * with it, it is dropped and built again from the Maildir. It is not flushed (a commit costs no disk
+ * wait), so after a restart of the machine it is not trusted: its boot file names the boot that it
+ * belongs to.
+ *
+ * INVARIANT: no function of lib/task is called between index_begin and index_commit or index_abort.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_STORE_INDEX_PRIVATE_H
+#define TAMBO_STORE_INDEX_PRIVATE_H
+
+#include "base/buf.h"
+
+struct index;
+
+#define INDEX_DIR "tambo-index"
+
+/* One mailbox. */
+struct index_folder {
+	uint32_t id;           /* names its rows; never used again */
+	uint32_t uidvalidity, uidnext;
+	uint32_t exists, unseen, deleted, recent;
+	uint32_t unsized;      /* messages whose CRLF size is not known */
+	uint32_t tombstones;   /* expunges remembered */
+	uint32_t padding;
+	uint64_t size;         /* sum of the known CRLF sizes */
+	uint64_t highestmodseq;
+	uint64_t floor;        /* expunges at or below this modseq are forgotten */
+	uint64_t generation;   /* differs whenever the rows were built anew */
+	int64_t new_mtime, cur_mtime; /* of the folders when rows and folders agreed; 0: unknown */
+	int64_t scanned;       /* seconds: last full scan */
+};
+
+struct index_row {
+	uint32_t uid;
+	uint32_t flags;        /* enum message_flag, with MESSAGE_RECENT */
+	uint64_t modseq;
+	int64_t internaldate;
+	uint64_t size;         /* of the file, or FILENAME_UNKNOWN */
+	uint64_t crlf_size;    /* or FILENAME_UNKNOWN */
+	bool in_new;           /* the file is in new/, otherwise in cur/ */
+	uint16_t keyword_count;
+	const uint16_t *keywords; /* ascending; read rows: in the transaction's memory */
+	struct span name;         /* file name; likewise */
+};
+
+struct index_txn {
+	struct index *index;
+	void *txn;
+	int error; /* sticky: -errno of the first failure */
+};
+
+int index_open(const char *root, struct index **ret_index);
+void index_close(struct index *index);
+/* Opens a new, empty index when this one was dropped by anyone. -errno: no index to be had. */
+int index_begin(struct index *index, bool write, struct index_txn *ret_txn);
+int index_commit(struct index_txn *txn); /* the sticky error, or that of the commit */
+void index_abort(struct index_txn *txn);
+/* Next index_begin makes a new one. */
+void index_distrust(struct index *index);
+
+/* Lookups: false when it is not there or on an error (see txn->error). */
+bool index_get_folder(struct index_txn *txn, struct span dir, struct index_folder *ret_folder);
+void index_put_folder(struct index_txn *txn, struct span dir, const struct index_folder *folder);
+void index_delete_folder(struct index_txn *txn, struct span dir);
+/* A new id. */
+uint32_t index_new_id(struct index_txn *txn);
+
+bool index_get_row(struct index_txn *txn, uint32_t id, uint32_t uid, struct index_row *ret_row);
+/* Rows from uid on, ascending: calls visit until it answers false. */
+void index_each_row(struct index_txn *txn, uint32_t id, uint32_t from_uid,
+	bool (*visit)(const struct index_row *row, void *arg), void *arg);
+/* UID of the row with this unique name, or 0. */
+uint32_t index_find_name(struct index_txn *txn, uint32_t id, struct span unique);
+
+/* Writers keep the counters of folder (not yet put) and the by-name and by-modseq entries right.
+ * put: old may be NULL for a new row. The row's modseq is set from folder->highestmodseq, which the
+ * caller has advanced (index_next_modseq), when touch is true. */
+void index_put_row(struct index_txn *txn, struct index_folder *folder, const struct index_row *old,
+	struct index_row *row, bool touch);
+/* Removes row, its names and its cache; remembers the expunge. */
+void index_delete_row(struct index_txn *txn, struct index_folder *folder,
+	const struct index_row *row);
+/* Removes at most limit entries of id (any kind); true when nothing is left. */
+bool index_wipe(struct index_txn *txn, uint32_t id, size_t limit);
+/* Advances folder->highestmodseq: one for all rows of a change. */
+void index_next_modseq(struct index_folder *folder);
+
+/* Changes after modseq, oldest first: uid and whether it was expunged. */
+void index_each_change(struct index_txn *txn, uint32_t id, uint64_t after_modseq,
+	bool (*visit)(uint32_t uid, bool expunged, void *arg), void *arg);
+
+/* What a parse gave (see cache_private.h): one value per message. */
+bool index_get_cache(struct index_txn *txn, uint32_t id, uint32_t uid, struct span *ret_value);
+void index_put_cache(struct index_txn *txn, uint32_t id, uint32_t uid, struct span value);
+
+#endif

@@ -1,0 +1,51 @@
+/* Inside of a view.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_STORE_MAILBOX_PRIVATE_H
+#define TAMBO_STORE_MAILBOX_PRIVATE_H
+
+#include "store/folder_private.h"
+#include "store/mailbox.h"
+
+struct mailbox {
+	struct store *store;
+	struct folder *folder;
+	struct list_node folder_node;
+	struct buf name;
+	bool read_only, is_pop3;
+	int pop3_lock_fd;
+	uint32_t id, uidvalidity, uidnext;
+	uint64_t generation, modseq, floor;
+	struct message *messages;
+	size_t count, room;
+	struct table keyword_sets; /* bytes of the numbers -> struct keyword_set */
+	char **keywords;           /* as of the last refresh; NULL where a number is unused */
+	size_t keyword_count;
+	size_t told_keywords;
+	int event_fd;
+	bool was_open;
+	bool recent_changed;
+	/* results of the last refresh */
+	struct mailbox_changes changes;
+	struct buf expunged, expunged_uids, changed;
+	bool uidls_loaded;
+	struct table uidls;
+};
+
+/* Wakes whoever waits for event_fd. */
+void mailbox_signal(struct mailbox *mailbox);
+/* Takes a row into the view: a changed or a new message. */
+void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pending);
+/* Interns an ascending set of keyword numbers. */
+const uint16_t *view_keywords(struct mailbox *mailbox, const uint16_t *keywords, size_t count);
+/* Reads everything new from the index (view_load.c). */
+int view_load(struct mailbox *mailbox);
+/* Moves \Recent messages to cur/ and makes them this session's. */
+int view_take_recent(struct mailbox *mailbox);
+/* The record's keywords into the view. */
+void view_copy_keywords(struct mailbox *mailbox);
+int mailbox_check_writable(const struct mailbox *mailbox);
+/* The row of a message, its name copied into *name; -ENOENT. */
+int mailbox_get_row(struct mailbox *mailbox, uint32_t uid, struct index_row *ret_row,
+	struct buf *name);
+
+#endif

@@ -1,0 +1,166 @@
+/* Opening a user's mail root; see store.h. One struct store for each root in a process: LMDB wants an
+ * environment opened once only.
+ * SPDX-License-Identifier: ISC */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "store/file_private.h"
+#include "store/folder_private.h"
+
+static struct list_node stores = LIST_INIT(stores);
+
+#define UIDVALIDITY_FILE "tambo-uidvalidity"
+
+static struct store *find_open(const struct stat *st)
+{
+	LIST_FOREACH(node, &stores) {
+		struct store *store = LIST_ENTRY(node, struct store, node);
+		if (store->dev == st->st_dev && store->inode == st->st_ino)
+			return store;
+	}
+	return NULL;
+}
+
+/* mkdir -p, but only below a parent that is there or can be made by us. */
+static int make_folders(const char *root)
+{
+	char *path = memory_dup_cstr(root);
+	int error = 0;
+	for (char *at = path + 1; error == 0; at++) {
+		if (*at != '/' && *at != '\0')
+			continue;
+		char kept = *at;
+		*at = '\0';
+		if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+			error = -errno;
+			struct stat st;
+			/* A parent that may not be written but is there is fine. */
+			if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+				error = 0;
+		}
+		*at = kept;
+		if (kept == '\0')
+			break;
+	}
+	free(path);
+	return error;
+}
+
+static int make_maildir(int root_fd)
+{
+	static const char *const names[] = {"tmp", "new", "cur"};
+	for (size_t i = 0; i < 3; i++)
+		if (mkdirat(root_fd, names[i], 0700) != 0 && errno != EEXIST)
+			return -errno;
+	return 0;
+}
+
+int store_open(const char *root, unsigned flags, struct store **ret_store)
+{
+	struct stat st;
+	if (root[0] != '/')
+		return -EINVAL;
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && (flags & STORE_CREATE) != 0) {
+		int made = make_folders(root);
+		fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return made != 0 ? made : -errno;
+	}
+	if (fd < 0)
+		return -errno;
+	int error = (flags & STORE_CREATE) != 0 ? make_maildir(fd) : 0;
+	if (error == 0 && fstat(fd, &st) != 0)
+		error = -errno;
+	if (error == 0 && faccessat(fd, "cur", F_OK, 0) != 0)
+		error = -errno;
+	struct store *store = error == 0 ? find_open(&st) : NULL;
+	if (store != NULL || error != 0) {
+		(void)close(fd);
+		if (store != NULL) {
+			store->refs++;
+			*ret_store = store;
+		}
+		return error;
+	}
+	store = NEW(struct store);
+	store->root = memory_dup_cstr(root);
+	store->root_fd = fd;
+	store->dev = st.st_dev;
+	store->inode = st.st_ino;
+	store->refs = 1;
+	list_init(&store->folders);
+	list_init(&store->node);
+	task_lock_init(&store->tree);
+	error = index_open(root, &store->index);
+	if (error != 0) {
+		store_close(store);
+		return error;
+	}
+	list_append(&stores, &store->node);
+	*ret_store = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (store == NULL || --store->refs > 0)
+		return;
+	LIST_FOREACH(node, &store->folders) {
+		struct folder *folder = LIST_ENTRY(node, struct folder, node);
+		CHECK(folder->refs == 0);
+		folder->refs = 1;
+		list_remove(&folder->node);
+		folder->store = NULL;
+		folder_release(folder);
+	}
+	list_remove(&store->node);
+	index_close(store->index);
+	file_close(&store->root_fd);
+	free(store->root);
+	free(store);
+}
+
+const char *store_root(const struct store *store)
+{
+	return store->root;
+}
+
+/* The last one given out stands in a file of the root; Dovecot's (hexadecimal) counts too. */
+static uint32_t read_last(int root_fd, const char *name, bool hex)
+{
+	struct buf text = BUF_INIT(64);
+	uint64_t value = 0;
+	if (file_read_at(root_fd, name, &text) == 0) {
+		struct span trimmed = span_trim(buf_span(&text));
+		if (!(hex ? span_to_hex_u64(trimmed, &value) : span_to_u64(trimmed, UINT32_MAX, &value))
+			|| value > UINT32_MAX - 1000)
+			value = 0;
+	}
+	buf_done(&text);
+	return (uint32_t)value;
+}
+
+int store_new_uidvalidity(struct store *store, uint32_t *ret_uidvalidity)
+{
+	uint32_t last = read_last(store->root_fd, UIDVALIDITY_FILE, false);
+	uint32_t other = read_last(store->root_fd, "dovecot-uidvalidity", true);
+	uint32_t now = (uint32_t)(file_now_ns() / 1000000000);
+	uint32_t value = last >= now ? last + 1 : now;
+	if (other >= value)
+		value = other + 1;
+	struct buf text = BUF_INIT(32);
+	buf_append_format(&text, "%u\n", value);
+	int error = file_replace_at(store->root_fd, UIDVALIDITY_FILE, buf_span(&text));
+	buf_done(&text);
+	if (error == 0)
+		*ret_uidvalidity = value;
+	return error;
+}

@@ -1,0 +1,208 @@
+/* A Maildir in a temporary folder, for the tests of the store.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_TESTS_STORE_FIXTURE_H
+#define TAMBO_TESTS_STORE_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/append.h"
+#include "store/mailbox.h"
+
+struct fixture {
+	char root[64];
+	struct store *store;
+};
+
+static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline void remove_path(const char *path)
+{
+	(void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void fixture_open(struct fixture *f)
+{
+	assert_int_equal(store_open(f->root, STORE_CREATE, &f->store), 0);
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+	store_close(f->store);
+	f->store = NULL;
+}
+
+static inline int fixture_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	(void)snprintf(f->root, sizeof(f->root), "/tmp/tambo-store-XXXXXX");
+	if (f == NULL || mkdtemp(f->root) == NULL)
+		return -1;
+	fixture_open(f);
+	*state = f;
+	return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+	fixture_close(f);
+	remove_path(f->root);
+	free(f);
+	return 0;
+}
+
+static inline void fixture_reopen(struct fixture *f)
+{
+	fixture_close(f);
+	fixture_open(f);
+}
+
+/* Path below the root, in a static buffer. */
+static inline const char *at_root(struct fixture *f, const char *path)
+{
+	static char full[4][512];
+	static unsigned turn;
+	char *out = full[turn++ % 4];
+	(void)snprintf(out, 512, "%s/%s", f->root, path);
+	return out;
+}
+
+static inline void write_file(struct fixture *f, const char *path, const char *content)
+{
+	FILE *file = fopen(at_root(f, path), "w");
+	assert_non_null(file);
+	assert_true(fputs(content, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Another program's change must not hide in the same tick of the clock as the scan before it. */
+static inline void let_tick(void)
+{
+	struct timespec pause = {.tv_nsec = 8000000};
+	(void)nanosleep(&pause, NULL);
+}
+
+#define MESSAGE "From: a@example.test\nTo: b@example.test\nSubject: hello\nDate: Mon, 2 Nov 2026 10:00:00 +0000\n" \
+	"Message-ID: <1@example.test>\n\nfirst line\nsecond line\n"
+
+static inline uint32_t append_text(struct fixture *f, const char *mailbox, const char *text,
+	uint32_t flags, const char *keyword)
+{
+	struct span keywords[1] = {span_from_cstr(keyword)};
+	struct append_options options = {.flags = flags, .keywords = keywords,
+		.keyword_count = keyword != NULL, .internaldate = 1000000000};
+	struct append *append;
+	struct append_result result;
+	assert_int_equal(append_begin(f->store, span_from_cstr(mailbox), &options, &append), 0);
+	assert_int_equal(append_write(append, span_from_cstr(text)), 0);
+	assert_int_equal(append_commit(append, &result), 0);
+	return result.uid;
+}
+
+static inline struct append_result deliver_text(struct fixture *f, const char *base, const char *text)
+{
+	struct append_options options = {.internaldate = INT64_MIN, .base = span_from_cstr(base),
+		.is_delivery = true, .durability = APPEND_CHECKPOINT};
+	struct append *append;
+	struct append_result result;
+	assert_int_equal(append_begin(f->store, SPAN("INBOX"), &options, &append), 0);
+	assert_int_equal(append_write(append, span_from_cstr(text)), 0);
+	assert_int_equal(append_commit(append, &result), 0);
+	return result;
+}
+
+static inline struct mailbox *open_box(struct fixture *f, const char *name, unsigned flags)
+{
+	struct mailbox *mailbox = NULL;
+	assert_int_equal(mailbox_open(f->store, span_from_cstr(name), flags, &mailbox), 0);
+	return mailbox;
+}
+
+static inline const struct mailbox_changes *refresh(struct mailbox *mailbox)
+{
+	const struct mailbox_changes *changes = NULL;
+	assert_int_equal(mailbox_refresh(mailbox, true, &changes), 0);
+	return changes;
+}
+
+/* "uid[flags] uid[flags]..." with keyword names. */
+static inline const char *describe(const struct mailbox *mailbox)
+{
+	static char text[8192];
+	size_t used = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < mailbox_count(mailbox); i++) {
+		const struct message *message = mailbox_at(mailbox, i);
+		char flags[8] = "";
+		size_t n = 0;
+		for (unsigned bit = 0; bit < 6; bit++)
+			if ((message->flags & (1U << bit)) != 0)
+				flags[n++] = "SAFTDR"[bit];
+		flags[n] = '\0';
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u[%s", i > 0 ? " " : "",
+			message->uid, flags);
+		for (uint16_t k = 0; k < message->keyword_count; k++) {
+			struct span name = mailbox_keyword(mailbox, message->keywords[k]);
+			used += (size_t)snprintf(text + used, sizeof(text) - used, " %.*s", SPAN_ARGS(name));
+		}
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "]");
+	}
+	return text;
+}
+
+static inline void set_flags(struct mailbox *mailbox, uint32_t uid, enum store_operation operation,
+	uint32_t flags, const char *keyword)
+{
+	struct span keywords[1] = {span_from_cstr(keyword)};
+	struct store_request request = {.uids = &uid, .uid_count = 1, .operation = operation,
+		.flags = flags, .keywords = keywords, .keyword_count = keyword != NULL};
+	assert_int_equal(mailbox_store(mailbox, &request, NULL), 0);
+}
+
+/* The only file in sub whose name begins with prefix; its name in a static buffer. */
+static inline const char *find_file(struct fixture *f, const char *sub, const char *prefix)
+{
+	static char name[300];
+	DIR *dir = opendir(at_root(f, sub));
+	struct dirent *entry;
+	name[0] = '\0';
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+			(void)snprintf(name, sizeof(name), "%s", entry->d_name);
+	(void)closedir(dir);
+	return name;
+}
+
+static inline size_t count_files(struct fixture *f, const char *sub)
+{
+	size_t count = 0;
+	DIR *dir = opendir(at_root(f, sub));
+	struct dirent *entry;
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		count += entry->d_name[0] != '.';
+	(void)closedir(dir);
+	return count;
+}
+
+#endif
