@@ -128,6 +128,8 @@ static const struct parameter rows[] = {
 		""),
 	ROW(INT, "smtpd_policy_service_try_limit", "2", ACCEPTED,
 		"", .max = INT32_MAX),
+	ROW(STRING, "smtpd_protocol", "smtp", IMPLEMENTED,
+		"What smtpd speaks: smtp, or lmtp for local intake"),
 	ROW(STRING, "smtpd_proxy_ehlo", "$myhostname", ACCEPTED,
 		""),
 	ROW(STRING, "smtpd_proxy_filter", "", ACCEPTED,
