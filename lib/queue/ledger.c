@@ -24,6 +24,7 @@
 #define SNAPSHOT_PIECE (256u * 1024)
 #define ALLOCATE_STEP (1024u * 1024)
 #define NAP_US 2000
+#define CREATE_TRIES 1000
 
 struct log_file {
 	int fd; /* -1: none; the next commit makes one */
@@ -79,8 +80,8 @@ static void close_log(struct log_file *file)
 	file->fd = -1;
 }
 
-/* In the pool, or before the loop: makes the log with that number, durable with its name. */
-static int create_log(int directory, uint64_t number, uint64_t previous, struct log_file *ret_file)
+static int create_log_once(int directory, uint64_t number, uint64_t previous,
+	struct log_file *ret_file)
 {
 	struct log_file file = {.fd = -1, .number = number};
 	char name[LEDGER_NAME_LENGTH];
@@ -99,6 +100,19 @@ static int create_log(int directory, uint64_t number, uint64_t previous, struct 
 	}
 	*ret_file = file;
 	return 0;
+}
+
+/* In the pool: makes the log with that number, durable with its name. A log of that number that got
+ * its name but not its durability holds nothing; the next number follows it. */
+static int create_log(int directory, uint64_t number, uint64_t previous, struct log_file *ret_file)
+{
+	int error = -EEXIST;
+	for (int i = 0; i < CREATE_TRIES && error == -EEXIST; i++) {
+		error = create_log_once(directory, number, previous, ret_file);
+		number++;
+		previous = LEDGER_HEADER_SIZE;
+	}
+	return error;
 }
 
 static int take_lock(int directory)
@@ -321,8 +335,9 @@ int ledger_snapshot_begin(struct ledger *ledger)
 		wait_for_leader(ledger);
 	ledger->committing = true;
 	task_offload(begin_offloaded, &job);
+	/* The present log ends in any case: its successor, which may be there, says so. */
+	close_log(&ledger->log);
 	if (job.log.fd >= 0) {
-		close_log(&ledger->log);
 		ledger->log = job.log;
 		ledger->last_length = LEDGER_HEADER_SIZE;
 	}
