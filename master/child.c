@@ -62,6 +62,12 @@ static void add_overrides(struct argument_list *list, const struct service *serv
 		add(list, "-v");
 }
 
+static bool wants_empty_root(const struct process_group *group)
+{
+	return master.root_fd >= 0 && group->role == CONTROL_ROLE_SERVICE &&
+		(group->service->program->flags & PROGRAM_CHROOT);
+}
+
 static void build_arguments(const struct process_group *group, struct argument_list *list)
 {
 	static const char kinds[] = {
@@ -88,6 +94,8 @@ static void build_arguments(const struct process_group *group, struct argument_l
 		add(list, "-l%zu", service->listener_count);
 	if (is_worker || !(service->program->flags & PROGRAM_AT_START))
 		add(list, "-i%lld", (long long)conf_get_time(master.conf, "max_idle"));
+	if (wants_empty_root(group))
+		add(list, "-z");
 	if (!is_worker && service->session_limit > 0)
 		add(list, "-m%zu", service->session_limit);
 	add_overrides(list, service);
@@ -106,11 +114,9 @@ static void place_descriptors(const struct process_group *group, int control_fd)
 	int targets[CONTROL_LISTEN_FD + SERVICE_LISTENERS_MAX];
 	size_t count = CONTROL_LISTEN_FD;
 	const struct service *service = group->service;
-	bool chroot_wanted = master.root_fd >= 0 && group->role == CONTROL_ROLE_SERVICE &&
-		(service->program->flags & PROGRAM_CHROOT);
 	targets[CONTROL_FD] = control_fd;
 	targets[CONTROL_LOG_FD] = master.log_fd;
-	targets[CONTROL_ROOT_FD] = chroot_wanted ? master.root_fd : -1;
+	targets[CONTROL_ROOT_FD] = wants_empty_root(group) ? master.root_fd : -1;
 	if (group->role == CONTROL_ROLE_SERVICE)
 		for (size_t i = 0; i < service->listener_count; i++)
 			targets[count++] = service->listeners[i]->fd;
@@ -177,7 +183,7 @@ static void drop_privileges(const struct process_group *group)
 	const struct master_user *user = &master.users[service->program->user];
 	bool is_worker = group->role != CONTROL_ROLE_SERVICE;
 	int capability = -1;
-	if (!is_worker && (service->program->flags & PROGRAM_CHROOT) && master.root_fd >= 0)
+	if (wants_empty_root(group))
 		capability = CAP_SYS_CHROOT;
 	int error = limit_bounding_set(capability);
 	if (error != 0)
@@ -237,8 +243,7 @@ _Noreturn void child_run(const struct process_group *group, int control_fd)
 		drop_privileges(group);
 	reset_signals();
 	place_descriptors(group, control_fd);
-	/* The log descriptor has moved. */
-	log_sink_replace(master.log_kind, master.log_fd >= 0 ? CONTROL_LOG_FD : -1);
+	log_sink_moved(master.log_fd >= 0 ? CONTROL_LOG_FD : -1);
 	execve(path, (char *const *)(uintptr_t)list.items, environment);
 	fail(path, errno);
 }

@@ -66,6 +66,7 @@ static bool take_option(int letter, struct daemon_arguments *a)
 		a->idle_ms = (int64_t)value;
 		break;
 	case 'R': a->from_root = true; break;
+	case 'z': a->empty_root = true; break;
 	case 'v': a->verbose = true; break;
 	case 't': break; /* type column: for people who look at ps(1) */
 	case 'u': break; /* uid of a worker: the same */
@@ -79,7 +80,7 @@ int daemon_arguments_parse(int argc, char **argv, struct daemon_arguments *ret_a
 	int letter;
 	memset(ret_arguments, 0, sizeof *ret_arguments);
 	optind = 1;
-	while ((letter = getopt(argc, argv, "n:c:p:o:k:r:l:m:i:t:u:Rv")) != -1)
+	while ((letter = getopt(argc, argv, "n:c:p:o:k:r:l:m:i:t:u:Rvz")) != -1)
 		if (!take_option(letter, ret_arguments))
 			return -EINVAL;
 	if (ret_arguments->service == NULL || ret_arguments->config_dir == NULL)

@@ -18,7 +18,8 @@ struct daemon_arguments {
 	size_t listen_count;
 	size_t session_limit; /* sessions of this process; 0: no limit */
 	int64_t idle_ms;      /* 0: stays when there is nothing to do */
-	bool from_root;       /* files of root are to be had from master; chroot is possible */
+	bool from_root;       /* files of root are to be had from master */
+	bool empty_root;      /* CONTROL_ROOT_FD is the folder to chroot into */
 	bool verbose;
 	struct conf_override overrides[DAEMON_OVERRIDES_MAX];
 	size_t override_count;

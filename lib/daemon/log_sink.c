@@ -109,6 +109,11 @@ void log_sink_replace(enum log_sink_kind kind, int fd_take)
 	sink_lost = false;
 }
 
+void log_sink_moved(int fd)
+{
+	sink_fd = fd;
+}
+
 void log_sink_on_loss(void (*lost)(void))
 {
 	sink_on_loss = lost;

@@ -12,6 +12,8 @@ enum log_sink_kind { LOG_SINK_STDERR, LOG_SINK_FILE, LOG_SINK_SYSLOG };
 /* tag: "postfix/smtpd". fd stays open for the process's life, or until replaced. */
 void log_sink_open(const char *tag, enum log_sink_kind kind, int fd_take);
 void log_sink_replace(enum log_sink_kind kind, int fd_take);
+/* The descriptor has another number now (dup2); nothing is closed. */
+void log_sink_moved(int fd);
 /* lost() is called once after a line could not be written, until log_sink_replace. */
 void log_sink_on_loss(void (*lost)(void));
 /* Also write each line to standard error: commands on a terminal. */

@@ -46,7 +46,7 @@ static bool is_sealed(void)
 
 static int enter_empty_root(void)
 {
-	if (fcntl(CONTROL_ROOT_FD, F_GETFD) < 0)
+	if (!daemon_state.arguments.empty_root)
 		return 0;
 	int error = 0;
 	if (fchdir(CONTROL_ROOT_FD) < 0 || chroot(".") < 0 || chdir("/") < 0)

@@ -140,8 +140,12 @@ static int obey(const char *verb, const char *argument)
 static void talk(struct stream *stream)
 {
 	struct span line;
-	while (!daemon_is_stopping() &&
-		stream_read_line(stream, 1000, task_deadline(60000), &line) == 0) {
+	while (!daemon_is_stopping()) {
+		int error = stream_wait_input(stream, task_deadline(200));
+		if (error == -ETIMEDOUT)
+			continue;
+		if (error != 0 || stream_read_line(stream, 1000, task_deadline(5000), &line) != 0)
+			break;
 		char *text = span_dup_cstr(span_trim(line));
 		char *argument = strchr(text, ' ');
 		if (argument != NULL)
@@ -150,7 +154,7 @@ static void talk(struct stream *stream)
 			(void)stream_write_format(stream, "OK %s pid=%d uid=%d gid=%d\n", daemon_service(),
 				(int)getpid(), (int)geteuid(), (int)getegid());
 		} else {
-			int error = obey(text, argument == NULL ? "" : argument);
+			error = obey(text, argument == NULL ? "" : argument);
 			(void)stream_write_format(stream, "%s\n",
 				error == 0 ? "OK" : strerrorname_np(-error));
 		}
