@@ -51,7 +51,11 @@ static bool read_end_of_line(struct command *command)
 	struct connection *connection = command->connection;
 	size_t before = connection->frame.bytes.len;
 	imap_frame_take_literal(&connection->frame);
-	if (connection_read(connection, task_deadline(READ_MS), READ_MS) != CONNECTION_COMMAND) {
+	/* A second message would be refused below, like anything else that stands here. */
+	connection->wants_literal = NULL;
+	enum connection_result result = connection_read(connection, task_deadline(READ_MS), READ_MS);
+	connection->wants_literal = command_wants_literal;
+	if (result != CONNECTION_COMMAND) {
 		connection->failed = true;
 		return false;
 	}

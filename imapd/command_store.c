@@ -84,13 +84,12 @@ void command_store(struct command *command)
 		.has_unchanged_since = store.unchanged_since_given,
 		.unchanged_since = store.unchanged_since, .silent = true};
 	struct buf failed = BUF_INIT(MODIFIED_CAP);
-	size_t keywords = mailbox_keyword_count(session->mailbox);
 	int error = mailbox_is_read_only(session->mailbox) ? -EROFS
 		: mailbox_store(session->mailbox, &request, &failed);
 	if (error != 0) {
 		command_failed(command, error);
 	} else {
-		if (mailbox_keyword_count(session->mailbox) != keywords)
+		if (mailbox_keyword_count(session->mailbox) != session->keywords_told)
 			update_send_keywords(session);
 		send_results(command, uids, count, store.silent, &failed);
 		if (failed.len > 0)

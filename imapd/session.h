@@ -26,11 +26,11 @@ struct session {
 	const struct worker_settings *settings;
 	struct store *store;
 	struct mailbox *mailbox; /* selected, or NULL */
+	size_t keywords_told;    /* how many of its keywords the client knows */
 	struct content_place place;
 	char *user;              /* login name, for the log */
 	bool condstore;          /* MODSEQ goes into every FETCH response (RFC 7162 3.1) */
 	bool logged_out;         /* after this command the session ends */
-	uint64_t bytes_in, bytes_out;
 	unsigned commands;
 };
 

@@ -53,8 +53,9 @@ void update_send_keywords(struct session *session)
 {
 	struct buf names = BUF_INIT(FLAGS_CAP);
 	struct connection *connection = &session->connection;
+	session->keywords_told = mailbox_keyword_count(session->mailbox);
 	imap_flag_write(MESSAGE_FLAGS_SYSTEM, &names);
-	for (size_t i = 0; i < mailbox_keyword_count(session->mailbox); i++) {
+	for (size_t i = 0; i < session->keywords_told; i++) {
 		buf_append_char(&names, ' ');
 		buf_append(&names, mailbox_keyword(session->mailbox, i));
 	}
@@ -96,7 +97,7 @@ static void send_changes(struct session *session, const struct mailbox_changes *
 			mailbox_count(session->mailbox), mailbox_recent(session->mailbox));
 	else if (changes->recent_changed)
 		connection_format(connection, "* %zu RECENT\r\n", mailbox_recent(session->mailbox));
-	if (changes->keywords_changed)
+	if (mailbox_keyword_count(session->mailbox) != session->keywords_told)
 		update_send_keywords(session);
 	for (size_t i = 0; i < changes->changed_count && !connection->failed; i++) {
 		update_send_flags(session, changes->changed[i], with_uid, false);

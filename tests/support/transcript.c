@@ -85,9 +85,12 @@ static struct stream *client(struct player *player, int number)
 static bool say(struct player *player, int number, struct span text, bool with_end)
 {
 	struct buf bytes = BUF_INIT(LINE_MAX_BYTES);
-	unescape(text, &bytes);
-	if (with_end)
+	if (with_end) {
+		buf_append(&bytes, text);
 		buf_append_cstr(&bytes, "\r\n");
+	} else {
+		unescape(text, &bytes);
+	}
 	struct stream *stream = client(player, number);
 	int status = stream_write(stream, buf_span(&bytes));
 	if (status == 0)

@@ -7,8 +7,8 @@
  *   NOTHING ms   no line comes for so long     WAIT ms     lets time pass
  *   EOF          the peer has closed           DO name     calls the test's own function
  *
- * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In text \r, \n,
- * \t, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in it matches anything.
+ * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In the text of C-
+ * \r, \n, \t, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in it matches anything.
  * Lines of the script that are empty or begin with # are comments.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TESTS_TRANSCRIPT_H

@@ -75,11 +75,11 @@ static const struct case_of CASES[] = {
 		S("BODY binarystuff", "")
 		S("TEXT parts", " 3")
 		S("TEXT example.org", " 1 2 3")
-		S("CHARSET UTF-8 SUBJECT {8+}\nC: GR\xc3\x9c\xc3\x9f" "E", " 2")
+		S("CHARSET UTF-8 SUBJECT {7+}\nC: GR\xc3\x9c\xc3\x9f" "E", " 2")
 		S("CHARSET UTF-8 FROM {7+}\nC: j\xc3\xbcrgen", " 2")
 		S("SUBJECT {5+}\nC: k\xc3\xb6ln", " 2")
 		S("BODY {9+}\nC: sch\xc3\xb6ne s", " 2")
-		S("BODY {8+}\nC: stra\xc3\x9f" "e", " 2")
+		S("BODY {7+}\nC: stra\xc3\x9f" "e", " 2")
 		S("NOT BODY hello", " 2 3")
 		"C: b UID SEARCH UNSEEN\n"
 		"S: * SEARCH 1\n"
