@@ -94,8 +94,6 @@ static const struct parameter rows[] = {
 		""),
 	ROW(INT, "initial_destination_concurrency", "5", ACCEPTED,
 		"", .max = INT32_MAX),
-	ROW(SIZE, "journal_inline_limit", "262144", IMPLEMENTED,
-		"Content larger than this has a file of its own in large/.", .min = 4096, .max = 1048576),
 	ROW(SIZE, "journal_segment_size", "16777216", IMPLEMENTED,
 		"Size of a journal segment.", .min = 2097152, .max = 1073741824),
 	ROW(TIME, "maximal_backoff_time", "4000s", ACCEPTED,
