@@ -26,8 +26,6 @@ static const struct parameter rows[] = {
 		"a segment with less live content than this is rewritten and recycled", .max = 100),
 	ROW(SIZE, "journal_inline_limit", "256k", IMPLEMENTED,
 		"largest message kept inside the journal; above it the content has a file of its own"),
-	ROW(SIZE, "journal_segment_size", "64m", IMPLEMENTED,
-		"size of one segment file of the journal"),
 	ROW(INT, "journal_spare_segments", "2", IMPLEMENTED,
 		"recycled segments that are kept ready", .max = 1000),
 	ROW(INT, "last_valid_uid", "0", IMPLEMENTED,
