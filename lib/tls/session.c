@@ -229,6 +229,18 @@ bool tls_stream_info(struct stream *stream, struct tls_info *ret_info)
 	return true;
 }
 
+bool tls_peer_name_is(struct stream *stream, const char *name)
+{
+	struct session *session = session_of(stream);
+	X509 *peer = session == NULL ? NULL : SSL_get1_peer_certificate(session->ssl);
+	if (peer == NULL)
+		return false;
+	bool match = X509_check_host(peer, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
+		X509_check_ip_asc(peer, name, 0) == 1;
+	X509_free(peer);
+	return match;
+}
+
 bool tls_channel_binding(struct stream *stream, uint8_t ret_binding[32])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
