@@ -35,7 +35,8 @@ void buf_append_char(struct buf *buf, char c);
 void buf_append_u64(struct buf *buf, uint64_t value);
 void buf_append_format(struct buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void buf_append_vformat(struct buf *buf, const char *format, va_list args);
+void buf_append_vformat(struct buf *buf, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* Room for at least n more bytes at buf->ptr + buf->len, or NULL (overflow is set). The caller
  * writes there and adds to len. */
