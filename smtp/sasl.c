@@ -260,9 +260,9 @@ bool sasl_login(struct connection *connection, struct credentials *credentials,
 {
 	struct login login = {.credentials = credentials};
 	sasl_callback_t callbacks[] = {
-		{SASL_CB_USER, (sasl_callback_ft)(void (*)(void))give_user, &login},
-		{SASL_CB_AUTHNAME, (sasl_callback_ft)(void (*)(void))give_user, &login},
-		{SASL_CB_PASS, (sasl_callback_ft)(void (*)(void))give_password, &login},
+		{SASL_CB_USER, (int (*)(void))(void (*)(void))give_user, &login},
+		{SASL_CB_AUTHNAME, (int (*)(void))(void (*)(void))give_user, &login},
+		{SASL_CB_PASS, (int (*)(void))(void (*)(void))give_password, &login},
 		{SASL_CB_LIST_END, NULL, NULL},
 	};
 	bool good = false;
