@@ -56,9 +56,7 @@ bool front_may_login(const struct front *front)
 	if (front_is_tls(front))
 		return true;
 	const struct server_tls *tls = &front->settings->tls;
-	if (tls->required)
-		return false;
-	return !tls->auth_only || front->loopback;
+	return !tls->required && !tls->auth_only;
 }
 
 void front_capabilities(struct front *front, struct buf *out)
@@ -153,7 +151,6 @@ static void describe(int fd, const struct address *peer, struct front *front)
 		address_format(&local, &text);
 	memcpy(front->local, buf_cstr(&text), text.len + 1);
 	buf_done(&text);
-	front->loopback = address_is_loopback(peer);
 }
 
 /* Runs the conversation in a task of its own, so that its stack is free again afterwards. */

@@ -14,7 +14,6 @@
 struct front {
 	struct connection connection;
 	const struct imapd_settings *settings;
-	bool loopback;
 	char remote[64], local[64]; /* addresses as text */
 	task_time deadline;         /* of the whole login */
 	unsigned failures;          /* logins refused on this connection */

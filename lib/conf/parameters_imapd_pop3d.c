@@ -21,7 +21,7 @@ static const struct parameter rows[] = {
 	ROW(TIME, "imapd_timeout", "60s", IMPLEMENTED,
 		"how long a client may be silent before it is logged in, and how long a write may take"),
 	ROW(BOOL, "imapd_tls_auth_only", "yes", IMPLEMENTED,
-		"offer LOGIN and AUTHENTICATE only once the session is encrypted, or from a loopback address"),
+		"offer LOGIN and AUTHENTICATE only once the session is encrypted"),
 	ROW(PATH, "imapd_tls_cert_file", "$smtpd_tls_cert_file", IMPLEMENTED,
 		"certificate of the server, with its chain (PEM)"),
 	ROW(LIST, "imapd_tls_chain_files", "$smtpd_tls_chain_files", IMPLEMENTED,
