@@ -29,7 +29,7 @@ static int prepare(struct conf *conf)
 	struct queue_writer_options options = {.queue_directory = directory,
 		.segment_size = (uint64_t)process.settings.segment_size,
 		.long_ids = process.settings.long_ids, .committed = qmgr_link_added};
-	error = queue_layout_create(directory);
+	error = queue_layout_create(directory, NULL);
 	if (error == 0)
 		error = queue_writer_open(&options, &process.writer);
 	if (error == 0)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "master/master.h"
+#include "queue/layout.h"
 
 static int load_user(enum program_user which)
 {
@@ -49,6 +51,19 @@ static void open_empty_root(void)
 		log_warning(NULL, "empty: %s", strerror(errno));
 }
 
+/* The queue's folders belong to mail_owner; maildrop lets in the group of postdrop. */
+static void make_queue_folders(void)
+{
+	const struct master_user *mail = &master.users[PROGRAM_MAIL];
+	const struct group *drop = getgrnam(conf_get(master.conf, "setgid_group"));
+	const char *directory = conf_get(master.conf, "queue_directory");
+	struct queue_layout_owner owner = {.uid = mail->uid, .gid = mail->gid,
+		.drop_gid = drop == NULL ? mail->gid : drop->gr_gid};
+	int error = queue_layout_create(directory, &owner);
+	if (error != 0)
+		log_warning(NULL, "cannot make the folders of %s: %s", directory, strerror(-error));
+}
+
 int users_load(void)
 {
 	int result = 0;
@@ -61,5 +76,7 @@ int users_load(void)
 			result = error;
 	}
 	open_empty_root();
+	if (result == 0)
+		make_queue_folders();
 	return result;
 }

@@ -50,7 +50,7 @@ static int setup(void **state)
 		" {@all.test=@example.test} }\n", directory);
 	fclose(file);
 	struct conf *conf = conf_load(directory, "cleanup", NULL, 0, &problem);
-	if (conf == NULL || settings_load(conf) != 0 || queue_layout_create(directory) != 0)
+	if (conf == NULL || settings_load(conf) != 0 || queue_layout_create(directory, NULL) != 0)
 		return -1;
 	process.route = route_open(conf, &problem);
 	if (process.route == NULL)

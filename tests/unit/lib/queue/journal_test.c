@@ -30,7 +30,7 @@ static int setup(void **state)
 	if (mkdtemp(directory) == NULL)
 		return -1;
 	queue_faults = NULL;
-	return queue_layout_create(directory);
+	return queue_layout_create(directory, NULL);
 }
 
 static int teardown(void **state)

@@ -1,0 +1,109 @@
+"""sendmail(1) and maildrop/: mail submitted on the host gets into the journal, whether the server runs
+or not, whatever is killed, and a broken file never stops the others.
+
+SPDX-License-Identifier: ISC
+"""
+import os
+import re
+import subprocess
+
+from tambo import BUILD, Instance as Anything, Skip, wait_for
+
+PROBE = os.path.join(BUILD, 'support', 'wall_probe')
+SENDMAIL = os.path.join(BUILD, 'sbin', 'sendmail')
+
+
+def Instance(folder, **settings):
+    """cleanup alone: the other rooms are probes that do nothing, so mail stays in the journal."""
+    if not os.path.exists(PROBE):
+        raise Skip('%s is not built' % PROBE)
+    return Anything(folder, programs={room: PROBE for room in ('qmgr', 'auth')}, tls=False,
+                    **settings)
+
+
+def sendmail(t, text, *args):
+    return subprocess.run([SENDMAIL, '-C', t.config] + list(args), input=text, text=True,
+                          capture_output=True, timeout=30)
+
+
+def waiting(t):
+    return sorted(os.listdir(os.path.join(t.queue, 'maildrop')))
+
+
+def journal(t):
+    """All bytes of the segments: content is stored as it is."""
+    data = b''
+    folder = os.path.join(t.queue, 'journal')
+    for name in sorted(os.listdir(folder)):
+        if name.endswith('.seg'):
+            with open(os.path.join(folder, name), 'rb') as f:
+                data += f.read()
+    return data
+
+
+def test_mail_is_picked_up_at_once(folder):
+    with Instance(folder, services=()) as t:
+        done = sendmail(t, 'Subject: hi\nTo: someone@remote.test\n\nthe body 4711\n', '-t')
+        assert done.returncode == 0, done.stderr
+        wait_for('pickup', lambda: not waiting(t))
+        wait_for('its log line', lambda: re.search(
+            r'cleanup\[\d+\]: [0-9A-F]+: uid=%d from=<\w+@example.test>' % os.getuid(), t.log()))
+        assert 'message-id=<2' in t.log()
+        data = journal(t)
+        assert b'the body 4711\n' in data
+        assert b'Received: by mail.example.test (Postfix, from userid %d)' % os.getuid() in data
+        assert b'To: someone@remote.test\n' in data
+
+
+def test_mail_dropped_while_the_server_is_down(folder):
+    t = Instance(folder, services=())
+    t.start()
+    t.stop()
+    done = sendmail(t, 'Subject: hi\n\nlater 4712\n', 'someone@remote.test')
+    assert done.returncode == 0, done.stderr
+    assert 'mail system is down' in done.stderr, done.stderr
+    assert len(waiting(t)) == 1
+    with t:
+        wait_for('pickup', lambda: not waiting(t))
+        assert b'later 4712' in journal(t)
+
+
+def test_a_broken_file_is_put_aside(folder):
+    with Instance(folder, services=()) as t:
+        path = os.path.join(t.queue, 'maildrop', 'ABCDEF012')
+        with open(path + '.new', 'wb') as f:
+            f.write(b'TamboMD1S\0\0\0\0garbage')
+        os.rename(path + '.new', path)
+        wait_for('the move', lambda: not waiting(t))
+        assert os.listdir(os.path.join(t.queue, 'corrupt')) == ['ABCDEF012']
+        assert 'ABCDEF012: broken file: moved to corrupt/' in t.log()
+        assert sendmail(t, 'x\n', 'a@remote.test').returncode == 0
+        wait_for('pickup', lambda: not waiting(t))
+
+
+def test_kill_9_of_cleanup_loses_nothing(folder):
+    with Instance(folder, services=()) as t:
+        for n in range(60):
+            assert sendmail(t, 'Subject: x\n\nnumber %d.\n' % n, 'a@remote.test').returncode == 0
+            if n % 10 == 5:
+                t.kill('cleanup')
+        wait_for('pickup', lambda: not waiting(t), 60)
+        data = journal(t)
+        for n in range(60):
+            assert b'number %d.\n' % n in data, n
+
+
+def test_exit_codes(folder):
+    t = Instance(folder, services=(), main={'message_size_limit': '1000'})
+    t.start()
+    t.stop()
+    for text, args, code in (('Subject: x\n\n', ['-t'], 64), ('x\n', [], 64), ('x\n', ['-bt'], 64),
+                             ('x\n', ['-N', 'sometimes', 'a@b.c'], 64), ('y' * 2000, ['a@b.c'], 69),
+                             ('x\n', ['-oi', '-oem', '-f', 'me', '--', 'a@b.c'], 0),
+                             ('x\n', ['-i', '-FCronDaemon', '-B8BITMIME', '-oem', 'root'], 0),
+                             ('To: a@b.c\n\n', ['-t', '-i'], 0), ('x\n', ['-f<>', 'root'], 0),
+                             ('x\n', ['-V', 'id', '-R', 'hdrs', '-N', 'success,delay', 'a@b.c'], 0),
+                             ('x\n', ['-ODeliveryMode=b', '-odb', '-om', '-q15m', 'a@b.c'], 0)):
+        done = sendmail(t, text, *args)
+        assert done.returncode == code, (args, done.returncode, done.stderr)
+    assert len(waiting(t)) == 6
