@@ -79,7 +79,7 @@ int qmgr_open(struct conf *conf, char **ret_error)
 	qmgr.route = route_open(conf, ret_error);
 	if (qmgr.route == NULL)
 		return -EINVAL;
-	error = queue_layout_create(qmgr.settings.queue_directory);
+	error = queue_layout_create(qmgr.settings.queue_directory, NULL);
 	if (error == 0)
 		error = ledger_boot_id(qmgr.boot);
 	if (error == 0)

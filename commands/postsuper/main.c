@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 	/* The journal needs no fixing by hand: its folders are all there is to it. Without an action
 	 * Postfix's postsuper does -s and -p. */
 	if (job->structure || job->action_count == 0)
-		error = queue_layout_create(job->queue_directory);
+		error = queue_layout_create(job->queue_directory, NULL);
 	if (error == 0 && job->action_count > 0)
 		error = queue_client_run(run, job);
 	if (error < 0)

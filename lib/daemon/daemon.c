@@ -15,6 +15,7 @@
 
 #include "base/table.h"
 #include "daemon/daemon_private.h"
+#include "map/map.h"
 #include "sys/file_access.h"
 
 #define SIGNAL_STOP_MS 30000
@@ -62,6 +63,7 @@ static int prepare(void)
 		log_fatal(NULL, "master does not hand over files: %s", strerror(-error));
 		return error;
 	}
+	map_set_opener(daemon_open_file);
 	if (daemon_state.spec->prepare != NULL)
 		error = daemon_state.spec->prepare(daemon_state.conf);
 	if (error != 0)

@@ -198,7 +198,7 @@ class Instance:
         for name, user, mode in (('pid', 'root', 0o755), ('public', 'tambo', 0o711),
                                  ('private', 'tambo', 0o700), ('maildrop', 'tambo', 0o1730),
                                  ('journal', 'tambo', 0o700), ('large', 'tambo', 0o700),
-                                 ('ledger', 'tambo', 0o700)):
+                                 ('ledger', 'tambo', 0o700), ('corrupt', 'tambo', 0o700)):
             path = os.path.join(self.queue, name)
             os.makedirs(path, exist_ok=True)
             self._own(path, user, mode)
