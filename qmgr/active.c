@@ -118,7 +118,7 @@ static void defer_one(struct message *message, struct schedule_recipient *recipi
 	struct batch batch = {.message = &message->schedule, .recipient_count = 1};
 	list_init(&batch.recipients);
 	list_append(&batch.recipients, &recipient->link);
-	outcome_without_agent(&batch, RECIPIENT_DEFERRED, dsn, "deferred", text);
+	outcome_without_agent(&batch, RECIPIENT_DEFERRED, dsn, text);
 }
 
 static void suspended(struct message *message, struct schedule_recipient *recipient,

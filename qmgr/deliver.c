@@ -27,7 +27,7 @@ static void defer_drained(struct batch *batch, const char *dsn, const char *text
 	struct message *message = LIST_ENTRY(batch->message, struct message, schedule);
 	message->in_flight++;
 	qmgr.recipients_in_memory -= batch->recipient_count;
-	outcome_without_agent(batch, RECIPIENT_DEFERRED, dsn, "deferred", text);
+	outcome_without_agent(batch, RECIPIENT_DEFERRED, dsn, text);
 	message->in_flight--;
 	active_check(message);
 }
@@ -62,7 +62,7 @@ static void transport_unavailable(struct delivery *delivery)
 			transport_name(transport));
 	schedule_suspend_transport(transport, SPAN("4.3.0"), SPAN("mail transport unavailable"),
 		task_now() + qmgr.settings.transport_retry_ms);
-	outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0", "deferred",
+	outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0",
 		"mail transport unavailable");
 }
 
@@ -73,7 +73,7 @@ static void agent_failed(struct delivery *delivery, int error)
 		transport_name(delivery->batch.transport), strerror(-error));
 	delivery->message->crashes++;
 	delivery->message->retry_soon = true;
-	outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0", "deferred",
+	outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0",
 		"unknown mail transport error");
 }
 
@@ -188,7 +188,7 @@ static void deliver_by_agent(struct delivery *delivery)
 		log_warning(delivery->message->entry->queue_id,
 			"cannot read the message from the queue: %s", strerror(-error));
 		delivery->message->read_failed = true;
-		outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0", "deferred",
+		outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0",
 			"queue file read error");
 		return;
 	}
@@ -208,8 +208,7 @@ static void deliver_builtin(struct delivery *delivery)
 	text = route_cut_dsn(text, discard ? "2.0.0" : retry ? "4.0.0" : "5.0.0", dsn);
 	char *said = span_dup_cstr(text);
 	outcome_without_agent(&delivery->batch, discard ? RECIPIENT_DONE : retry
-		? RECIPIENT_DEFERRED : RECIPIENT_BOUNCED, dsn,
-		discard ? "sent" : retry ? "deferred" : "bounced", said);
+		? RECIPIENT_DEFERRED : RECIPIENT_BOUNCED, dsn, said);
 	free(said);
 }
 
@@ -261,7 +260,7 @@ static bool start_delivery(void)
 		qmgr.peers.work_begin();
 		return true;
 	}
-	outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0", "deferred",
+	outcome_without_agent(&delivery->batch, RECIPIENT_DEFERRED, "4.3.0",
 		"insufficient system resources");
 	finish(delivery);
 	return true;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "qmgr/qmgr.h"
+#include "service/delivery_log.h"
 
 #define COMMIT_RETRY_MS 5000
 
@@ -129,46 +130,28 @@ void outcome_note(struct queue_entry *entry, enum ledger_kind kind, int64_t time
 	task_event_signal(&qmgr.housekeeping);
 }
 
-/* Two significant digits, as Postfix prints delays. */
-static void print_delay(struct buf *out, int64_t ms)
+static enum delivery_status status_of(enum recipient_state state)
 {
-	if (ms < 0)
-		ms = 0;
-	if (ms >= 10000)
-		buf_append_format(out, "%lld", (long long)((ms + 500) / 1000));
-	else if (ms >= 1000)
-		buf_append_format(out, "%lld.%lld", (long long)(ms / 1000),
-			(long long)(ms % 1000 / 100));
-	else if (ms >= 100)
-		buf_append_format(out, "0.%02lld", (long long)(ms / 10));
-	else if (ms >= 10)
-		buf_append_format(out, "0.%02lld", (long long)(ms / 10));
-	else
-		buf_append_char(out, '0');
+	return state == RECIPIENT_DONE ? DELIVERY_SENT : state == RECIPIENT_BOUNCED
+		? DELIVERY_BOUNCED : DELIVERY_DEFERRED;
 }
 
-void outcome_log(const struct message *message, const struct schedule_recipient *recipient,
-	const char *dsn, const char *status, const char *text)
+static void log_outcome(const struct message *message, const struct schedule_recipient *recipient,
+	const struct outcome *outcome)
 {
 	int64_t now = wall_now();
-	struct buf line = BUF_INIT(LOG_LINE_MAX * 2);
-	buf_append_format(&line, "to=<%.*s>", SPAN_ARGS(recipient->address));
-	if (!span_equal_nocase(recipient->address, recipient->original) &&
-		!span_is_empty(recipient->original))
-		buf_append_format(&line, ", orig_to=<%.*s>", SPAN_ARGS(recipient->original));
-	buf_append_cstr(&line, ", relay=none, delay=");
-	print_delay(&line, now - message->entry->arrival_ms);
-	buf_append_cstr(&line, ", delays=");
-	print_delay(&line, message->active_ms - message->entry->arrival_ms);
-	buf_append_char(&line, '/');
-	print_delay(&line, now - message->active_ms);
-	buf_append_format(&line, "/0/0, dsn=%s, status=%s (%s)", dsn, status, text);
-	log_info(message->entry->queue_id, "%s", buf_cstr(&line));
-	buf_done(&line);
+	struct delivery_request request = {
+		.queue_id = span_from_cstr(message->entry->queue_id)};
+	struct delivery_recipient to = {.address = recipient->address,
+		.original = recipient->original};
+	struct delivery_times times = {message->entry->arrival_ms, message->active_ms, now, 0, now};
+	struct delivery_outcome said = {.status = status_of(outcome->state), .dsn = outcome->dsn,
+		.text = outcome->text};
+	delivery_log(&request, &to, "none", 0, &times, &said);
 }
 
 void outcome_without_agent(struct batch *batch, enum recipient_state state, const char *dsn,
-	const char *status, const char *text)
+	const char *text)
 {
 	struct message *message = LIST_ENTRY(batch->message, struct message, schedule);
 	struct outcome *outcomes = memory_zalloc(batch->recipient_count + 1, sizeof *outcomes);
@@ -176,9 +159,9 @@ void outcome_without_agent(struct batch *batch, enum recipient_state state, cons
 	LIST_FOREACH(node, &batch->recipients) {
 		struct schedule_recipient *recipient =
 			LIST_ENTRY(node, struct schedule_recipient, link);
-		outcome_log(message, recipient, dsn, status, text);
-		outcomes[count++] = (struct outcome){recipient->index, state, span_from_cstr(dsn),
+		outcomes[count] = (struct outcome){recipient->index, state, span_from_cstr(dsn),
 			span_from_cstr(text), SPAN_EMPTY, SPAN_EMPTY, false};
+		log_outcome(message, recipient, &outcomes[count++]);
 	}
 	outcome_record(message->entry, outcomes, count);
 	free(outcomes);

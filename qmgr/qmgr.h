@@ -112,12 +112,9 @@ void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome
 /* An entry about the message itself; committed later, or with the next outcome. */
 void outcome_note(struct queue_entry *entry, enum ledger_kind kind, int64_t time_ms,
 	uint64_t value);
-/* The to= line of a recipient that no agent was asked about. */
-void outcome_log(const struct message *message, const struct schedule_recipient *recipient,
-	const char *dsn, const char *status, const char *text);
 /* Defers (or bounces, or discards) a whole batch without an agent, logs each; frees the batch. */
 void outcome_without_agent(struct batch *batch, enum recipient_state state, const char *dsn,
-	const char *status, const char *text);
+	const char *text);
 
 /* finish.c: what becomes of a message at the end of its pass */
 void finish_run(void *unused);                  /* one of the tasks that end passes */
