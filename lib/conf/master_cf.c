@@ -53,34 +53,45 @@ void master_cf_free(struct master_cf *master_cf)
 	free(master_cf);
 }
 
-/* --- one word: "text" or "{ text with blanks }" --- */
+/* --- one word: "text", "{ text with blanks }", "name={ text with blanks }" --- */
 
-/* NULL, or what is wrong. A word in braces loses them and the white space inside their ends. */
-static const char *take_word(struct span *rest, struct span *ret_word, bool *ret_braced)
+/* Length of a word: white space within braces belongs to it; an open brace lasts to the end. */
+static size_t word_length(struct span rest)
 {
 	size_t len = 0, level = 0;
 
-	*rest = span_trim(*rest);
-	*ret_braced = rest->ptr[0] == '{';
-	if (!*ret_braced) {
-		while (len < rest->len && !ascii_is_space(rest->ptr[len]))
-			len++;
-		*ret_word = span_head(*rest, len);
-		*rest = span_skip(*rest, len);
-		return NULL;
-	}
-	for (; len < rest->len; len++) {
-		if (rest->ptr[len] == '{')
+	for (; len < rest.len && (level > 0 || !ascii_is_space(rest.ptr[len])); len++) {
+		if (rest.ptr[len] == '{')
 			level++;
-		else if (rest->ptr[len] == '}' && --level == 0)
+		else if (rest.ptr[len] == '}' && level > 0)
+			level--;
+	}
+	return len;
+}
+
+/* NULL, or what is wrong. A word all within braces loses them and the white space inside their ends. */
+static const char *take_word(struct span *rest, struct span *ret_word, bool *ret_braced)
+{
+	size_t level = 0, close = 0;
+
+	*rest = span_trim(*rest);
+	struct span word = span_head(*rest, word_length(*rest));
+	*rest = span_skip(*rest, word.len);
+	*ret_braced = word.ptr[0] == '{';
+	*ret_word = word;
+	if (!*ret_braced)
+		return NULL;
+	for (; close < word.len; close++) {
+		if (word.ptr[close] == '{')
+			level++;
+		else if (word.ptr[close] == '}' && --level == 0)
 			break;
 	}
-	if (len == rest->len)
+	if (close == word.len)
 		return "missing '}'";
-	*ret_word = span_trim(span_part(*rest, 1, len - 1));
-	*rest = span_skip(*rest, len + 1);
-	if (rest->len > 0 && !ascii_is_space(rest->ptr[0]))
+	if (close + 1 < word.len)
 		return "syntax error after '}'";
+	*ret_word = span_trim(span_part(word, 1, word.len - 2));
 	return NULL;
 }
 
