@@ -195,7 +195,7 @@ static size_t check_parameters(struct context *context)
 
 /* --- master.cf --- */
 
-static void check_service(struct context *context, const struct master_service *line, size_t *problems)
+static void check_service(struct context *context, const struct master_service *line)
 {
 	const struct program *program = program_find(line->program);
 	char path[4096];
@@ -215,15 +215,12 @@ static void check_service(struct context *context, const struct master_service *
 	if (program->room == NULL || program->built_in)
 		return;
 	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"), program->room);
-	if (access(path, X_OK) < 0) {
-		log_fatal(NULL, "service %s: %s: %s", line->name, path, strerror(errno));
-		++*problems;
-	}
+	if (access(path, X_OK) < 0)
+		log_warning(NULL, "service %s: %s: %s", line->name, path, strerror(errno));
 }
 
 static size_t check_services(struct context *context)
 {
-	size_t problems = 0;
 	char *error = NULL;
 	struct master_cf *master_cf = master_cf_load(context->config_dir, &error);
 	if (master_cf == NULL) {
@@ -232,9 +229,9 @@ static size_t check_services(struct context *context)
 		return 1;
 	}
 	for (size_t i = 0; i < master_cf->count; i++)
-		check_service(context, &master_cf->services[i], &problems);
+		check_service(context, &master_cf->services[i]);
 	master_cf_free(master_cf);
-	return problems;
+	return 0;
 }
 
 size_t check_all(struct context *context)
