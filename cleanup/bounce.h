@@ -11,9 +11,8 @@
 #include "service/qmgr.h"
 
 /* Composes and queues; intake holds the result (and the new queue id), to be sent and then
- * intake_done. BOUNCE_POSTMASTER goes to bounce_notice_recipient, or, when request->sender is "" (a
- * bounce that failed), to 2bounce_notice_recipient; the others to request->sender, which must not be
- * "". May yield. */
+ * intake_done. It goes to request->sender; for BOUNCE_POSTMASTER that is the notice recipient, and the
+ * envelope sender is double_bounce_sender, so that it is never bounced itself. May yield. */
 void bounce_compose(const struct bounce_request *request, struct intake *intake);
 
 /* --- parts, for bounce_compose and the tests --- */
@@ -23,6 +22,7 @@ struct bounce {
 	const char *reporter;   /* myhostname */
 	const char *mail_name, *origin; /* myorigin */
 	struct span recipient;  /* whom the report goes to */
+	struct span sender;     /* of the message reported on */
 	struct span boundary;
 	struct mail_date date;
 	bool utf8;              /* the message was SMTPUTF8 */
@@ -30,9 +30,11 @@ struct bounce {
 	bool whole;             /* the message is returned whole, not only its header */
 };
 
-const char *bounce_subject(enum bounce_kind kind);
+const char *bounce_subject(const struct bounce_request *request);
 /* "sender non-delivery notification" ...: as logged. */
-const char *bounce_log_name(enum bounce_kind kind);
+const char *bounce_log_name(const struct bounce_request *request);
+/* A copy for the postmaster of a warning, not of a failure. */
+bool bounce_is_delay_copy(const struct bounce_request *request);
 /* The header of the report, with its empty line. */
 void bounce_header(const struct bounce *bounce, struct buf *out);
 /* First part: for people. */

@@ -86,21 +86,11 @@ static int write_report(const struct bounce *bounce, struct queue_reader *reader
 	return error;
 }
 
-static struct span recipient_of(const struct bounce_request *request, struct buf *out)
-{
-	if (request->kind != BOUNCE_POSTMASTER)
-		return request->sender;
-	rewrite_address(span_from_cstr(request->sender.len == 0 ?
-		process.settings.second_bounce_notice_recipient :
-		process.settings.bounce_notice_recipient), out);
-	return buf_span(out);
-}
-
 void bounce_compose(const struct bounce_request *request, struct intake *intake)
 {
 	struct queue_reader *reader;
 	struct queue_message message = {0};
-	struct buf recipient = BUF_INIT(MAIL_PATH_MAX), boundary = BUF_INIT(256), origin = BUF_INIT(256);
+	struct buf boundary = BUF_INIT(256), origin = BUF_INIT(256);
 	struct queue_position position = {request->segment, request->offset, request->length};
 	int64_t now = clock_now_ms();
 	int error = queue_reader_open(process.settings.queue_directory, &reader);
@@ -114,7 +104,8 @@ void bounce_compose(const struct bounce_request *request, struct intake *intake)
 	buf_append(&origin, route_origin(process.route));
 	struct bounce bounce = {.request = request, .reporter = process.settings.myhostname,
 		.mail_name = process.settings.mail_name, .origin = buf_cstr(&origin),
-		.recipient = recipient_of(request, &recipient), .date = clock_date(now),
+		.recipient = request->sender,
+		.sender = found ? message.envelope.sender : request->sender, .date = clock_date(now),
 		.utf8 = found && (message.envelope.flags & QUEUE_SMTPUTF8) != 0,
 		.eight_bit = found && (message.envelope.flags & (QUEUE_8BITMIME | QUEUE_SMTPUTF8)) != 0,
 		.whole = found && returns_whole(request, &message)};
@@ -130,7 +121,7 @@ void bounce_compose(const struct bounce_request *request, struct intake *intake)
 		if (intake_finish(intake) == CLEANUP_OK) {
 			struct buf id = BUF_INIT(QUEUE_ID_MAX + 1);
 			buf_append(&id, request->queue_id);
-			log_info(buf_cstr(&id), "%s: %s", bounce_log_name((enum bounce_kind)request->kind),
+			log_info(buf_cstr(&id), "%s: %s", bounce_log_name(request),
 				intake->queue_id);
 			buf_done(&id);
 		}
@@ -138,7 +129,6 @@ void bounce_compose(const struct bounce_request *request, struct intake *intake)
 	queue_message_done(&message);
 	if (opened)
 		queue_reader_close(reader);
-	buf_done(&recipient);
 	buf_done(&boundary);
 	buf_done(&origin);
 }

@@ -28,7 +28,7 @@ static const char *action_of(const struct bounce *bounce, const struct bounce_re
 	switch ((enum bounce_kind)bounce->request->kind) {
 	case BOUNCE_FAILURE:
 	case BOUNCE_POSTMASTER:
-		return "failed";
+		return bounce_is_delay_copy(bounce->request) ? "delayed" : "failed";
 	case BOUNCE_DELAY:
 		return "delayed";
 	case BOUNCE_SUCCESS:
@@ -87,9 +87,9 @@ void bounce_report(const struct bounce *bounce, struct buf *out)
 	}
 	buf_append_format(out, "X-%s-Queue-ID: ", bounce->mail_name);
 	append_line(request->queue_id, out);
-	if (request->sender.len > 0) {
+	if (bounce->sender.len > 0) {
 		buf_append_format(out, "X-%s-Sender: ", bounce->mail_name);
-		append_address(bounce, request->sender, out);
+		append_address(bounce, bounce->sender, out);
 	}
 	buf_append_cstr(out, "Arrival-Date: ");
 	mail_date_format((struct mail_date){.seconds = request->arrival_ms / 1000,

@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "cleanup/bounce.h"
 #include "mail/address.h"
+#include "service/delivery.h"
 
 #define FOLD_AT 76
 
@@ -28,14 +29,22 @@ static const struct kind {
 		"asked for copies. Its header is attached below.\n"},
 };
 
-const char *bounce_subject(enum bounce_kind kind)
+bool bounce_is_delay_copy(const struct bounce_request *request)
 {
-	return kinds[kind].subject;
+	return request->kind == BOUNCE_POSTMASTER && request->recipient_count > 0 &&
+		request->recipients[0].status == DELIVERY_DEFERRED;
 }
 
-const char *bounce_log_name(enum bounce_kind kind)
+const char *bounce_subject(const struct bounce_request *request)
 {
-	return kinds[kind].log_name;
+	return bounce_is_delay_copy(request) ? "Postmaster Copy: Delayed Mail" :
+		kinds[request->kind].subject;
+}
+
+const char *bounce_log_name(const struct bounce_request *request)
+{
+	return bounce_is_delay_copy(request) ? "postmaster delay notification" :
+		kinds[request->kind].log_name;
 }
 
 void bounce_header(const struct bounce *bounce, struct buf *out)
@@ -43,7 +52,7 @@ void bounce_header(const struct bounce *bounce, struct buf *out)
 	buf_append_cstr(out, "Date: ");
 	mail_date_format(bounce->date, out);
 	buf_append_format(out, "\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nSubject: %s\nTo: ",
-		bounce->origin, bounce_subject((enum bounce_kind)bounce->request->kind));
+		bounce->origin, bounce_subject(bounce->request));
 	mail_address_quote_full(bounce->recipient, out);
 	buf_append_format(out, "\nAuto-Submitted: auto-replied\nMIME-Version: 1.0\n"
 		"Content-Type: multipart/report; report-type=%s;\n\tboundary=\"%.*s\"\n",

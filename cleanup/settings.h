@@ -12,8 +12,7 @@ struct cleanup_settings {
 	const char *queue_directory, *myhostname, *mydomain, *mail_name;
 	const char *message_drop_headers, *undisclosed_recipients_header, *empty_address_recipient;
 	const char *propagate_unmatched_extensions;
-	const char *double_bounce_sender, *bounce_notice_recipient, *delay_notice_recipient;
-	const char *second_bounce_notice_recipient;
+	const char *double_bounce_sender;
 	bool append_at_myorigin, append_dot_mydomain, always_add_missing_headers, long_ids;
 	int64_t header_size_limit, message_size_limit, hopcount_limit, queue_minfree;
 	int64_t expansion_limit, recursion_limit, alias_length_limit;

@@ -102,7 +102,7 @@ struct bounce_request {
 	uint32_t kind;
 	struct span queue_id;          /* of the message reported on */
 	uint64_t segment, offset, length;
-	struct span sender;            /* the report goes here */
+	struct span sender;            /* the report goes here (POSTMASTER: the notice recipient) */
 	struct span envid;
 	uint32_t dsn_return;
 	int64_t arrival_ms;

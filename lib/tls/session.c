@@ -170,7 +170,7 @@ int tls_connect(struct stream *stream, struct tls_context *context, const char *
 	SSL_set_connect_state(ssl);
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, note_verification);
 	if (server_name != NULL && server_name[0] != '\0')
-		SSL_set_tlsext_host_name(ssl, server_name);
+		SSL_set_tlsext_host_name(ssl, (void *)(uintptr_t)server_name); /* the macro drops const */
 	if (verify == TLS_VERIFY_CHAIN_AND_NAME) {
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 		SSL_set1_host(ssl, server_name);

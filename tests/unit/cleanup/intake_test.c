@@ -345,11 +345,13 @@ static void test_bounce(void **state)
 		{"success", BOUNCE_SUCCESS, DSN_RETURN_DEFAULT, "s@example.net ",
 			{"Subject: Successful Mail Delivery Report\n", "Action: delivered\n"}, "the body"},
 		{"postmaster", BOUNCE_POSTMASTER, DSN_RETURN_DEFAULT, "postmaster@example.test ",
-			{"Subject: Postmaster Copy: Undelivered Mail\n"}, "the body"},
+			{"Subject: Postmaster Copy: Undelivered Mail\n", "X-Postfix-Sender: rfc822; s@example.net\n"}, "the body"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct intake intake;
 		request.kind = rows[i].kind;
+		request.sender = rows[i].kind == BOUNCE_POSTMASTER ? SPAN("postmaster") :
+			SPAN("s@example.net");
 		request.dsn_return = rows[i].dsn_return;
 		bounce_compose(&request, &intake);
 		assert_int_equal(intake.status, CLEANUP_OK);
