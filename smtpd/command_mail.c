@@ -49,9 +49,6 @@ enum command_result command_reply_parse_error(struct session *session, enum smtp
 	case SMTP_RESULT_DSN_DISABLED:
 		reply = "501 5.7.1 DSN support is disabled";
 		break;
-	case SMTP_RESULT_AUTH_DISABLED:
-		reply = "503 5.5.4 Error: authentication disabled";
-		break;
 	case SMTP_RESULT_AUTH_TWICE:
 		reply = "503 5.5.4 Error: multiple AUTH= options";
 		break;
@@ -92,14 +89,10 @@ static unsigned parse_flags(const struct session *session)
 		flags |= SMTP_STRICT;
 	if ((session->ehlo_discard & EHLO_DSN) != 0)
 		flags |= SMTP_NO_DSN;
-	if ((session->ehlo_discard & EHLO_8BITMIME) != 0)
-		flags |= SMTP_NO_8BITMIME;
-	if ((session->ehlo_discard & EHLO_SIZE) != 0)
-		flags |= SMTP_NO_SIZE;
-	if (!settings->smtputf8 || (session->ehlo_discard & EHLO_SMTPUTF8) != 0)
+	if (!settings->smtputf8)
 		flags |= SMTP_NO_UTF8;
-	if (!session_sasl_active(session))
-		flags |= SMTP_NO_AUTH;
+	else if (!settings->strict_smtputf8)
+		flags |= SMTP_ANY_UTF8;
 	return flags;
 }
 
@@ -153,9 +146,7 @@ enum command_result command_mail(struct session *session, const struct smtp_comm
 		return COMMAND_FAILED;
 	}
 	if (session->transaction != NULL) {
-		session_reply(session, session->transaction->bdat ?
-			"503 5.5.1 Error: MAIL after BDAT" :
-			"503 5.5.1 Error: nested MAIL command");
+		session_reply(session, "503 5.5.1 Error: nested MAIL command");
 		return COMMAND_FAILED;
 	}
 	if (!counters_event(session, LIMIT_MESSAGE)) {

@@ -24,7 +24,8 @@ enum command_result command_noop(struct session *session, const struct smtp_comm
 	return COMMAND_DONE;
 }
 
-static enum command_result verify(struct session *session, struct mail_address address)
+static enum command_result verify(struct session *session, struct mail_address address,
+	struct span given)
 {
 	struct buf completed = BUF_INIT(COMPLETE_MAX);
 	enum command_result result = COMMAND_DONE;
@@ -39,10 +40,7 @@ static enum command_result verify(struct session *session, struct mail_address a
 		session_reply(session, "%s", buf_cstr(&verdict.reply));
 		result = COMMAND_FAILED;
 	} else {
-		struct buf quoted = BUF_INIT(COMPLETE_MAX * 2);
-		mail_address_quote(address, &quoted);
-		session_reply(session, "252 2.0.0 %s", buf_cstr(&quoted));
-		buf_done(&quoted);
+		session_reply(session, "252 2.0.0 %.*s", SPAN_ARGS(given));
 	}
 	policy_verdict_done(&verdict);
 	buf_done(&completed);
@@ -75,7 +73,7 @@ enum command_result command_vrfy(struct session *session, const struct smtp_comm
 	arena_init(&arena, PARSE_MAX);
 	enum command_result result = COMMAND_FAILED;
 	if (mail_path_parse(&rest, flags, &arena, &address) == MAIL_PATH_OK)
-		result = verify(session, address);
+		result = verify(session, address, command->arguments);
 	else
 		session_reply(session, "501 5.1.3 Bad recipient address syntax");
 	arena_done(&arena);

@@ -70,7 +70,8 @@ enum command_result command_rcpt(struct session *session, const struct smtp_comm
 	}
 	unsigned flags = (settings->strict_envelopes ? SMTP_STRICT : 0u) |
 		((session->ehlo_discard & EHLO_DSN) != 0 ? SMTP_NO_DSN : 0u) |
-		(transaction->mail.smtputf8 ? SMTP_IN_UTF8 : 0u);
+		(transaction->mail.smtputf8 || (settings->smtputf8 && !settings->strict_smtputf8) ?
+			SMTP_IN_UTF8 : 0u);
 	arena_init(&arena, PARSE_MAX);
 	enum smtp_result parsed = smtp_rcpt_parse(command->arguments, flags, &arena, &rcpt);
 	enum command_result result = parsed != SMTP_RESULT_OK ?

@@ -110,7 +110,7 @@ static int send_open(struct session *session, struct cleanup_recipient *recipien
 		.protocol = buf_span(&protocol),
 		.sasl_method = span_from_cstr(session->sasl_method),
 		.sasl_username = span_from_cstr(session->sasl_username),
-		.sasl_sender = mail->auth,
+		.sasl_sender = session->sasl_username == NULL ? SPAN_EMPTY : mail->auth,
 		.tls_summary = span_from_cstr(tls),
 		.received_for = count == 1 ? transaction->recipients[0].address : SPAN_EMPTY,
 		.original_queue_id = SPAN_EMPTY,
@@ -182,7 +182,7 @@ static void log_client(const struct session *session)
 		buf_append_format(&text, ", sasl_method=%s", session->sasl_method);
 	if (session->sasl_username != NULL)
 		buf_append_format(&text, ", sasl_username=%s", session->sasl_username);
-	if (session->transaction->mail.auth.len > 0)
+	if (session->sasl_username != NULL && session->transaction->mail.auth.len > 0)
 		buf_append_format(&text, ", sasl_sender=%.*s",
 			SPAN_ARGS(session->transaction->mail.auth));
 	log_info(session->transaction->queue_id, "client=%s", buf_cstr(&text));

@@ -250,14 +250,19 @@ static void call_init(struct policy_call *call, struct session *session,
 }
 
 /* Ends the evaluation: a permit becomes the deferral that waits for it. */
+static enum policy_result apply_deferral(struct policy_call *call, enum policy_result result)
+{
+	if (result == POLICY_REJECT || !call->if_permit.active)
+		return result;
+	call->if_reject.active = false;
+	call->warn = false;
+	return reject_text(call, call->if_permit.code, call->if_permit.dsn,
+		buf_cstr(&call->if_permit.text));
+}
+
 static enum policy_result call_end(struct policy_call *call, enum policy_result result)
 {
-	if (result != POLICY_REJECT && call->if_permit.active) {
-		call->if_reject.active = false;
-		call->warn = false;
-		result = reject_text(call, call->if_permit.code, call->if_permit.dsn,
-			buf_cstr(&call->if_permit.text));
-	}
+	result = apply_deferral(call, result);
 	buf_done(&call->if_permit.text);
 	buf_done(&call->if_reject.text);
 	return result;
@@ -318,6 +323,7 @@ static enum policy_result check_recipient(struct policy_call *call)
 
 	if (result != POLICY_REJECT)
 		result = run_stage(call, relay_first ? STAGE_RECIPIENT : STAGE_RELAY);
+	result = apply_deferral(call, result);
 	if (result != POLICY_REJECT && server->settings.reject_unlisted_recipient &&
 		!server->no_unknown_recipient_checks && !call->unlisted_done) {
 		call->stage = STAGE_RECIPIENT;

@@ -258,10 +258,10 @@ enum policy_result policy_access_result(struct policy_call *call, struct span va
 
 	if (!span_token(&rest, " \t", &word))
 		return policy_configuration_error(call, "access table %s has empty value", table);
-	if (refuse_with_code(&access, value, &result))
-		return result;
 	if (all_digits(value))
 		return POLICY_OK;
+	if (refuse_with_code(&access, value, &result))
+		return result;
 	access.text = span_trim(rest);
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
 		if (!span_equal_nocase(word, span_from_cstr(actions[i].name)))

@@ -41,6 +41,7 @@ static const struct setting settings[] = {
 	BOOL("soft_bounce", soft_bounce),
 	BOOL("strict_rfc821_envelopes", strict_envelopes),
 	BOOL("smtputf8_enable", smtputf8),
+	BOOL("strict_smtputf8", strict_smtputf8),
 	BOOL("smtpd_peername_lookup", peername_lookup),
 	BOOL("smtpd_forbid_unauth_pipelining", forbid_unauth_pipelining),
 	BOOL("smtpd_client_port_logging", port_logging),

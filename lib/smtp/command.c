@@ -193,7 +193,7 @@ static enum smtp_result mail_auth(const struct parameter *parameter, struct aren
 static enum smtp_result mail_parameter(const struct parameter *parameter, unsigned flags,
 	struct arena *arena, struct smtp_mail *mail, bool *auth_seen)
 {
-	if (keyword_is(parameter, "BODY") && (flags & SMTP_NO_8BITMIME) == 0) {
+	if (keyword_is(parameter, "BODY")) {
 		if (span_equal_nocase(parameter->value, SPAN("8BITMIME")))
 			mail->body = SMTP_BODY_8BITMIME;
 		else if (span_equal_nocase(parameter->value, SPAN("7BIT")))
@@ -202,18 +202,15 @@ static enum smtp_result mail_parameter(const struct parameter *parameter, unsign
 			return SMTP_RESULT_UNSUPPORTED;
 		return SMTP_RESULT_OK;
 	}
-	if (keyword_is(parameter, "SIZE") && parameter->has_value && (flags & SMTP_NO_SIZE) == 0)
+	if (keyword_is(parameter, "SIZE") && parameter->has_value)
 		return mail_size(parameter, mail);
 	if (keyword_is(parameter, "SMTPUTF8") && !parameter->has_value &&
 		(flags & SMTP_NO_UTF8) == 0) {
 		mail->smtputf8 = true;
 		return SMTP_RESULT_OK;
 	}
-	if (keyword_is(parameter, "AUTH") && parameter->has_value) {
-		if ((flags & SMTP_NO_AUTH) != 0)
-			return SMTP_RESULT_AUTH_DISABLED;
+	if (keyword_is(parameter, "AUTH") && parameter->has_value)
 		return mail_auth(parameter, arena, mail, auth_seen);
-	}
 	if (keyword_is(parameter, "RET") && parameter->has_value) {
 		if ((flags & SMTP_NO_DSN) != 0)
 			return SMTP_RESULT_DSN_DISABLED;
@@ -242,7 +239,8 @@ enum smtp_result smtp_mail_parse(struct span arguments, unsigned flags, struct a
 
 	if (!skip_keyword(&rest, "FROM", (flags & SMTP_STRICT) != 0) || span_trim(rest).len == 0)
 		return SMTP_RESULT_SYNTAX;
-	if ((flags & SMTP_NO_UTF8) == 0 && asks_for_utf8(rest))
+	bool any_utf8 = (flags & SMTP_ANY_UTF8) != 0;
+	if (any_utf8 || ((flags & SMTP_NO_UTF8) == 0 && asks_for_utf8(rest)))
 		path_flags |= MAIL_PATH_UTF8;
 	enum smtp_result result = parse_path(&rest, path_flags, flags, arena, &mail.sender);
 	while (result == SMTP_RESULT_OK && next_parameter(&rest, &parameter)) {
@@ -250,7 +248,8 @@ enum smtp_result smtp_mail_parse(struct span arguments, unsigned flags, struct a
 		if (result == SMTP_RESULT_UNSUPPORTED)
 			ret->bad_parameter = parameter.whole;
 	}
-	if (result == SMTP_RESULT_OK && !mail.smtputf8 && !span_is_ascii(mail.sender.full))
+	if (result == SMTP_RESULT_OK && !mail.smtputf8 && !any_utf8 &&
+		!span_is_ascii(mail.sender.full))
 		result = SMTP_RESULT_NOT_UTF8;
 	if (result == SMTP_RESULT_OK)
 		*ret = mail;

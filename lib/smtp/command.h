@@ -45,11 +45,9 @@ bool smtp_name_is_header(struct span name);
 enum smtp_command_flag {
 	SMTP_STRICT = 1,      /* strict_rfc821_envelopes: <> are needed, no address without domain */
 	SMTP_NO_DSN = 2,      /* RET, ENVID, NOTIFY, ORCPT are refused */
-	SMTP_NO_8BITMIME = 4, /* BODY= is not supported */
-	SMTP_NO_SIZE = 8,     /* SIZE= is not supported */
-	SMTP_NO_UTF8 = 16,    /* SMTPUTF8 is not supported */
-	SMTP_NO_AUTH = 32,    /* AUTH= is refused */
-	SMTP_IN_UTF8 = 64,    /* RCPT: the transaction has SMTPUTF8 */
+	SMTP_NO_UTF8 = 4,     /* SMTPUTF8 is not supported */
+	SMTP_ANY_UTF8 = 8,    /* MAIL: UTF-8 is accepted without SMTPUTF8 too */
+	SMTP_IN_UTF8 = 16,    /* RCPT: UTF-8 is accepted */
 };
 
 enum smtp_result {
@@ -64,7 +62,6 @@ enum smtp_result {
 	SMTP_RESULT_BAD_NOTIFY,
 	SMTP_RESULT_BAD_ORCPT,
 	SMTP_RESULT_DSN_DISABLED,
-	SMTP_RESULT_AUTH_DISABLED,
 	SMTP_RESULT_AUTH_TWICE,
 	SMTP_RESULT_UNSUPPORTED,  /* bad_parameter says which */
 };

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	(void)smtp_chunk_parse(command.arguments, &chunk);
 	if (smtp_mail_parse(command.arguments, flags, &arena, &mail) == SMTP_RESULT_OK) {
 		CHECK(span_is_printable(mail.envid) && mail.envid.len <= 100);
-		CHECK(mail.smtputf8 || span_is_ascii(mail.sender.full));
+		CHECK(mail.smtputf8 || (flags & SMTP_ANY_UTF8) != 0 || span_is_ascii(mail.sender.full));
 		CHECK(mail.sender.full.len <= MAIL_ADDRESS_MAX);
 	}
 	if (smtp_rcpt_parse(command.arguments, flags, &arena, &rcpt) == SMTP_RESULT_OK) {
