@@ -111,7 +111,7 @@ enum command_result command_bdat(struct session *session, const struct smtp_comm
 	case SMTP_CHUNK_OK:
 		break;
 	case SMTP_CHUNK_SYNTAX:
-		log_warning(NULL, "%s: malformed BDAT command syntax from %s: %.*s",
+		log_warning(NULL, "%s: malformed BDAT command syntax from %s: BDAT %.*s",
 			session_queue_id(session), session->client,
 			SPAN_ARGS(span_head(command->arguments, 100)));
 		session_reply(session, "521 5.5.4 Syntax: BDAT count [LAST]");

@@ -12,6 +12,7 @@ enum command_result command_reply_parse_error(struct session *session, enum smtp
 	struct span bad_parameter, const char *bad_address, const struct smtp_command *command)
 {
 	const char *reply = NULL;
+	struct span path = command->arguments;
 
 	switch (result) {
 	case SMTP_RESULT_OK:
@@ -21,8 +22,9 @@ enum command_result command_reply_parse_error(struct session *session, enum smtp
 			"501 5.5.4 Syntax: RCPT TO:<address>";
 		break;
 	case SMTP_RESULT_ADDRESS:
+		(void)span_split(&path, ':');
 		log_warning(NULL, "Illegal address syntax from %s in %s command: %.*s",
-			session->client, session->where, SPAN_ARGS(command->arguments));
+			session->client, session->where, SPAN_ARGS(span_trim(path)));
 		reply = bad_address;
 		break;
 	case SMTP_RESULT_NOT_UTF8:
@@ -106,7 +108,9 @@ static enum command_result check(struct session *session)
 
 	if (settings->message_size_limit > 0 &&
 		mail->size > (uint64_t)settings->message_size_limit) {
-		session_reply(session, "552 5.3.4 Message size exceeds fixed limit");
+		const char *reply = "552 5.3.4 Message size exceeds fixed limit";
+		session_log(session, "reject", reply, SPAN_EMPTY);
+		session_reply(session, "%s", reply);
 		return COMMAND_FAILED;
 	}
 	if (session->stand_alone || settings->delay_reject)
