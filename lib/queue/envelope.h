@@ -15,6 +15,7 @@ enum queue_flag {
 	QUEUE_REWRITE_LOCAL = 16,
 	QUEUE_LARGE_CONTENT = 32,    /* content is the file large/<id>, not in the record */
 	QUEUE_LARGE_RECIPIENTS = 64, /* recipients are in the file large/<id>.rcpt */
+	QUEUE_COPIED = 128,          /* made by a compaction: an older record of this id is or was there */
 };
 
 #define QUEUE_ADDRESS_MAX 2048      /* bytes of one address, original or orcpt */

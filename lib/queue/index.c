@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "queue/queue_id.h"
 
 #define DEAD_IDS_MAX (64u * 1024 * 1024)
 
@@ -118,6 +119,21 @@ static bool is_behind(const struct queue_position *a, const struct queue_positio
 	return a->segment != b->segment ? a->segment > b->segment : a->offset > b->offset;
 }
 
+/* Asked for copies only, which are few. */
+static bool is_dead_id(const struct queue_index *index, struct span id)
+{
+	for (size_t i = 0; i < index->segment_count; i++) {
+		struct span rest = buf_span(&index->segments[i].dead_ids);
+		while (rest.len > 0) {
+			size_t len = span_find_char(rest, '\0');
+			if (span_equal(span_head(rest, len), id))
+				return true;
+			rest = span_skip(rest, len + 1);
+		}
+	}
+	return false;
+}
+
 struct queue_entry *queue_index_add(struct queue_index *index,
 	const struct queue_position *position, const struct queue_envelope *envelope)
 {
@@ -125,6 +141,13 @@ struct queue_entry *queue_index_add(struct queue_index *index,
 	if (entry == NULL) {
 		if (queue_index_segment(index, position->segment)->known_end > position->offset)
 			return NULL;
+		/* It was done with while the copy was being made. */
+		if ((envelope->flags & QUEUE_COPIED) && is_dead_id(index, envelope->queue_id)) {
+			char id[QUEUE_ID_MAX] = {0};
+			memcpy(id, envelope->queue_id.ptr, envelope->queue_id.len);
+			count_dead(index, position, id, false);
+			return NULL;
+		}
 		entry = make(position, envelope);
 		table_put(&index->entries, envelope->queue_id, entry);
 		count_live(index, position);

@@ -442,20 +442,23 @@ int queue_writer_copy(struct queue_writer *writer, const struct queue_position *
 	struct queue_position *ret_position)
 {
 	struct queue_message message = {0};
-	struct buf content = BUF_INIT(RECORD_BODY_MAX);
+	struct buf content = BUF_INIT(RECORD_BODY_MAX), head = BUF_INIT(ENVELOPE_MAX);
 	int error = queue_message_load(writer->reader, from, &message);
 	if (error != 0)
 		return error;
-	if ((message.envelope.flags & QUEUE_LARGE_CONTENT) == 0)
+	message.envelope.flags |= QUEUE_COPIED;
+	if (!queue_envelope_encode(&message.envelope, &head))
+		error = -EBADMSG;
+	else if ((message.envelope.flags & QUEUE_LARGE_CONTENT) == 0)
 		error = queue_message_content(writer->reader, &message, &content);
 	struct entry entry = {.queue_id = message.envelope.queue_id, .moved = true,
-		.head = span_new(message.bytes.ptr + RECORD_HEADER_SIZE, message.header.head_length),
-		.rest = buf_span(&content)};
+		.head = buf_span(&head), .rest = buf_span(&content)};
 	if (error == 0)
 		error = append_entry(writer, &entry);
 	if (error == 0)
 		*ret_position = entry.position;
 	buf_done(&content);
+	buf_done(&head);
 	queue_message_done(&message);
 	return error;
 }

@@ -215,6 +215,25 @@ static void test_memory_of_a_deferred_message(void **state)
 	queue_index_done(&index);
 }
 
+/* A compaction copied a message that was finished meanwhile: the copy is dead, not new mail. */
+static void test_a_copy_of_a_finished_message_is_dead(void **state)
+{
+	(void)state;
+	struct queue_index index;
+	queue_index_init(&index);
+	queue_index_remove(&index, add(&index, "AAAAAA1", 1, 4096, 1));
+	struct queue_position copy = {2, 4096, 100};
+	struct queue_envelope envelope = {.queue_id = SPAN("AAAAAA1"), .sender = SPAN("s@x.test"),
+		.size = 50, .recipient_count = 1, .flags = QUEUE_COPIED};
+	assert_null(queue_index_add(&index, &copy, &envelope));
+	assert_null(queue_index_get(&index, SPAN("AAAAAA1")));
+	assert_int_equal(queue_index_segment(&index, 2)->dead_bytes, 100);
+	envelope.queue_id = SPAN("AAAAAA2"); /* alive: read back at the start */
+	copy.offset += 100;
+	assert_non_null(queue_index_add(&index, &copy, &envelope));
+	queue_index_done(&index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_written_counts_only_in_its_boot),
 		cmocka_unit_test(test_segments_count_dead_and_live),
 		cmocka_unit_test(test_an_older_copy_is_dead_whatever_the_order),
+		cmocka_unit_test(test_a_copy_of_a_finished_message_is_dead),
 		cmocka_unit_test(test_memory_of_a_deferred_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
