@@ -1,0 +1,242 @@
+"""What an intruder finds inside each process: wall_probe (tests/support/wall_probe) runs under the
+name of each room with that room's rights, behind the real walls of lib/daemon and master, and tries
+what must fail. Next to each refusal stands the proof that the same thing works without the wall, so
+that a missing file or a typing error cannot pass for a wall.
+
+SPDX-License-Identifier: ISC
+"""
+import os
+import re
+import socket
+import subprocess
+
+from tambo import BUILD, ROOT, Instance, Skip, wait_for
+
+PROBE = os.path.join(BUILD, 'support', 'wall_probe')
+ROOMS = ('smtpd', 'imapd', 'pop3d', 'cleanup', 'qmgr', 'auth', 'local', 'smtp', 'anvil')
+REFUSED = ('EPERM', 'EACCES')
+
+
+class Probe:
+    def __init__(self, port=None, path=None):
+        if path:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(path)
+        else:
+            self.socket = socket.create_connection(('127.0.0.1', port))
+        self.socket.settimeout(10)
+        self.file = self.socket.makefile('rw')
+
+    def ask(self, line):
+        self.file.write(line + '\n')
+        self.file.flush()
+        return self.file.readline().strip()
+
+    def refused(self, line):
+        answer = self.ask(line)
+        assert answer in REFUSED, '%s: %s' % (line, answer)
+
+    def allowed(self, line):
+        answer = self.ask(line)
+        assert answer.startswith('OK'), '%s: %s' % (line, answer)
+
+
+def is_sanitized():
+    with open(os.path.join(BUILD, 'CMakeCache.txt')) as f:
+        return re.search(r'^TAMBO_SANITIZE:\w+=.+', f.read(), re.M) is not None
+
+
+def instance(folder, **settings):
+    if not os.path.exists(PROBE):
+        raise Skip('%s is not built' % PROBE)
+    if is_sanitized():
+        raise Skip('seccomp is off in a sanitizer build')
+    t = Instance(folder, programs={room: PROBE for room in ROOMS}, accounts={'alice': 'secret'},
+                 **settings)
+    # Things worth stealing, each readable by everybody: only a wall is in the way, not a mode.
+    os.chmod(t.vmail, 0o755)
+    mail = os.path.join(t.vmail, 'alice', 'cur')
+    os.makedirs(mail)
+    t.prey = {'mail': os.path.join(mail, '1.M1.host:2,S'), 'users': os.path.join(t.config, 'users'),
+              'queue': os.path.join(t.queue, 'journal', 'secret')}
+    for path in t.prey.values():
+        with open(path, 'a') as f:
+            f.write('secret')
+        os.chmod(path, 0o644)
+    os.chmod(os.path.dirname(t.prey['queue']), 0o755)
+    for path in (os.path.dirname(mail), mail):
+        os.chmod(path, 0o755)
+    return t
+
+
+def without_walls(t, line):
+    """The same attempt from a process without walls, as the same user."""
+    verb, argument = line.split(' ', 1)
+    command = {'OPEN': ['cat', argument], 'EXEC': [argument, '-c', 'true']}[verb]
+    if t.is_root:
+        command = ['setpriv', '--reuid', 'tambo-net', '--regid', 'tambo-net', '--clear-groups'] + \
+            command
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def check_network_process(t, probe):
+    for what, path in t.prey.items():
+        line = 'OPEN ' + path
+        assert without_walls(t, line), 'the test itself cannot read %s: %s' % (what, path)
+        probe.refused(line)
+    assert without_walls(t, 'EXEC /bin/sh')
+    probe.refused('EXEC /bin/sh')
+    probe.refused('OPEN /etc/passwd')
+    probe.refused('OPEN ' + os.path.join(t.config, 'main.cf'))
+    probe.refused('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
+    probe.refused('WRITE /tmp/tambo-wall-probe')
+    check_no_tricks(t, probe)
+
+
+def check_no_tricks(t, probe):
+    probe.refused('PTRACE %d' % t.processes('cleanup')[0]['pid'])
+    probe.refused('KILL %d' % t.processes('cleanup')[0]['pid'])
+    probe.refused('CHROOT /')
+    probe.refused('MOUNT')
+    probe.refused('FORK')
+    probe.refused('SOCKET netlink')
+
+
+def test_smtpd_reaches_nothing(folder):
+    with instance(folder) as t:
+        probe = Probe(t.ports['smtp'])
+        check_network_process(t, probe)
+        probe.refused('SOCKET inet')
+        probe.refused('SOCKET unix')
+
+
+def test_imapd_and_pop3d_fronts_reach_nothing(folder):
+    with instance(folder) as t:
+        for service in ('imap', 'pop3'):
+            probe = Probe(t.ports[service])
+            check_network_process(t, probe)
+            probe.refused('SOCKET inet')
+            probe.refused('SOCKET unix')
+
+
+def test_smtp_reaches_the_network_and_nothing_else(folder):
+    # A client process has no listening socket: this line gives the probe one with smtp's rights.
+    t = instance(folder, services=('smtp', 'imap'))
+    own = os.path.join(folder, 'libexec')
+    os.rename(os.path.join(own, 'smtpd'), os.path.join(own, 'kept'))
+    with open(os.path.join(own, 'kept'), 'rb') as f:
+        data = f.read()
+    with open(os.path.join(own, 'smtpd'), 'wb') as f:
+        f.write(data.replace(b'wall_probe_as\0smtpd', b'wall_probe_as\0smtp\0'))
+    os.chmod(os.path.join(own, 'smtpd'), 0o755)
+    with t:
+        probe = Probe(t.ports['smtp'])
+        check_network_process(t, probe)
+        probe.allowed('SOCKET inet')
+
+
+def test_the_network_processes_have_no_files_open_that_matter(folder):
+    with instance(folder) as t:
+        for room in ('smtpd', 'imapd', 'pop3d'):
+            for process in t.processes(room):
+                fds = '/proc/%d/fd' % process['pid']
+                for fd in os.listdir(fds):
+                    target = os.readlink(os.path.join(fds, fd))
+                    good = target in ('/dev/null', t.log_path) or \
+                        target.startswith(('socket:', 'anon_inode:', 'pipe:', '/memfd:'))
+                    if room == 'smtpd' and t.is_root:
+                        good = good or target == t.key
+                    assert good, '%s has %s open' % (room, target)
+
+
+def test_status_of_the_processes(folder):
+    """Seen from outside: user, capabilities, no_new_privs, seccomp filter."""
+    with instance(folder) as t:
+        for process in t.processes():
+            with open('/proc/%d/status' % process['pid']) as f:
+                status = dict(line.split(':\t', 1) for line in f.read().splitlines()
+                              if ':\t' in line)
+            name = process['name']
+            assert status['NoNewPrivs'] == '1', name
+            assert status['Seccomp'] == '2', name
+            for kind in ('CapInh', 'CapPrm', 'CapEff', 'CapAmb'):
+                assert int(status[kind], 16) == 0, '%s has capabilities (%s)' % (name, kind)
+            assert '0' not in status['Uid'].split() if t.is_root else True, name
+            assert '0' not in status['Gid'].split() if t.is_root else True, name
+            root = os.readlink('/proc/%d/root' % process['pid'])
+            if t.is_root and name in ('smtpd', 'imapd', 'pop3d'):
+                assert root == os.path.join(t.queue, 'empty'), '%s has root %s' % (name, root)
+                assert os.listdir(root) == []
+
+
+def test_who_may_ask_for_whom(folder):
+    with instance(folder) as t:
+        smtpd, imapd = Probe(t.ports['smtp']), Probe(t.ports['imap'])
+        smtpd.allowed('ASK cleanup')
+        smtpd.allowed('ASK auth')
+        smtpd.refused('ASK qmgr')
+        smtpd.refused('ASK local')
+        smtpd.refused('ASK smtp')
+        imapd.allowed('ASK auth')
+        imapd.refused('ASK cleanup')
+        imapd.refused('ASK qmgr')
+        t.wait_log('asks for service qmgr: not allowed')
+
+
+def test_only_auth_gets_workers_and_never_of_root(folder):
+    with instance(folder) as t:
+        front = Probe(t.ports['imap'])
+        front.refused('WORKER imapd %d %d' % (t.uid, t.gid))
+        auth = Probe(path=os.path.join(t.queue, 'private', 'auth'))
+        for uid, gid in ((0, 0), (0, t.gid), (1, 1)):
+            auth.refused('WORKER imapd %d %d' % (uid, gid))
+        if t.is_root:
+            import pwd
+            for name in ('tambo', 'tambo-net', 'tambo-auth'):
+                entry = pwd.getpwnam(name)
+                auth.refused('WORKER imapd %d %d' % (entry.pw_uid, entry.pw_gid))
+            auth.refused('WORKER imapd %d 0' % t.uid)
+        auth.refused('WORKER local %d %d' % (t.uid, t.gid))
+        if not t.is_root and t.uid == 0:
+            raise Skip('needs another user than root')
+        auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
+        worker = wait_for('the worker', lambda: [
+            p for p in t.processes('imapd') if p['worker'] is not None])[0]
+        assert worker['worker'] == t.uid
+        assert os.stat('/proc/%d' % worker['pid']).st_uid == t.uid
+        auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
+        again = [p['pid'] for p in t.processes('imapd') if p['worker'] is not None]
+        assert again == [worker['pid']], again
+
+
+def test_queue_processes_keep_to_the_queue(folder):
+    with instance(folder) as t:
+        probe = Probe(path=os.path.join(t.queue, 'public', 'qmgr'))
+        probe.allowed('OPEN ' + t.prey['queue'])
+        probe.allowed('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
+        assert without_walls(t, 'OPEN ' + t.prey['mail'])
+        probe.refused('OPEN ' + t.prey['mail'])
+        probe.refused('WRITE ' + os.path.join(t.config, 'new'))
+        probe.refused('WRITE /tmp/tambo-wall-probe')
+        assert without_walls(t, 'EXEC /bin/sh')
+        probe.refused('EXEC /bin/sh')
+        probe.refused('SOCKET inet')
+
+
+def test_the_rights_of_the_probe_are_those_of_the_rooms(folder):
+    """The table in wall_probe must say what each room's main.c says."""
+    with open(os.path.join(ROOT, 'tests', 'support', 'wall_probe', 'main.c')) as f:
+        probe = f.read()
+    for room in ROOMS:
+        path = os.path.join(ROOT, room, 'main.c')
+        if not os.path.exists(path):
+            continue
+        with open(path) as f:
+            real = re.search(r'struct daemon_spec spec = \{(.*?)\};', f.read(), re.S).group(1)
+        mine = re.search(r'\{\.name = "%s",(.*?)\},' % room, probe, re.S).group(1)
+        for member in ('rights', 'worker_rights', 'command_rights', 'chroot'):
+            values = [re.search(r'\.%s = ([^,}]+)' % member, text) for text in (real, mine)]
+            values = [sorted(v.group(1).strip().split(' | ')) if v else ['0'] for v in values]
+            values = [['0'] if v == ['false'] else v for v in values]
+            assert values[0] == values[1], '%s: %s is %s, the probe has %s' % (
+                room, member, values[0], values[1])
