@@ -169,23 +169,29 @@ uint64_t mailbox_highestmodseq(const struct mailbox *mailbox)
 size_t mailbox_recent(const struct mailbox *mailbox)
 {
 	size_t recent = 0;
-	for (size_t i = 0; i < mailbox->count; i++)
+	for (size_t i = 0; i < mailbox->told; i++)
 		recent += (mailbox->messages[i].flags & MESSAGE_RECENT) != 0;
 	return recent;
 }
 
 size_t mailbox_count(const struct mailbox *mailbox)
 {
-	return mailbox->count;
+	return mailbox->told;
 }
 
 const struct message *mailbox_at(const struct mailbox *mailbox, size_t index)
 {
-	CHECK(index < mailbox->count);
+	CHECK(index < mailbox->told);
 	return &mailbox->messages[index];
 }
 
 size_t mailbox_find(const struct mailbox *mailbox, uint32_t uid)
+{
+	size_t at = view_find(mailbox, uid);
+	return at < mailbox->told ? at : mailbox->told;
+}
+
+size_t view_find(const struct mailbox *mailbox, uint32_t uid)
 {
 	size_t low = 0, high = mailbox->count;
 	while (low < high) {
@@ -249,15 +255,19 @@ int mailbox_event_fd(struct mailbox *mailbox)
 	return mailbox->event_fd < 0 ? -errno : mailbox->event_fd;
 }
 
-static void report_expunges(struct mailbox *mailbox)
+/* INVARIANT: what was never told is not reported as gone either, and goes at any time. */
+static void report_expunges(struct mailbox *mailbox, bool allow_expunge)
 {
-	size_t kept = 0;
+	size_t kept = 0, told = mailbox->told;
 	for (size_t i = 0; i < mailbox->count; i++) {
 		struct message *message = &mailbox->messages[i];
-		if (!message->expunged) {
+		if (!message->expunged || (i < told && !allow_expunge)) {
 			mailbox->messages[kept++] = *message;
 			continue;
 		}
+		if (i >= told)
+			continue;
+		mailbox->told--;
 		uint32_t number = (uint32_t)kept + 1;
 		buf_append_bytes(&mailbox->expunged, &number, sizeof(number));
 		buf_append_bytes(&mailbox->expunged_uids, &message->uid, sizeof(message->uid));
@@ -267,23 +277,18 @@ static void report_expunges(struct mailbox *mailbox)
 	mailbox->count = kept;
 }
 
-static void report(struct mailbox *mailbox, bool allow_expunge, uint32_t last_uid_before,
-	size_t keywords_before)
+static void report(struct mailbox *mailbox, bool allow_expunge, size_t keywords_before)
 {
 	struct mailbox_changes *changes = &mailbox->changes;
 	*changes = (struct mailbox_changes){0};
-	if (allow_expunge)
-		report_expunges(mailbox);
-	changes->first_new = mailbox->count;
+	report_expunges(mailbox, allow_expunge);
+	changes->first_new = mailbox->told;
+	mailbox->told = mailbox->count;
 	for (size_t i = 0; i < mailbox->count; i++) {
 		struct message *message = &mailbox->messages[i];
 		uint32_t index = (uint32_t)i;
-		if (message->uid > last_uid_before) {
-			if (changes->first_new == mailbox->count)
-				changes->first_new = i;
-		} else if (message->pending && !message->expunged) {
+		if (i < changes->first_new && message->pending && !message->expunged)
 			buf_append_bytes(&mailbox->changed, &index, sizeof(index));
-		}
 		message->pending = false;
 	}
 	changes->expunged = (uint32_t *)(void *)mailbox->expunged.ptr;
@@ -304,7 +309,6 @@ int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
 	buf_reset(&mailbox->expunged_uids);
 	buf_reset(&mailbox->changed);
 	clear_event(mailbox);
-	uint32_t last_uid = mailbox->count == 0 ? 0 : mailbox->messages[mailbox->count - 1].uid;
 	int error = folder_refresh(mailbox->folder);
 	for (int attempt = 0; error == 0 && attempt < 3; attempt++) {
 		error = view_load(mailbox);
@@ -317,7 +321,7 @@ int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
 		error = view_take_recent(mailbox);
 	if (error != 0)
 		return error;
-	report(mailbox, allow_expunge, last_uid, mailbox->told_keywords);
+	report(mailbox, allow_expunge, mailbox->told_keywords);
 	mailbox->told_keywords = mailbox->keyword_count;
 	*ret_changes = &mailbox->changes;
 	return 0;

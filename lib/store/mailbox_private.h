@@ -17,6 +17,7 @@ struct mailbox {
 	uint64_t generation, modseq, floor;
 	struct message *messages;
 	size_t count, room;
+	size_t told; /* the session knows the first so many; the others wait for the next refresh */
 	struct table keyword_sets; /* bytes of the numbers -> struct keyword_set */
 	char **keywords;           /* as of the last refresh; NULL where a number is unused */
 	size_t keyword_count;
@@ -33,6 +34,8 @@ struct mailbox {
 
 /* Wakes whoever waits for event_fd. */
 void mailbox_signal(struct mailbox *mailbox);
+/* As mailbox_find, among all messages, also those not yet told. */
+size_t view_find(const struct mailbox *mailbox, uint32_t uid);
 /* Takes a row into the view: a changed or a new message. */
 void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pending);
 /* Interns an ascending set of keyword numbers. */

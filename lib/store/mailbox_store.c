@@ -107,7 +107,7 @@ static void show(struct storing *storing, const struct change *changes, size_t c
 {
 	struct mailbox *mailbox = storing->mailbox;
 	for (size_t i = 0; i < count; i++) {
-		size_t at = mailbox_find(mailbox, changes[i].uid);
+		size_t at = view_find(mailbox, changes[i].uid);
 		if (!changes[i].found || at == mailbox->count
 			|| mailbox->messages[at].uid != changes[i].uid)
 			continue;

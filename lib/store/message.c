@@ -148,7 +148,7 @@ static void save_facts(struct mailbox *mailbox, uint32_t uid, uint64_t crlf_size
 		row.crlf_size = crlf_size;
 		index_put_row(&txn, &folder, &old, &row, false);
 		index_put_folder(&txn, folder_dir(mailbox->folder), &folder);
-		size_t at = mailbox_find(mailbox, uid);
+		size_t at = view_find(mailbox, uid);
 		if (at < mailbox->count && mailbox->messages[at].uid == uid)
 			mailbox->messages[at].size = crlf_size;
 	}
@@ -160,7 +160,7 @@ static void save_facts(struct mailbox *mailbox, uint32_t uid, uint64_t crlf_size
 
 int mailbox_message_size(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size)
 {
-	size_t at = mailbox_find(mailbox, uid);
+	size_t at = view_find(mailbox, uid);
 	if (at < mailbox->count && mailbox->messages[at].uid == uid
 		&& mailbox->messages[at].size != UINT64_MAX) {
 		*ret_size = mailbox->messages[at].size;

@@ -39,7 +39,7 @@ static struct message *append_message(struct mailbox *mailbox, uint32_t uid)
 
 void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pending)
 {
-	size_t at = mailbox_find(mailbox, row->uid);
+	size_t at = view_find(mailbox, row->uid);
 	struct message *message;
 	uint32_t recent = row->flags & MESSAGE_RECENT;
 	if (at < mailbox->count && mailbox->messages[at].uid == row->uid) {
@@ -78,7 +78,7 @@ static bool load_row(const struct index_row *row, void *arg)
 		return false;
 	struct mailbox *mailbox = load->mailbox;
 	/* Messages between the last one seen and this one are gone. */
-	for (size_t i = mailbox_find(mailbox, load->next);
+	for (size_t i = view_find(mailbox, load->next);
 		i < mailbox->count && mailbox->messages[i].uid < row->uid; i++)
 		mailbox->messages[i].expunged = true;
 	view_put_row(mailbox, row, true);
@@ -105,7 +105,7 @@ static int load_all(struct mailbox *mailbox)
 		if (task_self() != NULL && task_yield() != 0)
 			return -ECANCELED;
 	}
-	for (size_t i = mailbox_find(mailbox, next); i < mailbox->count; i++)
+	for (size_t i = view_find(mailbox, next); i < mailbox->count; i++)
 		mailbox->messages[i].expunged = true;
 	return 0;
 }
@@ -125,7 +125,7 @@ static bool collect_change(uint32_t uid, bool expunged, void *arg)
 		buf_append_bytes(&collect->uids, &uid, sizeof(uid));
 		return true;
 	}
-	size_t at = mailbox_find(mailbox, uid);
+	size_t at = view_find(mailbox, uid);
 	if (at < mailbox->count && mailbox->messages[at].uid == uid)
 		mailbox->messages[at].expunged = true;
 	return true;
@@ -234,7 +234,7 @@ static int take_piece(struct mailbox *mailbox, const uint32_t *uids, size_t coun
 		folder_unlock(mailbox->folder);
 	}
 	for (size_t i = 0; error == 0 && i < count; i++) {
-		size_t at = mailbox_find(mailbox, uids[i]);
+		size_t at = view_find(mailbox, uids[i]);
 		if (at == mailbox->count || mailbox->messages[at].uid != uids[i])
 			continue;
 		mailbox->messages[at].claimed = true;
