@@ -138,6 +138,33 @@ static const char *read_string(struct conf *conf, const char *name)
 	return text;
 }
 
+bool conf_value_is_usable(struct conf *conf, const char *name)
+{
+	size_t errors = conf->errors;
+	struct kind kind;
+
+	if (!find_kind(conf, name, &kind))
+		return false;
+	switch (kind.type) {
+	case PARAMETER_BOOL:
+		conf_get_bool(conf, name);
+		break;
+	case PARAMETER_INT:
+	case PARAMETER_SIZE:
+	case PARAMETER_TIME:
+		read_number(conf, name, "bad value");
+		break;
+	case PARAMETER_STRING:
+	case PARAMETER_LIST:
+	case PARAMETER_MAPS:
+	case PARAMETER_PATH:
+	case PARAMETER_ENUM:
+		read_string(conf, name);
+		break;
+	}
+	return conf->errors == errors;
+}
+
 static void read_one(
 	struct conf *conf, const struct setting *setting, const char *name, char *target)
 {

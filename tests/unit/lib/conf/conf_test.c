@@ -186,6 +186,45 @@ static void test_every_default_is_usable(void **state)
 	conf_free(conf);
 }
 
+struct told {
+	size_t warnings, errors;
+	char last[500];
+};
+
+static void keep_told(void *arg, bool is_error, const char *text)
+{
+	struct told *told = arg;
+	told->warnings += !is_error;
+	told->errors += is_error;
+	snprintf(told->last, sizeof told->last, "%s", text);
+}
+
+static void test_check(void **state)
+{
+	static const struct {
+		const char *what, *text;
+		size_t warnings, errors;
+	} rows[] = {
+		{"nothing to say", "relayhost = x\nmine = 1\nmydestination = $mine\n", 0, 0},
+		{"a name that nothing refers to", "mine = 1\n", 1, 0},
+		{"a class of restrictions", "smtpd_restriction_classes = mine\nmine = reject\n", 0, 0},
+		{"an old name that a default refers to", "virtual_maps = x\n", 0, 0},
+		{"a bad number", "smtpd_soft_error_limit = many\n", 0, 1},
+		{"a bad time by rule", "x_destination_rate_delay = 1q\n", 0, 1},
+		{"a bad word", "maildir_sync = never\n", 0, 1},
+		{"a reference without an end", "relayhost = ${x\n", 0, 1},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct told told = {0};
+		struct conf *conf = parse(rows[i].text);
+		size_t errors = conf_check(conf, keep_told, &told);
+		if (errors != rows[i].errors || told.errors != errors || told.warnings != rows[i].warnings)
+			fail_msg("%s: %zu warnings, %zu errors: %s", rows[i].what, told.warnings, errors, told.last);
+		conf_free(conf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_unusable_values),
 		cmocka_unit_test(test_every_default_is_usable),
+		cmocka_unit_test(test_check),
 	};
 	log_set_sink(keep_line);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,91 @@
+/* What is wrong with a configuration as a whole: names that mean nothing, values that cannot be used,
+ * settings that have no effect in this version.
+ * SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "conf/conf_private.h"
+#include "conf/expand.h"
+#include "conf/parameter.h"
+
+struct check {
+	struct conf *conf;
+	struct table references; /* names that some value refers to */
+	void (*tell)(void *arg, bool is_error, const char *text);
+	void *arg;
+	size_t errors;
+};
+
+static void refer(void *arg, struct span name)
+{
+	struct check *check = arg;
+
+	table_put(&check->references, name, check);
+}
+
+static bool scan_value(struct span name, void *value, void *arg)
+{
+	struct check *check = arg;
+	const struct conf_value *set = value;
+
+	expand_names(span_from_cstr(set->text), refer, check);
+	if (span_equal(name, SPAN("smtpd_restriction_classes"))) {
+		struct span rest = span_from_cstr(set->text), word;
+		while (span_token(&rest, ", \t\r\n", &word))
+			refer(check, word);
+	}
+	return true;
+}
+
+static void tell(struct check *check, bool is_error, unsigned line, const char *text,
+	struct span name)
+{
+	struct buf out = BUF_INIT(16384);
+
+	if (line == 0)
+		buf_append_format(&out, "service %s: %s: %.*s", check->conf->service, text, SPAN_ARGS(name));
+	else
+		buf_append_format(
+			&out, "%s, line %u: %s: %.*s", check->conf->path, line, text, SPAN_ARGS(name));
+	check->tell(check->arg, is_error, buf_cstr(&out));
+	check->errors += is_error;
+	buf_done(&out);
+}
+
+static bool check_value(struct span name, void *value, void *arg)
+{
+	struct check *check = arg;
+	const struct conf_value *set = value;
+	const struct parameter *parameter = parameter_find(name);
+	char *text = span_dup_cstr(name);
+
+	if (parameter == NULL && parameter_rule_find(name) == NULL) {
+		if (table_get(&check->references, name) == NULL)
+			tell(check, false, set->line, "unused parameter", name);
+	} else if (!conf_value_is_usable(check->conf, text)) {
+		tell(check, true, set->line, "unusable value of parameter", name);
+	} else if (parameter != NULL && parameter->status == PARAMETER_UNSUPPORTED &&
+		conf_get(check->conf, text)[0] != '\0') {
+		tell(check, false, set->line, "this version does not support parameter", name);
+	}
+	free(text);
+	return true;
+}
+
+size_t conf_check(
+	struct conf *conf, void (*tell_fn)(void *arg, bool is_error, const char *text), void *arg)
+{
+	struct check check = {.conf = conf, .tell = tell_fn, .arg = arg};
+	size_t count;
+	const struct parameter *const *rows = parameter_sorted(&count);
+
+	table_init(&check.references);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i]->text != NULL && !rows[i]->raw)
+			expand_names(span_from_cstr(rows[i]->text), refer, &check);
+	}
+	table_each(&conf->values, scan_value, &check);
+	table_each(&conf->values, check_value, &check);
+	table_done(&check.references, NULL);
+	return check.errors;
+}
