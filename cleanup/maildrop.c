@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -204,6 +205,12 @@ static bool pick_up(const char *name)
 		return true;
 	}
 	bool go_on = true;
+	/* Another cleanup, which is about to end, may have it: then it is gone, or soon will be. */
+	bool ours = flock(pickup.fd, LOCK_EX | LOCK_NB) == 0;
+	if (!ours || (fstat(pickup.fd, &pickup.status) == 0 && pickup.status.st_nlink == 0)) {
+		close(pickup.fd);
+		return true;
+	}
 	if (fstat(pickup.fd, &pickup.status) < 0 || !S_ISREG(pickup.status.st_mode) ||
 		pickup.status.st_nlink != 1) {
 		move_to_corrupt(name, "not a regular file of one name");

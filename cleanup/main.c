@@ -48,8 +48,7 @@ static void start(void)
 
 static void stop(void)
 {
-	maildrop_stop();
-	qmgr_link_stop();
+	maildrop_stop(); /* the channel to qmgr stays: what is committed while sessions end is told */
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: ISC */
 #include "cleanup/qmgr_link.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -13,8 +14,10 @@
 
 #define WAITING_MAX 65536 /* notices; more than that: qmgr scans */
 #define CONNECT_MS 10000
+#define FLUSH_AT 65536
 #define RETRY_MS 1000
 #define SEND_MS 60000
+#define LOOK_AGAIN_MS 60000 /* for what another process of ours committed and could not tell */
 
 struct notice {
 	struct list_node node;
@@ -42,8 +45,17 @@ void qmgr_link_added(void *arg, struct span queue_id, const struct queue_positio
 	memcpy(notice->queue_id, queue_id.ptr, queue_id.len < QUEUE_ID_MAX ? queue_id.len :
 		QUEUE_ID_MAX - 1);
 	list_append(&waiting, &notice->node);
-	if (waiting_count++ == 0)
+	if (waiting_count++ == 0) {
+		daemon_work_begin(); /* a stopping process still tells */
 		task_event_signal(&changed);
+	}
+}
+
+static void none_waits(void)
+{
+	if (waiting_count > 0)
+		daemon_work_end();
+	waiting_count = 0;
 }
 
 static void drop_all(void)
@@ -51,7 +63,7 @@ static void drop_all(void)
 	struct list_node *node;
 	while ((node = list_pop(&waiting)) != NULL)
 		free(LIST_ENTRY(node, struct notice, node));
-	waiting_count = 0;
+	none_waits();
 	overflowed = false;
 }
 
@@ -83,13 +95,30 @@ static int send_waiting(struct channel *channel)
 		struct queue_added added = {.queue_id = span_from_cstr(notice->queue_id),
 			.segment = notice->position.segment, .offset = notice->position.offset,
 			.length = notice->position.length};
-		waiting_count--;
 		int error = channel_send(channel, &queue_added_type, &added);
 		free(notice);
 		if (error != 0)
 			return error;
+		if (channel_unsent(channel) >= FLUSH_AT &&
+			(error = channel_flush(channel, task_deadline(SEND_MS))) != 0)
+			return error;
 	}
-	return channel_flush(channel, task_deadline(SEND_MS));
+	int error = channel_flush(channel, task_deadline(SEND_MS));
+	if (error == 0 && list_is_empty(&waiting))
+		none_waits();
+	return error;
+}
+
+/* A channel on which everything was told, or NULL after a while. */
+static struct channel *connect_to_qmgr(void)
+{
+	drop_all(); /* the scan finds them */
+	struct channel *channel = daemon_connect("qmgr", task_deadline(CONNECT_MS));
+	if (channel != NULL && send_segments(channel) == 0)
+		return channel;
+	channel_free(channel);
+	(void)task_sleep(RETRY_MS);
+	return NULL;
 }
 
 static void run_link(void *arg)
@@ -99,18 +128,14 @@ static void run_link(void *arg)
 	while (!task_is_canceled()) {
 		if (channel == NULL || overflowed) {
 			channel_free(channel);
-			drop_all(); /* the scan finds them */
-			channel = daemon_connect("qmgr", task_deadline(CONNECT_MS));
-			if (channel == NULL || send_segments(channel) != 0) {
-				channel_free(channel);
-				channel = NULL;
-				(void)task_sleep(RETRY_MS);
-				continue;
-			}
+			channel = connect_to_qmgr();
+			continue;
 		}
-		if (waiting_count == 0 && task_event_wait(&changed, TASK_FOREVER) != 0)
-			break;
-		if (send_waiting(channel) != 0) {
+		int error = 0;
+		if (waiting_count == 0)
+			error = task_event_wait(&changed, task_deadline(LOOK_AGAIN_MS));
+		error = error == -ETIMEDOUT ? send_segments(channel) : send_waiting(channel);
+		if (error != 0) {
 			log_debug(NULL, "lost the channel to qmgr");
 			channel_free(channel);
 			channel = NULL;
@@ -125,10 +150,4 @@ void qmgr_link_start(void)
 {
 	task_event_init(&changed);
 	link_task = task_spawn("qmgr link", run_link, NULL, 0);
-}
-
-void qmgr_link_stop(void)
-{
-	if (link_task != NULL)
-		task_cancel(link_task);
 }

@@ -6,9 +6,8 @@
 
 #include "queue/writer.h"
 
-/* Starts the task that holds the channel. */
+/* Starts the task that holds the channel, to the end of the process. */
 void qmgr_link_start(void);
-void qmgr_link_stop(void);
 /* In the order of commits. Does not wait. */
 void qmgr_link_added(void *arg, struct span queue_id, const struct queue_position *position);
 
