@@ -14,7 +14,6 @@
 #include "commands/tambo/tambo.h"
 #include "conf/main_cf.h"
 #include "conf/master_cf.h"
-#include "conf/parameter.h"
 #include "master/program.h"
 
 struct folder {
@@ -157,40 +156,26 @@ size_t check_folders(struct context *context, bool repair)
 
 /* --- parameters --- */
 
-static void check_type(struct conf *conf, const struct parameter *parameter)
+static void tell(void *arg, bool is_error, const char *text)
 {
-	switch (parameter->type) {
-	case PARAMETER_BOOL:
-		(void)conf_get_bool(conf, parameter->name);
-		break;
-	case PARAMETER_INT:
-	case PARAMETER_SIZE:
-		(void)conf_get_int(conf, parameter->name);
-		break;
-	case PARAMETER_TIME:
-		(void)conf_get_time(conf, parameter->name);
-		break;
-	case PARAMETER_STRING:
-	case PARAMETER_LIST:
-	case PARAMETER_MAPS:
-	case PARAMETER_PATH:
-	case PARAMETER_ENUM:
-		break;
-	}
-	if (parameter->status == PARAMETER_UNSUPPORTED)
-		log_warning(NULL, "%s/main.cf: parameter %s has no effect: not supported yet",
-			conf_dir(conf), parameter->name);
+	(void)arg;
+	/* What makes a value unusable is in the log line before. */
+	if (is_error)
+		log_error(NULL, "%s", text);
+	else
+		log_warning(NULL, "%s", text);
 }
 
-/* Logs each unusable value of what main.cf sets. */
+/* Each unusable, unused or unsupported setting, also those of -o. */
 static size_t check_parameters(struct context *context)
 {
-	size_t count, before = conf_error_count(context->conf);
-	const struct parameter *const *all = parameter_sorted(&count);
-	for (size_t i = 0; i < count; i++)
-		if (conf_is_set(context->conf, all[i]->name) && !all[i]->raw)
-			check_type(context->conf, all[i]);
-	return conf_error_count(context->conf) - before;
+	char *error = NULL;
+	struct master_cf *master_cf = master_cf_load(context->config_dir, &error);
+	size_t errors = conf_check(context->conf, master_cf, tell, NULL);
+
+	free(error); /* check_services tells it */
+	master_cf_free(master_cf);
+	return errors;
 }
 
 /* --- master.cf --- */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "conf/conf_private.h"
 #include "conf/expand.h"
+#include "conf/master_cf.h"
 #include "conf/parameter.h"
 
 struct check {
@@ -52,6 +53,12 @@ static void tell(struct check *check, bool is_error, unsigned line, const char *
 	buf_done(&out);
 }
 
+static bool is_known(const struct check *check, struct span name)
+{
+	return parameter_find(name) != NULL || parameter_rule_find(name) != NULL ||
+		table_get(&check->references, name) != NULL;
+}
+
 static bool check_value(struct span name, void *value, void *arg)
 {
 	struct check *check = arg;
@@ -60,7 +67,7 @@ static bool check_value(struct span name, void *value, void *arg)
 	char *text = span_dup_cstr(name);
 
 	if (parameter == NULL && parameter_rule_find(name) == NULL) {
-		if (table_get(&check->references, name) == NULL)
+		if (!is_known(check, name))
 			tell(check, false, set->line, "unused parameter", name);
 	} else if (!conf_value_is_usable(check->conf, text)) {
 		tell(check, true, set->line, "unusable value of parameter", name);
@@ -72,8 +79,43 @@ static bool check_value(struct span name, void *value, void *arg)
 	return true;
 }
 
-size_t conf_check(
-	struct conf *conf, void (*tell_fn)(void *arg, bool is_error, const char *text), void *arg)
+static void tell_override(struct check *check, const struct master_service *service,
+	const char *name, const char *text)
+{
+	struct buf out = BUF_INIT(16384);
+
+	buf_append_format(&out, "%s/master.cf, line %u: %s: %s", check->conf->dir, service->line, text,
+		name);
+	check->tell(check->arg, false, buf_cstr(&out));
+	buf_done(&out);
+}
+
+static void check_service(struct check *check, const struct master_service *service)
+{
+	for (size_t i = 0; i < service->override_count; i++) {
+		const struct conf_override *override = &service->overrides[i];
+		struct span name = span_from_cstr(override->name);
+		const struct parameter *parameter = parameter_find(name);
+		if (!is_known(check, name))
+			tell_override(check, service, override->name, "unused parameter");
+		else if (parameter != NULL && parameter->status == PARAMETER_UNSUPPORTED &&
+			override->value[0] != '\0')
+			tell_override(check, service, override->name,
+				"this version does not support parameter");
+	}
+}
+
+static void scan_services(struct check *check, const struct master_cf *master_cf)
+{
+	for (size_t i = 0; i < master_cf->count; i++) {
+		const struct master_service *service = &master_cf->services[i];
+		for (size_t k = 0; k < service->override_count; k++)
+			expand_names(span_from_cstr(service->overrides[k].value), refer, check);
+	}
+}
+
+size_t conf_check(struct conf *conf, const struct master_cf *master_cf,
+	void (*tell_fn)(void *arg, bool is_error, const char *text), void *arg)
 {
 	struct check check = {.conf = conf, .tell = tell_fn, .arg = arg};
 	size_t count;
@@ -85,7 +127,11 @@ size_t conf_check(
 			expand_names(span_from_cstr(rows[i]->text), refer, &check);
 	}
 	table_each(&conf->values, scan_value, &check);
+	if (master_cf != NULL)
+		scan_services(&check, master_cf);
 	table_each(&conf->values, check_value, &check);
+	for (size_t i = 0; master_cf != NULL && i < master_cf->count; i++)
+		check_service(&check, &master_cf->services[i]);
 	table_done(&check.references, NULL);
 	return check.errors;
 }

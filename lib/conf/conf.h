@@ -44,10 +44,12 @@ int64_t conf_get_int(struct conf *conf, const char *name);
 int64_t conf_get_time(struct conf *conf, const char *name); /* milliseconds */
 size_t conf_error_count(const struct conf *conf);
 
-/* Looks at everything that is set: unused names and settings without effect here are warnings,
- * unusable values are errors (and logged). Returns how many errors there are. */
-size_t conf_check(
-	struct conf *conf, void (*tell)(void *arg, bool is_error, const char *text), void *arg);
+struct master_cf;
+/* Looks at everything that main.cf and the -o of master.cf (may be NULL) set: unused names and
+ * settings without effect here are warnings, unusable values of main.cf are errors (and logged).
+ * Returns how many errors there are. */
+size_t conf_check(struct conf *conf, const struct master_cf *master_cf,
+	void (*tell)(void *arg, bool is_error, const char *text), void *arg);
 
 /* A room's settings.c: which parameters it reads, and where in its struct they go. */
 enum setting_kind {

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "conf/conf.h"
+#include "conf/master_cf.h"
 #include "conf/parameter.h"
 #include "base/log.h"
 
@@ -213,16 +214,23 @@ static void test_check(void **state)
 		{"a bad time by rule", "x_destination_rate_delay = 1q\n", 0, 1},
 		{"a bad word", "maildir_sync = never\n", 0, 1},
 		{"a reference without an end", "relayhost = ${x\n", 0, 1},
+		{"a name that a service refers to", "of_service = x\n", 0, 0},
 	};
+	static const char services[] = "a unix - - n - - smtp -o relayhost=$of_service\n";
+	char *error = NULL;
+	struct master_cf *master_cf = master_cf_parse(span_from_cstr(services), "m", &error);
+
 	(void)state;
+	assert_non_null(master_cf);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct told told = {0};
 		struct conf *conf = parse(rows[i].text);
-		size_t errors = conf_check(conf, keep_told, &told);
+		size_t errors = conf_check(conf, master_cf, keep_told, &told);
 		if (errors != rows[i].errors || told.errors != errors || told.warnings != rows[i].warnings)
 			fail_msg("%s: %zu warnings, %zu errors: %s", rows[i].what, told.warnings, errors, told.last);
 		conf_free(conf);
 	}
+	master_cf_free(master_cf);
 }
 
 int main(void)
