@@ -326,6 +326,8 @@ enum smtp_result smtp_rcpt_parse(struct span arguments, unsigned flags, struct a
 	if ((flags & SMTP_IN_UTF8) != 0)
 		path_flags |= MAIL_PATH_UTF8;
 	enum smtp_result result = parse_path(&rest, path_flags, flags, arena, &rcpt.recipient);
+	if (result == SMTP_RESULT_OK && rcpt.recipient.full.len == 0)
+		result = SMTP_RESULT_ADDRESS; /* <""> */
 	while (result == SMTP_RESULT_OK && next_parameter(&rest, &parameter)) {
 		result = rcpt_parameter(&parameter, flags, arena, &rcpt);
 		if (result == SMTP_RESULT_UNSUPPORTED)

@@ -173,6 +173,8 @@ static void recipient(void **state)
 		{.name = "no brackets, strict", .arguments = "TO:a@b.c", .flags = SMTP_STRICT,
 			.result = SMTP_RESULT_ADDRESS},
 		{.name = "the null address", .arguments = "TO:<>", .result = SMTP_RESULT_ADDRESS},
+		{.name = "an empty quoted string", .arguments = "TO:<\"\">",
+			.result = SMTP_RESULT_ADDRESS},
 		{.name = "no colon", .arguments = "TO <a@b.c>", .result = SMTP_RESULT_SYNTAX},
 		{.name = "postmaster", .arguments = "TO:<Postmaster>", .recipient = "Postmaster"},
 		{.name = "percent and bang mean nothing", .arguments = "TO:<v!u%x@b.c>",
