@@ -8,7 +8,7 @@ static const struct parameter rows[] = {
 		"accept addresses that start with a minus"),
 	ROW(LIST, "alternate_config_directories", "", ACCEPTED,
 		"other configuration directories that unprivileged users may name with -c"),
-	ROW(TIME, "anvil_rate_time_unit", "60s", ACCEPTED,
+	ROW(TIME, "anvil_rate_time_unit", "60s", IMPLEMENTED,
 		"period over which client rates are counted"),
 	ROW(TIME, "anvil_status_update_time", "600s", ACCEPTED,
 		"how often peaks of client rates are logged"),
