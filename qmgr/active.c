@@ -15,6 +15,7 @@
 
 struct window {
 	struct message *message;
+	size_t limit; /* recipients to read */
 	struct list_node recipients;
 };
 
@@ -104,8 +105,8 @@ static int read_window(struct window *window)
 		return 0;
 	int error = queue_message_load(qmgr.reader, &message->entry->position, &loaded);
 	if (error == 0)
-		error = queue_message_recipients(qmgr.reader, &loaded, &message->cursor, WINDOW,
-			visit_recipient, window, &count);
+		error = queue_message_recipients(qmgr.reader, &loaded, &message->cursor,
+			window->limit, visit_recipient, window, &count);
 	queue_message_done(&loaded);
 	if (error == 0 && count == 0)
 		message->all_read = true;
@@ -185,9 +186,20 @@ static void resolve_window(struct window *window)
 	deliver_kick();
 }
 
+/* Each message may always have a few, or one that fills the memory would stop all others. */
+static size_t window_size(void)
+{
+	size_t limit = (size_t)qmgr.settings.recipient_limit, size = 0;
+	if (qmgr.recipients_in_memory < limit)
+		size = limit - qmgr.recipients_in_memory;
+	if (size < (size_t)qmgr.settings.recipient_minimum)
+		size = (size_t)qmgr.settings.recipient_minimum;
+	return size < WINDOW ? size : WINDOW;
+}
+
 static void feed(struct message *message)
 {
-	struct window window = {.message = message};
+	struct window window = {.message = message, .limit = window_size()};
 	list_init(&window.recipients);
 	message->in_flight++;
 	int error = read_window(&window);

@@ -127,10 +127,13 @@ static void listen_to(struct watch *watch, struct channel *channel)
 static void watch_run(void *arg)
 {
 	struct watch *watch = arg;
+	struct peer_task self;
+	peer_task_begin(&self);
 	struct channel *channel =
 		qmgr.peers.connect(watch->service, task_deadline(CONNECT_TIMEOUT));
 	if (channel != NULL)
 		listen_to(watch, channel);
+	peer_task_end(&self);
 	watch->running = false;
 	if (!qmgr.stopping)
 		give_up(watch, TASK_FOREVER);
@@ -161,4 +164,18 @@ void checkpoint_wait(const char *service, uint64_t serial, struct queue_entry *e
 	list_append(&watch->waits, &wait->link);
 	if (!watch->running)
 		watch->running = task_spawn("checkpoint", watch_run, watch, 0) != NULL;
+}
+
+static void free_watch(void *value)
+{
+	struct watch *watch = value;
+	struct list_node *node;
+	while ((node = list_pop(&watch->waits)) != NULL)
+		free(LIST_ENTRY(node, struct wait, link));
+	free(watch);
+}
+
+void checkpoint_close(void)
+{
+	table_done(&watches, free_watch);
 }

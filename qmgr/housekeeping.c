@@ -99,6 +99,14 @@ static void close_peer(void)
 	to_cleanup = NULL;
 }
 
+void housekeeping_close(void)
+{
+	struct list_node *node;
+	while ((node = list_pop(&removals)) != NULL)
+		free(LIST_ENTRY(node, struct removal, link));
+	close_peer();
+}
+
 static bool open_peer(void)
 {
 	if (to_cleanup == NULL)
@@ -260,7 +268,7 @@ void housekeeping_run(void *unused)
 		if (ledger_pending(qmgr.ledger) == 0 && list_is_empty(&removals) &&
 			task_event_wait(&qmgr.housekeeping, task_deadline(IDLE_MS)) == -ECANCELED)
 			return;
-		if (task_sleep(GATHER_MS) < 0)
+		if (task_sleep(GATHER_MS) < 0 || qmgr.stopping)
 			return;
 		tick();
 	}

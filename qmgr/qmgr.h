@@ -79,6 +79,8 @@ extern int64_t wall_offset; /* added: for tests */
 int qmgr_open(struct conf *conf, char **ret_error);
 void qmgr_start(void);
 void qmgr_stop(void);
+/* For tests: frees the state, after all tasks have ended. */
+void qmgr_close(void);
 
 /* waiting.c: messages that are not active */
 void waiting_add(struct queue_entry *entry);    /* new, or due at next_try_ms */
@@ -133,7 +135,10 @@ void bounce_success(struct queue_entry *entry, const struct batch *batch,
 void checkpoint_wait(const char *service, uint64_t serial, struct queue_entry *entry,
 	uint32_t recipient);
 
+void checkpoint_close(void);
+
 /* housekeeping.c */
+void housekeeping_close(void);
 void housekeeping_run(void *unused);
 void housekeeping_release(struct queue_entry *entry); /* its record is dead; large files go */
 

@@ -194,3 +194,27 @@ void qmgr_stop(void)
 	if (task_spawn("last commit", last_commit, NULL, 0) == NULL)
 		qmgr.peers.work_end();
 }
+
+static void drop_messages(struct list_node *list)
+{
+	struct list_node *node;
+	while ((node = list_pop(list)) != NULL) {
+		struct message *message = LIST_ENTRY(node, struct message, link);
+		schedule_withdraw(&qmgr.schedule, &message->schedule, task_now());
+		active_free(message);
+	}
+}
+
+void qmgr_close(void)
+{
+	drop_messages(&qmgr.active);
+	drop_messages(&qmgr.finished);
+	schedule_done(&qmgr.schedule);
+	due_free(&qmgr.deferred);
+	ledger_close(qmgr.ledger);
+	queue_reader_close(qmgr.reader);
+	route_close(qmgr.route);
+	queue_index_done(&qmgr.index);
+	housekeeping_close();
+	checkpoint_close();
+}
