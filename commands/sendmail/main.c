@@ -119,7 +119,8 @@ int main(int argc, char **argv)
 		message_submit(conf, &options, stdin);
 		return EX_OK;
 	case MODE_SMTP:
-		fail(EX_UNAVAILABLE, "-bs: SMTP on standard input is not available; use -t or recipients");
+		smtp_stand_alone(conf, &options);
+		return EX_OK;
 	case MODE_LIST:
 		run(conf, &options, "postqueue", "-p", NULL);
 	case MODE_ALIASES:

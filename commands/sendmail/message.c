@@ -4,23 +4,20 @@
 
 #include <errno.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "commands/sendmail/drop.h"
 #include "mail/address_list.h"
 #include "mail/header.h"
-#include "queue/maildrop.h"
 
 #define HEADER_MAX (8u * 1024 * 1024)
 #define LIST_ARENA (256u * 1024 * 1024)
-#define LIST_MAX MAILDROP_RECIPIENTS_MAX
-#define FLUSH_AT (128u * 1024)
+#define LIST_MAX 1000000
 
 void addresses_add(struct address_texts *addresses, struct span list)
 {
@@ -43,91 +40,6 @@ void addresses_add(struct address_texts *addresses, struct span list)
 		addresses->items[addresses->count++] = buf_steal(&text);
 	}
 	arena_done(&arena);
-}
-
-/* The process that stores the message. */
-struct drop {
-	pid_t pid;
-	int to, from; /* its standard input and output */
-	struct maildrop_encoder encoder;
-	struct buf out;
-};
-
-static void start_postdrop(struct drop *drop, struct conf *conf, const struct options *options)
-{
-	int in[2], out[2];
-	char *path = command_path(conf, "postdrop");
-	if (pipe(in) < 0 || pipe(out) < 0)
-		fail(EX_OSERR, "pipe: %s", strerror(errno));
-	drop->pid = fork();
-	if (drop->pid < 0)
-		fail(EX_OSERR, "fork: %s", strerror(errno));
-	if (drop->pid == 0) {
-		char minus_c[] = "-c", minus_r[] = "-r", name[] = "postdrop";
-		char *dir = memory_dup_cstr(options->config_dir == NULL ? "" : options->config_dir);
-		char *with_dir[] = {name, minus_r, minus_c, dir, NULL}, *without[] = {name, minus_r, NULL};
-		dup2(in[0], STDIN_FILENO);
-		dup2(out[1], STDOUT_FILENO);
-		for (int i = 0; i < 2; i++) {
-			close(in[i]);
-			close(out[i]);
-		}
-		execv(path, options->config_dir == NULL ? without : with_dir);
-		log_warning(NULL, "cannot run %s: %s", path, strerror(errno));
-		_exit(EX_UNAVAILABLE);
-	}
-	close(in[0]);
-	close(out[1]);
-	drop->to = in[1];
-	drop->from = out[0];
-	buf_init(&drop->out, 4 * FLUSH_AT);
-	free(path);
-}
-
-/* What postdrop said is the status of this command. */
-static void finish_postdrop(struct drop *drop)
-{
-	int status;
-	char text[64];
-	close(drop->to);
-	while (read(drop->from, text, sizeof text) > 0)
-		;
-	close(drop->from);
-	while (waitpid(drop->pid, &status, 0) < 0)
-		if (errno != EINTR)
-			fail(EX_OSERR, "waitpid: %s", strerror(errno));
-	if (!WIFEXITED(status))
-		fail(EX_TEMPFAIL, "postdrop was ended by signal %d", WTERMSIG(status));
-	if (WEXITSTATUS(status) != 0)
-		exit(WEXITSTATUS(status));
-}
-
-static void flush(struct drop *drop)
-{
-	struct span bytes = buf_span(&drop->out);
-	while (bytes.len > 0) {
-		ssize_t n = write(drop->to, bytes.ptr, bytes.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			/* It has ended, and told why. */
-			finish_postdrop(drop);
-			fail(EX_TEMPFAIL, "cannot write to postdrop");
-		}
-		bytes = span_skip(bytes, (size_t)n);
-	}
-	buf_reset(&drop->out);
-}
-
-static void put_content(struct drop *drop, struct span bytes)
-{
-	while (bytes.len > 0) {
-		struct span piece = span_head(bytes, MAILDROP_CONTENT_MAX);
-		maildrop_append(&drop->encoder, MAILDROP_CONTENT, piece, &drop->out);
-		if (drop->out.len >= FLUSH_AT)
-			flush(drop);
-		bytes = span_skip(bytes, piece.len);
-	}
 }
 
 static const char *user_name(void)
@@ -169,36 +81,6 @@ static void sender_address(const struct options *options, struct buf *out)
 		addresses_add(&addresses, span_from_cstr(given));
 	buf_append_cstr(out, addresses.count > 0 ? addresses.items[0] :
 		given != NULL ? given : user_name());
-}
-
-static void put_envelope(struct drop *drop, const struct options *options,
-	const struct address_texts *recipients)
-{
-	struct buf sender = BUF_INIT(2048), name = BUF_INIT(1000);
-	uint8_t dsn_return = options->dsn_return, flags = (uint8_t)(
-		(options->eight_bit ? MAILDROP_8BITMIME : 0) | (options->smtputf8 ? MAILDROP_SMTPUTF8 : 0));
-	sender_address(options, &sender);
-	full_name(options, &name);
-	if (sender.overflow || !span_is_printable(buf_span(&sender)))
-		fail(EX_USAGE, "bad sender address");
-	maildrop_begin(&drop->encoder, &drop->out);
-	maildrop_append(&drop->encoder, MAILDROP_SENDER, buf_span(&sender), &drop->out);
-	if (name.len > 0 && !name.overflow && span_is_printable(buf_span(&name)))
-		maildrop_append(&drop->encoder, MAILDROP_FULL_NAME, buf_span(&name), &drop->out);
-	if (options->envid != NULL)
-		maildrop_append(&drop->encoder, MAILDROP_ENVID, span_from_cstr(options->envid), &drop->out);
-	if (dsn_return != 0)
-		maildrop_append(&drop->encoder, MAILDROP_RETURN, span_new(&dsn_return, 1), &drop->out);
-	if (flags != 0)
-		maildrop_append(&drop->encoder, MAILDROP_FLAGS, span_new(&flags, 1), &drop->out);
-	for (size_t i = 0; i < recipients->count; i++) {
-		maildrop_append_recipient(&drop->encoder, span_from_cstr(recipients->items[i]), SPAN_EMPTY,
-			(uint8_t)options->notify, &drop->out);
-		if (drop->out.len >= FLUSH_AT)
-			flush(drop);
-	}
-	buf_done(&sender);
-	buf_done(&name);
 }
 
 /* The input, line by line: without "From " lines before the header, up to a lone dot unless -i. */
@@ -266,9 +148,27 @@ static void extract(struct span header, struct address_texts *recipients)
 	}
 }
 
+static void put_envelope(struct drop *drop, const struct options *options,
+	const struct address_texts *recipients)
+{
+	struct buf sender = BUF_INIT(2048), name = BUF_INIT(1000);
+	sender_address(options, &sender);
+	full_name(options, &name);
+	if (sender.overflow || !span_is_printable(buf_span(&sender)))
+		fail(EX_USAGE, "bad sender address");
+	struct drop_envelope envelope = {.sender = buf_span(&sender), .full_name = buf_span(&name),
+		.envid = span_from_cstr(options->envid), .dsn_return = options->dsn_return,
+		.eight_bit = options->eight_bit, .smtputf8 = options->smtputf8};
+	drop_envelope(drop, &envelope);
+	for (size_t i = 0; i < recipients->count; i++)
+		drop_recipient(drop, span_from_cstr(recipients->items[i]), SPAN_EMPTY, options->notify);
+	buf_done(&sender);
+	buf_done(&name);
+}
+
 void message_submit(struct conf *conf, const struct options *options, FILE *in)
 {
-	struct drop drop = {0};
+	struct drop drop;
 	struct address_texts recipients = {0};
 	struct input input = {.in = in, .dot_is_data = options->dot_is_data};
 	struct buf header = BUF_INIT(HEADER_MAX);
@@ -283,16 +183,14 @@ void message_submit(struct conf *conf, const struct options *options, FILE *in)
 	} else if (recipients.count == 0) {
 		fail(EX_USAGE, "Recipient addresses must be specified on the command line or via the -t option");
 	}
-	signal(SIGPIPE, SIG_IGN);
-	start_postdrop(&drop, conf, options);
+	drop_start(&drop, conf, options);
 	put_envelope(&drop, options, &recipients);
-	put_content(&drop, buf_span(&header));
+	drop_content(&drop, buf_span(&header));
 	while (next_line(&input, &line))
-		put_content(&drop, line);
-	maildrop_end(&drop.encoder, &drop.out);
-	flush(&drop);
-	finish_postdrop(&drop);
+		drop_content(&drop, line);
+	int status = drop_finish(&drop, true);
+	if (status != EX_OK)
+		exit(status); /* postdrop has told why */
 	free(input.line);
 	buf_done(&header);
-	buf_done(&drop.out);
 }

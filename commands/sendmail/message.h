@@ -18,6 +18,9 @@ char *command_path(struct conf *conf, const char *name);
  * process with a status of sysexits.h. */
 void message_submit(struct conf *conf, const struct options *options, FILE *in);
 
+/* -bs: speaks SMTP on standard input and output until QUIT or the end. */
+void smtp_stand_alone(struct conf *conf, const struct options *options);
+
 /* Addresses in internal form. */
 struct address_texts {
 	char **items;

@@ -107,3 +107,19 @@ def test_exit_codes(folder):
         done = sendmail(t, text, *args)
         assert done.returncode == code, (args, done.returncode, done.stderr)
     assert len(waiting(t)) == 6
+
+
+def test_smtp_on_standard_input(folder):
+    t = Instance(folder, services=())
+    t.start()
+    t.stop()
+    done = sendmail(t, 'EHLO x\r\nMAIL FROM:<a@b.c> BODY=8BITMIME\r\nRCPT TO:<d@remote.test>\r\n'
+                    'RCPT TO:nonsense@@\r\nDATA\r\nSubject: x\r\n\r\n..dot 4713\r\n.\r\nRSET\r\nSTARTTLS\r\n'
+                    'DATA\r\nMAIL FROM:<>\r\nRCPT TO:<e@remote.test>\r\nDATA\r\ncut off\r\n', '-bs')
+    assert done.returncode == 0, done.stderr
+    codes = [line[:3] for line in done.stdout.splitlines() if line[3:4] == ' ']
+    assert codes == ['220', '250', '250', '250', '501', '354', '250', '250', '502', '503', '250', '250',
+                     '354'], done.stdout
+    assert len(waiting(t)) == 1
+    with open(os.path.join(t.queue, 'maildrop', waiting(t)[0]), 'rb') as f:
+        assert b'Subject: x\n\n.dot 4713\n' in re.sub(rb'C....', b'', f.read(), flags=re.S)
