@@ -156,6 +156,20 @@ static int finish_file(struct append *append)
 	return append->error;
 }
 
+/* What another attempt wrote may not be on disk, and nobody will ask for it again: DURABLE: flushed
+ * now. -ENOENT: it is not there. */
+static int flush_file(struct folder *folder, const char *path)
+{
+	int fd = openat(folder->dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	int error = file_sync(fd);
+	(void)close(fd);
+	if (error == 0)
+		error = file_sync_dir_at(folder->dir_fd, path[0] == 'n' ? "new" : "cur");
+	return error;
+}
+
 /* Is the message of an earlier attempt there? */
 static int find_duplicate(struct append *append, const struct index_folder *row, uint32_t *ret_uid)
 {
@@ -175,13 +189,13 @@ static int find_duplicate(struct append *append, const struct index_folder *row,
 		if (uid != 0 && index_get_row(&txn, row->id, uid, &found))
 			folder_path(found.in_new, found.name, &path);
 		index_abort(&txn);
-		bool there = path.len > 0
-			&& faccessat(folder->dir_fd, buf_cstr(&path), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 		bool named = path.len > 0;
+		error = named ? flush_file(folder, buf_cstr(&path)) : 0;
+		bool there = named && error == 0;
 		buf_done(&path);
-		if (there || !named) {
+		if (there || !named || error != -ENOENT) {
 			*ret_uid = there ? uid : 0;
-			return 0;
+			return error;
 		}
 		/* A row without its file: moved by another program, or never come. */
 		error = folder_sync(folder, true);

@@ -1,0 +1,137 @@
+/* What the files of the `local` room share. The front (runs as mail_owner) expands and decides; a worker
+ * (the recipient's uid) touches files and runs commands.
+ * SPDX-License-Identifier: ISC */
+#ifndef TAMBO_LOCAL_LOCAL_H
+#define TAMBO_LOCAL_LOCAL_H
+
+#include "account/account.h"
+#include "base/arena.h"
+#include "base/table.h"
+#include "daemon/daemon.h"
+#include "service/delivery.h"
+#include "service/local.h"
+
+#define LOCAL_DEPTH_MAX 20       /* aliases in aliases */
+#define LOCAL_FORWARDS_MAX 50000 /* addresses that one recipient may become */
+
+struct local_settings {
+	const char *myhostname, *myorigin, *recipient_delimiter;
+	const char *alias_maps, *default_privs, *forward_path, *luser_relay;
+	const char *mailbox_command, *mailbox_command_maps, *command_shell;
+	const char *mail_commands, *mail_files;  /* allow_mail_to_commands, allow_mail_to_files */
+	const char *mailbox_lock, *virtual_lock;
+	const char *maildir_sync, *prepend_delivered, *fallback_transport, *mailbox_transport;
+	const char *command_filter;
+	bool require_home, biff;
+	int64_t mailbox_size_limit, virtual_mailbox_limit;
+	int64_t lock_attempts, lock_delay, stale_lock, command_time_limit, checkpoint_interval;
+};
+
+struct local_process {
+	struct local_settings settings;
+	struct map_list *aliases, *mailbox_commands;
+	struct route *route;
+	struct accounts *accounts;
+	struct daemon_pool *cleanup;
+	uid_t default_uid;   /* of default_privs */
+	gid_t default_gid;
+	bool has_default;
+};
+extern struct local_process local;
+
+/* settings.c: reads parameters, opens tables (front only). */
+int local_prepare(struct conf *conf);
+/* front.c: one connection from qmgr. */
+void local_serve(struct channel *channel_take, const char *peer);
+/* worker.c: one connection from a front. */
+void worker_serve(struct channel *channel_take);
+
+/* --- what became of one destination --- */
+
+struct outcome {
+	enum delivery_status status;
+	char dsn[12];
+	struct buf text;
+	bool is_set;
+	uint64_t checkpoint;
+};
+
+/* --- one recipient (deliver.c) --- */
+
+struct forward_address {
+	struct span address, sender;
+};
+
+/* A destination and how it came about. */
+struct target {
+	struct span address;   /* final address: to= and Delivered-To */
+	struct span user, extension; /* of its local part; extension without delimiter */
+	struct span sender;    /* the message's, or owner-NAME of an alias on the way */
+	struct span expanding; /* the alias whose expansion this is: not expanded once more */
+	bool direct;           /* \user: no alias, no .forward */
+	unsigned depth;
+};
+
+struct delivery {
+	const struct delivery_request *request;
+	const struct delivery_recipient *recipient;
+	struct arena *arena;
+	struct span header;      /* of the message, for loop detection */
+	int64_t start_ms;
+	bool is_virtual;
+	struct forward_address *forwards;
+	size_t forward_count, forward_room;
+	struct table seen;       /* destinations already taken care of */
+	struct outcome outcome;  /* all together */
+};
+
+/* Delivers to one recipient, logs, fills *ret_outcome (its spans live in arena). */
+void deliver_recipient(const struct delivery_request *request,
+	const struct delivery_recipient *recipient, struct span header, struct arena *arena,
+	struct delivery_outcome *ret_outcome);
+
+/* The parts of it. Each takes note of what became of its destination. */
+void deliver_to_user(struct delivery *delivery, const struct target *target);
+void deliver_to_virtual(struct delivery *delivery, const struct target *target);
+void deliver_to_targets(struct delivery *delivery, const struct target *from, struct span list,
+	bool is_file, const struct account *owner);
+void deliver_address(struct delivery *delivery, const struct target *from, struct span address);
+/* Runs a command as owner (NULL: default_privs). */
+void deliver_to_command(struct delivery *delivery, const struct target *target, struct span command,
+	const struct account *owner);
+void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
+	const struct account *owner);
+/* Puts it on the list that is handed to cleanup when everything else went well. */
+void deliver_forward(struct delivery *delivery, const struct target *from, struct span address);
+
+/* Takes note of an end: logs the line for this destination and merges it into the whole. */
+void delivery_end(struct delivery *delivery, const struct target *target,
+	enum delivery_status status, const char *dsn, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+/* The same for what a worker said. */
+void delivery_end_done(struct delivery *delivery, const struct target *target,
+	const struct local_done *done);
+
+/* forward.c: hands delivery->forwards to cleanup and ends them. */
+void forward_all(struct delivery *delivery, const struct target *target);
+
+/* --- workers (workers.c) --- */
+
+/* One exchange with the worker of a uid. *ret_done lives in *ret_channel, which is to be given back
+ * with worker_give (or freed on an error). 0 or -errno. */
+int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct channel **ret_channel,
+	struct local_done **ret_done);
+void worker_give(uid_t uid, gid_t gid, bool command, struct channel *channel_take);
+/* Closes channels that were not used for a while. */
+void workers_trim(void);
+
+/* --- checkpoints (checkpoint.c) --- */
+
+/* The serial that will cover a message just written on this file system; 0 when it could not be
+ * arranged (then the delivery counts as failed). Takes flush_fd. */
+uint64_t checkpoint_take(uint64_t device, int flush_fd_take);
+/* qmgr listens on this channel. Returns when it ends. */
+void checkpoint_serve(struct channel *channel);
+void checkpoint_start(void);
+
+#endif

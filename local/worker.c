@@ -1,0 +1,168 @@
+/* The worker: one piece of work after the other on each connection.
+ * SPDX-License-Identifier: ISC */
+#include "local/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "local/local.h"
+
+#define PIECE 65536
+
+void answer_set(struct answer *answer, enum local_result result, const char *dsn,
+	const char *format, ...)
+{
+	va_list args;
+	answer->done.result = result;
+	(void)snprintf(answer->dsn, sizeof(answer->dsn), "%s", dsn);
+	buf_reset(&answer->text);
+	va_start(args, format);
+	buf_append_vformat(&answer->text, format, args);
+	va_end(args);
+}
+
+void answer_error(struct answer *answer, int error, const char *what, struct span path)
+{
+	const char *dsn = "4.2.0";
+	if (error == -ENOSPC)
+		dsn = "4.3.1";
+	else if (error == -EDQUOT)
+		dsn = "4.2.2";
+	answer_set(answer, LOCAL_DEFERRED, dsn, "%s: %.*s: %s", what, SPAN_ARGS(path),
+		strerror(-error));
+}
+
+void work_reader_init(struct work_reader *reader, const struct local_work *work)
+{
+	*reader = (struct work_reader){.work = work, .headers = work->headers,
+		.content = work->content_fd < 0 ? work->content : SPAN_EMPTY,
+		.offset = work->content_offset, .left = work->content_fd < 0 ? 0 : work->size};
+}
+
+void work_reader_done(struct work_reader *reader)
+{
+	free(reader->piece);
+}
+
+int work_read(struct work_reader *reader, struct span *ret_piece)
+{
+	if (reader->headers.len > 0) {
+		*ret_piece = reader->headers;
+		reader->headers = SPAN_EMPTY;
+		return 0;
+	}
+	if (reader->content.len > 0 || reader->left == 0) {
+		*ret_piece = span_head(reader->content, PIECE);
+		reader->content = span_skip(reader->content, PIECE);
+		return 0;
+	}
+	if (reader->piece == NULL)
+		reader->piece = memory_alloc(PIECE);
+	ssize_t n;
+	do
+		n = pread(reader->work->content_fd, reader->piece,
+			reader->left < PIECE ? (size_t)reader->left : PIECE, (off_t)reader->offset);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : -EIO; /* a message is never delivered cut short */
+	reader->offset += (uint64_t)n;
+	reader->left -= (uint64_t)n;
+	*ret_piece = span_new(reader->piece, (size_t)n);
+	return 0;
+}
+
+static bool home_is_there(const struct local_work *work, struct answer *answer)
+{
+	if (!work->require_home || work->home.len == 0)
+		return true;
+	char *home = span_dup_cstr(work->home);
+	int error = access(home, X_OK) == 0 ? 0 : -errno;
+	free(home);
+	if (error != 0)
+		answer_error(answer, error, "home directory is not accessible", work->home);
+	return error == 0;
+}
+
+static void do_mailbox(const struct local_work *work, struct answer *answer)
+{
+	if (!home_is_there(work, answer) || work_forward(work, answer))
+		return;
+	if (work->path.len == 0)
+		answer_set(answer, LOCAL_READ, "2.0.0", "no forward file");
+	else if (work->maildir)
+		work_maildir(work, answer);
+	else
+		work_mbox(work, "delivered to mailbox", answer);
+}
+
+static void do_file(const struct local_work *work, struct answer *answer)
+{
+	struct buf text = BUF_INIT(4096);
+	if (work->maildir) {
+		work_maildir(work, answer);
+	} else {
+		buf_append_cstr(&text, "delivered to file: ");
+		buf_append(&text, work->path);
+		work_mbox(work, buf_cstr(&text), answer);
+	}
+	buf_done(&text);
+}
+
+static void do_work(const struct local_work *work, struct answer *answer)
+{
+	bool runs_commands = daemon_role() == DAEMON_COMMAND;
+	enum local_work_kind kind = (enum local_work_kind)work->kind;
+	if (runs_commands != (kind == LOCAL_WORK_COMMAND)) {
+		answer_set(answer, LOCAL_DEFERRED, "4.3.0", "internal error: wrong kind of worker");
+		return;
+	}
+	switch (kind) {
+	case LOCAL_WORK_MAILBOX:
+		do_mailbox(work, answer);
+		break;
+	case LOCAL_WORK_FILE:
+		do_file(work, answer);
+		break;
+	case LOCAL_WORK_READ:
+		work_include(work, answer);
+		break;
+	case LOCAL_WORK_COMMAND:
+		work_command(work, answer);
+		break;
+	}
+}
+
+static int serve_one(struct channel *channel, struct local_work *work)
+{
+	struct answer answer = {.done = {.flush_fd = -1, .is_durable = true}};
+	buf_init(&answer.text, 4000);
+	buf_init(&answer.content, LOCAL_READ_MAX);
+	daemon_work_begin();
+	do_work(work, &answer);
+	answer.done.dsn = span_from_cstr(answer.dsn);
+	answer.done.text = buf_span(&answer.text);
+	answer.done.content = buf_span(&answer.content);
+	int error = channel_send(channel, &local_done_type, &answer.done);
+	if (error == 0)
+		error = channel_flush(channel, task_deadline(60000));
+	daemon_work_end();
+	if (answer.done.flush_fd >= 0)
+		(void)close(answer.done.flush_fd);
+	if (work->content_fd >= 0)
+		(void)close(work->content_fd);
+	buf_done(&answer.text);
+	buf_done(&answer.content);
+	return error;
+}
+
+void worker_serve(struct channel *channel)
+{
+	struct local_work *work;
+	while (channel_expect(channel, &local_work_type, TASK_FOREVER, (void **)&work) == 0)
+		if (serve_one(channel, work) != 0)
+			break;
+	channel_free(channel);
+}

@@ -1,0 +1,175 @@
+/* Delivery into a Maildir by lib/store: the file under its final name, UID and index included.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "local/worker.h"
+#include "store/append.h"
+#include "task/task.h"
+
+#define OPEN_STORES_MAX 32
+
+/* Stores stay open: the next message finds its index warm. Newest first. */
+struct open_store {
+	struct list_node node;
+	struct store *store;
+	dev_t dev;
+	ino_t inode;
+	char *root;
+};
+
+static struct list_node open_stores = LIST_INIT(open_stores);
+static size_t open_count;
+
+static void close_one(struct open_store *open)
+{
+	list_remove(&open->node);
+	store_close(open->store);
+	free(open->root);
+	free(open);
+	open_count--;
+}
+
+/* Is what stands at that path still the folder that is open? */
+static bool is_same(const struct open_store *open)
+{
+	struct stat st;
+	return stat(open->root, &st) == 0 && st.st_dev == open->dev && st.st_ino == open->inode;
+}
+
+static int get_store(const char *root, struct store **ret_store)
+{
+	LIST_FOREACH(node, &open_stores) {
+		struct open_store *open = LIST_ENTRY(node, struct open_store, node);
+		if (strcmp(open->root, root) != 0)
+			continue;
+		if (is_same(open)) {
+			list_remove(&open->node);
+			list_prepend(&open_stores, &open->node);
+			return store_open(root, STORE_CREATE, ret_store);
+		}
+		close_one(open);
+		break;
+	}
+	int error = store_open(root, STORE_CREATE, ret_store);
+	struct stat st;
+	if (error != 0 || stat(root, &st) != 0)
+		return error;
+	/* One reference for the list, one for the caller. */
+	struct store *kept;
+	if (store_open(root, 0, &kept) != 0)
+		return 0;
+	if (open_count >= OPEN_STORES_MAX)
+		close_one(LIST_ENTRY(open_stores.prev, struct open_store, node));
+	struct open_store *open = NEW(struct open_store);
+	*open = (struct open_store){.store = kept, .dev = st.st_dev, .inode = st.st_ino,
+		.root = memory_dup_cstr(root)};
+	list_prepend(&open_stores, &open->node);
+	open_count++;
+	return 0;
+}
+
+struct piece {
+	struct work_reader *reader;
+	struct span bytes;
+	int error;
+};
+
+static void read_in_pool(void *arg)
+{
+	struct piece *piece = arg;
+	piece->error = work_read(piece->reader, &piece->bytes);
+}
+
+static int write_message(const struct local_work *work, struct append *append)
+{
+	struct work_reader reader;
+	struct piece piece = {.reader = &reader};
+	int error = 0;
+	work_reader_init(&reader, work);
+	while (error == 0) {
+		if (work->content_fd >= 0)
+			task_offload(read_in_pool, &piece);
+		else
+			piece.error = work_read(&reader, &piece.bytes);
+		error = piece.error;
+		if (error != 0 || piece.bytes.len == 0)
+			break;
+		error = append_write(append, piece.bytes);
+	}
+	work_reader_done(&reader);
+	return error;
+}
+
+/* An empty file of the same file system, opened before the message is written: whoever has it can
+ * flush, and read nothing. */
+static void open_flush_fd(const char *root, struct answer *answer)
+{
+	struct buf path = BUF_INIT(8192);
+	struct stat st;
+	buf_append_format(&path, "%s/tambo-lock", root);
+	int fd = path.overflow ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	buf_done(&path);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0) {
+		answer->done.flush_fd = fd;
+		answer->done.device = st.st_dev;
+		answer->done.is_durable = false;
+	} else if (fd >= 0) {
+		(void)close(fd);
+	}
+}
+
+static int deliver(const struct local_work *work, const char *root, struct answer *answer,
+	struct append_result *result)
+{
+	struct append_options options = {.internaldate = INT64_MIN, .base = work->base,
+		.is_delivery = true,
+		.durability = work->flush_file ? APPEND_DURABLE : APPEND_CHECKPOINT};
+	struct store *store;
+	struct append *append;
+	int error = get_store(root, &store);
+	if (error != 0)
+		return error;
+	error = append_begin(store, SPAN("INBOX"), &options, &append);
+	if (error == 0 && !work->flush_file) {
+		open_flush_fd(root, answer);
+		/* Without it a checkpoint cannot be had: flush this file. */
+		if (answer->done.flush_fd < 0)
+			options.durability = APPEND_DURABLE;
+	}
+	if (error == 0) {
+		error = write_message(work, append);
+		if (error == 0)
+			error = append_commit(append, result);
+		else
+			append_abort(append);
+	}
+	store_close(store);
+	return error;
+}
+
+void work_maildir(const struct local_work *work, struct answer *answer)
+{
+	struct append_result result;
+	if (work->size_limit > 0 && work->size > work->size_limit) {
+		answer_set(answer, LOCAL_BOUNCED, "5.2.2",
+			"maildir delivery failed: message is larger than mailbox_size_limit");
+		return;
+	}
+	char *root = span_dup_cstr(work->path);
+	int error = deliver(work, root, answer, &result);
+	free(root);
+	if (error != 0) {
+		answer->done.is_durable = true;
+		answer_error(answer, error, "maildir delivery failed", work->path);
+		return;
+	}
+	/* What an earlier attempt wrote was flushed when it was recognised. */
+	if (result.duplicate)
+		answer->done.is_durable = true;
+	answer_set(answer, LOCAL_DELIVERED, "2.0.0", "delivered to maildir");
+}

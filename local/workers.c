@@ -1,0 +1,98 @@
+/* Channels to the workers of many uids, kept for a short while after use.
+ * SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "local/local.h"
+
+#define CONNECT_MS 30000
+#define WORK_MS (10 * 60 * 1000)
+#define IDLE_MAX 200
+#define IDLE_MS 5000
+
+struct idle {
+	struct list_node node; /* newest first */
+	uid_t uid;
+	gid_t gid;
+	bool command;
+	struct channel *channel;
+	task_time since;
+};
+
+static struct list_node idle_channels = LIST_INIT(idle_channels);
+static size_t idle_count;
+
+static struct channel *drop(struct idle *idle)
+{
+	struct channel *channel = idle->channel;
+	list_remove(&idle->node);
+	free(idle);
+	idle_count--;
+	return channel;
+}
+
+static struct channel *take_idle(uid_t uid, gid_t gid, bool command)
+{
+	LIST_FOREACH(node, &idle_channels) {
+		struct idle *idle = LIST_ENTRY(node, struct idle, node);
+		if (idle->uid == uid && idle->gid == gid && idle->command == command)
+			return drop(idle);
+	}
+	return NULL;
+}
+
+static int connect_to(uid_t uid, gid_t gid, bool command, struct channel **ret_channel)
+{
+	task_time deadline = task_deadline(CONNECT_MS);
+	return command ? daemon_connect_command_worker("local", uid, gid, deadline, ret_channel)
+		: daemon_connect_worker("local", uid, gid, deadline, ret_channel);
+}
+
+int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct channel **ret_channel,
+	struct local_done **ret_done)
+{
+	bool command = work->kind == LOCAL_WORK_COMMAND;
+	int64_t limit = WORK_MS + work->time_limit_ms
+		+ (int64_t)work->lock_attempts * work->lock_delay_ms;
+	/* A channel from the pool may belong to a worker that has just ended: then once more, anew.
+	 * -EPIPE before any answer means that nothing was begun. */
+	for (int attempt = 0; attempt < 2; attempt++) {
+		struct channel *channel = attempt == 0 ? take_idle(uid, gid, command) : NULL;
+		bool reused = channel != NULL;
+		int error = reused ? 0 : connect_to(uid, gid, command, &channel);
+		if (error != 0)
+			return error;
+		error = channel_call(channel, &local_work_type, work, &local_done_type,
+			task_deadline(limit), (void **)ret_done);
+		if (error == 0) {
+			*ret_channel = channel;
+			return 0;
+		}
+		channel_free(channel);
+		if (!reused || (error != -EPIPE && error != -ECONNRESET) || command)
+			return error;
+	}
+	return -EPIPE;
+}
+
+void worker_give(uid_t uid, gid_t gid, bool command, struct channel *channel)
+{
+	if (idle_count >= IDLE_MAX)
+		channel_free(drop(LIST_ENTRY(idle_channels.prev, struct idle, node)));
+	struct idle *idle = NEW(struct idle);
+	*idle = (struct idle){.uid = uid, .gid = gid, .command = command, .channel = channel,
+		.since = task_now()};
+	list_prepend(&idle_channels, &idle->node);
+	idle_count++;
+}
+
+void workers_trim(void)
+{
+	while (!list_is_empty(&idle_channels)) {
+		struct idle *oldest = LIST_ENTRY(idle_channels.prev, struct idle, node);
+		if (oldest->since > task_now() - IDLE_MS)
+			return;
+		channel_free(drop(oldest));
+	}
+}
