@@ -20,7 +20,8 @@ void problem_done(struct problem *problem)
 }
 
 /* A text longer than the cap is cut, not lost. */
-static void set_text(struct problem *problem, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void set_text(struct problem *problem,
+	const char *format, va_list args)
 {
 	char text[PROBLEM_TEXT_MAX];
 	vsnprintf(text, sizeof text, format, args);
