@@ -28,6 +28,7 @@ static int prepare(struct conf *conf)
 	const char *directory = process.settings.queue_directory;
 	struct queue_writer_options options = {.queue_directory = directory,
 		.segment_size = (uint64_t)process.settings.segment_size,
+		.spare_segments = (size_t)process.settings.spare_segments,
 		.long_ids = process.settings.long_ids, .committed = qmgr_link_added};
 	error = queue_layout_create(directory, NULL);
 	if (error == 0)

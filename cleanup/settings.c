@@ -34,6 +34,7 @@ static const struct setting settings[] = {
 	ROW("virtual_alias_address_length_limit", INT, alias_length_limit),
 	ROW("bounce_size_limit", INT, bounce_size_limit),
 	ROW("journal_segment_size", INT, segment_size),
+	ROW("journal_spare_segments", INT, spare_segments),
 	ROW("journal_inline_limit", INT, inline_limit),
 };
 

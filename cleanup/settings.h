@@ -16,7 +16,7 @@ struct cleanup_settings {
 	bool append_at_myorigin, append_dot_mydomain, always_add_missing_headers, long_ids;
 	int64_t header_size_limit, message_size_limit, hopcount_limit, queue_minfree;
 	int64_t expansion_limit, recursion_limit, alias_length_limit;
-	int64_t bounce_size_limit, segment_size, inline_limit;
+	int64_t bounce_size_limit, segment_size, inline_limit, spare_segments;
 };
 
 struct cleanup_process {

@@ -17,7 +17,6 @@
 #define IDLE_MS (60 * 1000)
 #define TELL_AGAIN_MS (60 * 1000)
 #define COMPACT_EVERY_MS (60 * 1000)
-#define COMPACT_DEAD_MIN (256 * 1024)  /* dead bytes that make it worth while */
 #define SNAPSHOT_AT (16u * 1024 * 1024)
 #define SNAPSHOT_PER_ENTRY 256
 #define LARGE_AGE_MS (6 * 3600 * 1000LL)
@@ -201,14 +200,16 @@ static void compact(uint64_t segment)
 	free(candidates);
 }
 
-/* One segment at a time: the oldest that is three quarters dead. The newest is being written. */
+/* One segment at a time: the oldest of whose room live records take little (most is dead, or was never
+ * used because its writer ended). The newest is being written. */
 static void compact_one(void)
 {
 	for (size_t i = 0; i + 1 < qmgr.index.segment_count; i++) {
 		const struct queue_segment *segment = &qmgr.index.segments[i];
-		if (segment->live_count == 0 || segment->live_count > QUEUE_COMPACT_MAX ||
-			segment->dead_bytes < COMPACT_DEAD_MIN ||
-			segment->dead_bytes < segment->live_bytes * 3)
+		if (segment->live_count == 0 || segment->live_count > QUEUE_COMPACT_MAX)
+			continue;
+		uint64_t size = queue_reader_segment_size(qmgr.reader, segment->number);
+		if (segment->live_bytes * 100 >= size * (uint64_t)qmgr.settings.compact_percent)
 			continue;
 		compact(segment->number);
 		return;

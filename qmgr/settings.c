@@ -21,6 +21,7 @@ static const struct setting settings[] = {
 	SETTING("delay_warning_time", SETTING_TIME, qmgr_settings, delay_warning_ms),
 	SETTING("transport_retry_time", SETTING_TIME, qmgr_settings, transport_retry_ms),
 	SETTING("ipc_timeout", SETTING_TIME, qmgr_settings, delivery_timeout_ms),
+	SETTING("journal_compact_percent", SETTING_INT, qmgr_settings, compact_percent),
 	SETTING("queue_directory", SETTING_STRING, qmgr_settings, queue_directory),
 	SETTING("double_bounce_sender", SETTING_STRING, qmgr_settings, double_bounce_sender),
 	SETTING("myorigin", SETTING_STRING, qmgr_settings, myorigin),

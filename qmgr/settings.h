@@ -10,7 +10,7 @@ struct qmgr_settings {
 	int64_t active_limit, recipient_limit, recipient_minimum;
 	int64_t minimal_backoff_ms, maximal_backoff_ms, queue_run_delay_ms;
 	int64_t queue_lifetime_ms, bounce_lifetime_ms, delay_warning_ms;
-	int64_t transport_retry_ms, delivery_timeout_ms;
+	int64_t transport_retry_ms, delivery_timeout_ms, compact_percent;
 	const char *queue_directory, *double_bounce_sender, *myorigin, *notify_classes;
 	const char *double_bounce_notice, *bounce_notice, *delay_notice;
 };

@@ -95,8 +95,6 @@ static const struct parameter rows[] = {
 		"pause of intake while more comes in than goes out"),
 	ROW(INT, "initial_destination_concurrency", "5", ACCEPTED,
 		"deliveries to a destination that is not yet known, at once", .max = INT32_MAX),
-	ROW(SIZE, "journal_segment_size", "16777216", IMPLEMENTED,
-		"Size of a journal segment.", .min = 2097152, .max = 1073741824),
 	ROW(TIME, "maximal_backoff_time", "4000s", ACCEPTED,
 		"longest pause between two tries"),
 	ROW(TIME, "maximal_queue_lifetime", "5d", ACCEPTED,

@@ -116,7 +116,8 @@ static void read_words(struct list_parser *p)
 			read_quoted(p, &p->phrase);
 		else
 			read_atom(p, &p->phrase);
-		buf_append_bytes(&p->local, p->phrase.ptr + word, p->phrase.len - word);
+		if (p->phrase.len > word)
+			buf_append_bytes(&p->local, p->phrase.ptr + word, p->phrase.len - word);
 		if (p->at == start)
 			p->at++;
 	}

@@ -106,6 +106,16 @@ void queue_reader_release(struct open_segment *open)
 	}
 }
 
+uint64_t queue_reader_segment_size(struct queue_reader *reader, uint64_t segment)
+{
+	struct open_segment *open;
+	if (queue_reader_hold(reader, segment, &open) != 0)
+		return 0;
+	uint64_t size = open->segment.size;
+	queue_reader_release(open);
+	return size;
+}
+
 /* A writer holds its segment locked; then a torn record is one that is being written. */
 static bool is_being_written(int fd)
 {

@@ -21,6 +21,8 @@ void queue_reader_close(struct queue_reader *reader);
 int queue_reader_segments(struct queue_reader *reader, uint64_t **ret_numbers, size_t *ret_count);
 /* Closes a descriptor that is no longer wanted (the segment was retired). */
 void queue_reader_forget(struct queue_reader *reader, uint64_t segment);
+/* Bytes of the file; 0 when it is not there or holds nothing. */
+uint64_t queue_reader_segment_size(struct queue_reader *reader, uint64_t segment);
 bool queue_reader_segment_exists(struct queue_reader *reader, uint64_t segment);
 
 /* Visits the whole records of a segment in order, beginning at offset from (0: the first; otherwise

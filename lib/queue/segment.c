@@ -281,7 +281,7 @@ void segment_close(struct segment *segment)
 	*segment = (struct segment){.fd = -1};
 }
 
-int segment_retire(int dir, uint64_t number)
+int segment_retire(int dir, uint64_t number, size_t spares)
 {
 	char name[NAME_MAX_LENGTH], spare[NAME_MAX_LENGTH];
 	struct listing listing;
@@ -295,7 +295,7 @@ int segment_retire(int dir, uint64_t number)
 		close(fd);
 		return error;
 	}
-	if (listing.spare_count < SEGMENT_SPARES_MAX || listing.highest == number)
+	if (listing.spare_count < spares || listing.highest == number)
 		error = queue_io_rename_new(dir, name, spare);
 	else
 		error = -EEXIST;

@@ -17,7 +17,7 @@
 #define SEGMENT_HEADER_SIZE 4096
 #define SEGMENT_SIZE_DEFAULT (16u * 1024 * 1024)
 #define SEGMENT_SIZE_MIN (64u * 1024)
-#define SEGMENT_SPARES_MAX 4
+#define SEGMENT_SPARES_DEFAULT 2
 
 struct segment {
 	int fd; /* -1: none */
@@ -33,9 +33,9 @@ int segment_prepare_spare(int dir, uint64_t size);
  * number: it holds no records. */
 int segment_open(int dir, uint64_t number, struct segment *ret_segment);
 void segment_close(struct segment *segment);
-/* All records of the segment are dead: it becomes a spare or goes. -EBUSY: a writer still holds it.
+/* All records of the segment are dead: it becomes a spare, when there are fewer than spares, or goes. -EBUSY: a writer still holds it.
  * -ENOENT: already gone. */
-int segment_retire(int dir, uint64_t number);
+int segment_retire(int dir, uint64_t number, size_t spares);
 
 /* The numbers of all .seg files, ascending; free() them. */
 int segment_list(int dir, uint64_t **ret_numbers, size_t *ret_count);

@@ -81,6 +81,8 @@ int queue_writer_open(const struct queue_writer_options *options, struct queue_w
 	writer->ids.long_ids = options->long_ids;
 	writer->options = *options;
 	writer->options.queue_directory = NULL;
+	if (writer->options.spare_segments == 0)
+		writer->options.spare_segments = SEGMENT_SPARES_DEFAULT;
 	list_init(&writer->pending);
 	task_event_init(&writer->changed);
 	*ret_writer = writer;
@@ -134,6 +136,7 @@ static void forget_written(struct queue_writer *writer, struct written *written)
 
 struct retire_job {
 	int journal;
+	size_t spares;
 	uint64_t number;
 	int result;
 };
@@ -141,12 +144,13 @@ struct retire_job {
 static void retire_offloaded(void *arg)
 {
 	struct retire_job *job = arg;
-	job->result = segment_retire(job->journal, job->number);
+	job->result = segment_retire(job->journal, job->number, job->spares);
 }
 
 static int retire(struct queue_writer *writer, uint64_t number)
 {
-	struct retire_job job = {.journal = writer->journal, .number = number};
+	struct retire_job job = {.journal = writer->journal, .number = number,
+		.spares = writer->options.spare_segments};
 	queue_reader_forget(writer->reader, number);
 	task_offload(retire_offloaded, &job);
 	if (job.result == -EBUSY)

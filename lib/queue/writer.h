@@ -20,6 +20,7 @@ struct queue_writer;
 struct queue_writer_options {
 	const char *queue_directory;
 	uint64_t segment_size; /* 0: default */
+	size_t spare_segments; /* kept for use again; 0: default */
 	bool long_ids;
 	/* Called after each commit, in the order of positions within a segment, on the task that did
 	 * the commit: must not wait. moved: the copy made by a compaction. May be NULL. */
