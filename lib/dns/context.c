@@ -26,6 +26,7 @@ static struct {
 	struct ub_ctx *context;
 	size_t waiting;   /* questions in flight */
 	bool collecting;  /* the collecting task lives */
+	bool begun;       /* the thread runs */
 } resolver;
 
 /* Zones that libunbound would answer itself; mail may well use them inside a house. */
@@ -121,6 +122,7 @@ void dns_close(void)
 	task_forget_fd(ub_fd(resolver.context));
 	ub_ctx_delete(resolver.context);
 	resolver.context = NULL;
+	resolver.begun = false;
 }
 
 static void finish(void *arg, int error, struct ub_result *result)
@@ -169,25 +171,50 @@ static struct dns_answer answer_of(const struct question *question)
 	return (struct dns_answer){DNS_TEMP, false, "Host not found, try again"};
 }
 
+struct beginning {
+	const char *name;
+	int type, id, error;
+	struct question *question;
+};
+
+static void send_question(void *arg)
+{
+	struct beginning *b = arg;
+	b->error = ub_resolve_async(resolver.context, b->name, b->type, 1, b->question, finish, &b->id);
+}
+
+/* The first question sets libunbound up, which takes more stack than a task has. */
+static int begin(struct beginning *beginning)
+{
+	if (resolver.begun)
+		send_question(beginning);
+	else
+		task_offload(send_question, beginning);
+	resolver.begun = true;
+	return beginning->error;
+}
+
 struct dns_answer dns_ask(const char *name, int type, task_time deadline,
 	struct ub_result **ret_result)
 {
 	const struct dns_answer unavailable = {DNS_TEMP, false, "Host not found, try again"};
 	struct question question = {.finished = false};
-	int id;
+	struct beginning beginning = {.name = name, .type = type, .question = &question};
 	*ret_result = NULL;
 	if (resolver.context == NULL || resolver.waiting >= QUESTIONS_MAX || !start_collecting())
 		return unavailable;
 	task_event_init(&question.done);
-	if (ub_resolve_async(resolver.context, name, type, 1, &question, finish, &id) != 0)
+	resolver.waiting++; /* before it is sent: the answer must find the collecting task */
+	if (begin(&beginning) != 0) {
+		resolver.waiting--;
 		return unavailable;
-	resolver.waiting++;
+	}
 	int error = 0;
 	while (!question.finished && error == 0)
 		error = task_event_wait(&question.done, deadline);
 	resolver.waiting--;
 	if (!question.finished) {
-		ub_cancel(resolver.context, id);
+		ub_cancel(resolver.context, beginning.id);
 		return unavailable;
 	}
 	struct dns_answer answer = answer_of(&question);
