@@ -10,7 +10,8 @@ import subprocess
 from tambo import Instance, Skip, wait_for
 
 SETTINGS = {'minimal_backoff_time': '1s', 'maximal_backoff_time': '2s', 'queue_run_delay': '1s',
-            'journal_segment_size': '1m', 'queue_minfree': '0'}
+            'journal_segment_size': '1m', 'queue_minfree': '0',
+            'message_size_limit': '1000000'}
 
 
 class Disk:
@@ -26,11 +27,10 @@ class Disk:
         self.filler = os.path.join(path, 'filler')
 
     def fill(self):
-        with open(self.filler, 'wb') as f:
+        with open(self.filler, 'wb', buffering=0) as f:
             try:
                 while True:
                     f.write(b'x' * 4096)
-                    f.flush()
             except OSError:
                 pass
 
