@@ -157,11 +157,14 @@ static void describe(int fd, const struct address *peer, struct front *front)
 static void log_in(struct conversation *conversation)
 {
 	task_event_init(&conversation->ended);
-	if (task_spawn("login", converse, conversation, 0) == NULL)
-		return;
-	while (!conversation->done)
-		if (task_event_wait(&conversation->ended, TASK_FOREVER) != 0)
-			(void)task_yield();
+	struct task *login = task_spawn("login", converse, conversation, 0);
+	while (login != NULL && !conversation->done) {
+		if (task_event_wait(&conversation->ended, TASK_FOREVER) == 0)
+			continue;
+		/* We are cancelled (the process stops): so is the conversation, which then ends. */
+		task_cancel(login);
+		(void)task_yield();
+	}
 }
 
 /* Gives a session that has logged in to the worker; for TLS that lasts until it ends. */

@@ -6,16 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/memory.h"
 #include "daemon/daemon_private.h"
 
 #define SESSION_STACK 0 /* the default */
+#define SHORT_STOP_MS 10000
 
 static struct task *accept_tasks[DAEMON_LISTEN_MAX];
 static struct task_event session_ended;
-static struct task_timer idle_timer, stop_timer;
+static struct task_timer idle_timer, cancel_timer, stop_timer;
+static struct list_node clients = LIST_INIT(clients);
 
 struct client {
+	struct list_node node; /* of clients */
+	struct task *task;
 	int fd;
 	struct address address;
 };
@@ -31,6 +36,15 @@ static void end_loop(void *arg)
 	if (daemon_state.work > 0)
 		log_info(NULL, "stopping with %zu sessions open", daemon_state.work);
 	task_loop_stop();
+}
+
+/* Clients had time to come to a point where they can be told; the others are cut off. What a client
+ * has no answer to, it sends again later. Internal peers are left to finish. */
+static void cancel_sessions(void *arg)
+{
+	(void)arg;
+	LIST_FOREACH(node, &clients)
+		task_cancel(LIST_ENTRY(node, struct client, node)->task);
 }
 
 static void say_idle(void *arg)
@@ -60,9 +74,11 @@ void daemon_work_end(void)
 
 static void run_session(void *arg)
 {
-	struct client client = *(struct client *)arg;
-	free(arg);
-	daemon_state.spec->session(client.fd, &client.address);
+	struct client *client = arg;
+	struct address address = client->address;
+	daemon_state.spec->session(client->fd, &address);
+	list_remove(&client->node);
+	free(client);
 	daemon_state.sessions--;
 	task_event_signal(&session_ended);
 	daemon_work_end();
@@ -75,8 +91,11 @@ static void start_session(int fd_take, const struct address *address)
 	client->address = *address;
 	daemon_state.sessions++;
 	daemon_work_begin();
-	if (task_spawn("session", run_session, client, SESSION_STACK) != NULL)
+	list_append(&clients, &client->node);
+	client->task = task_spawn("session", run_session, client, SESSION_STACK);
+	if (client->task != NULL)
 		return;
+	list_remove(&client->node);
 	log_warning(NULL, "no memory for a session");
 	close(fd_take);
 	free(client);
@@ -176,5 +195,7 @@ void serve_stop(int64_t ms)
 		if (daemon_state.spec->stop != NULL)
 			daemon_state.spec->stop();
 	}
+	int64_t grace = ms <= SHORT_STOP_MS ? ms / 10 : ms - SHORT_STOP_MS;
+	task_timer_start(&cancel_timer, grace, cancel_sessions, NULL);
 	task_timer_start(&stop_timer, daemon_state.work == 0 ? 0 : ms, end_loop, NULL);
 }

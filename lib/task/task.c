@@ -215,8 +215,7 @@ int task_yield(void)
 {
 	struct task *task = task_loop.current;
 	CHECK(task != NULL);
-	if (task->canceled)
-		return -ECANCELED;
+	/* A cancelled task yields too: it may be waiting for another one to come to its end. */
 	list_append(&task_loop.runnable, &task->node);
 	task->wake_result = 0;
 	leave_task(task);
