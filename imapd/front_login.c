@@ -119,21 +119,10 @@ static int run_exchange(struct login *login, const struct auth_start *start)
 	return status;
 }
 
-static void log_login(struct login *login)
-{
-	struct front *front = login->command->front;
-	struct tls_info info;
-	bool tls = tls_stream_info(front->connection.stream, &info);
-	log_info(NULL, "login: user=<%.*s>, method=%.*s, rip=%s, lip=%s%s%s",
-		SPAN_ARGS(login->reply->user), SPAN_ARGS(login->mechanism), front->remote,
-		front->local, tls ? ", TLS=" : "", tls ? info.protocol : "");
-}
-
-/* The conversation is over; front.c gives the session to the worker. */
+/* The conversation is over; front.c gives the session to the worker. auth has logged the login. */
 static void succeed(struct login *login)
 {
 	struct front *front = login->command->front;
-	log_login(login);
 	buf_append(&front->tag, login->command->tag);
 	front->login_command = login->command_name;
 	front->session_fd = login->reply->session_fd;
