@@ -276,8 +276,8 @@ static void test_transfer_round_trip(void **state)
 {
 	(void)state;
 	static const char *texts[] = {"", "a", "gr\xc3\xbc\xc3\x9f\r\n.\r\nFrom x\r\n \t\r\nend ",
-		"a very long line of more than seventy-six characters, so that a soft line break is due here "
-		"and there = \r\n"};
+		("a very long line of more than seventy-six characters, so that a soft line break is due here "
+			"and there = \r\n")};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct buf coded = BUF_INIT(2000), plain = BUF_INIT(2000);
 		transfer_encode_quoted_printable(span_from_cstr(texts[i]), "\r\n", &coded);
