@@ -75,7 +75,8 @@ static const struct {
 	{"smtp", "smtp_sasl_password_maps"}, {"smtp", "lmtp_sasl_password_maps"},
 	{"imapd", "imapd_tls_*"}, {"imapd", "smtpd_tls_*"},
 	{"pop3d", "pop3d_tls_*"}, {"pop3d", "smtpd_tls_*"},
-	{"auth", "auth_user_maps"},
+	/* local: uid and home of accounts that stand nowhere else. */
+	{"auth", "auth_user_maps"}, {"local", "auth_user_maps"},
 };
 
 const struct program *program_at(size_t index)

@@ -450,7 +450,7 @@ class Instance:
         """One message in; the final reply has said 250."""
         recipients = [self.address(r) for r in ([to] if isinstance(to, str) else to)]
         text = 'From: <%s>\r\nTo: %s\r\nSubject: %s\r\n\r\n%s' % (
-            sender, ', '.join(recipients), subject, body)
+            sender, ', '.join(recipients), subject, body.replace('\n', '\r\n'))
         with self.smtp(service, user) as client:
             client.sendmail(sender, recipients, text.replace('\n', '\r\n').encode())
 
