@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 
-#include "daemon/daemon.h"
 #include "imapd/command.h"
 #include "imapd/update.h"
 
@@ -11,7 +10,7 @@
 #define POLL_MS (5 * 1000)
 #define DONE_LINE_MAX 1024
 
-enum wake { WAKE_INPUT, WAKE_CHANGE, WAKE_TIME, WAKE_LOST };
+enum wake { WAKE_INPUT, WAKE_CHANGE, WAKE_TIME, WAKE_STOP, WAKE_LOST };
 
 static enum wake wait_for_something(struct session *session, task_time deadline)
 {
@@ -23,10 +22,14 @@ static enum wake wait_for_something(struct session *session, task_time deadline)
 	bool poll = session->mailbox != NULL && event < 0;
 	if (poll && task_deadline(POLL_MS) < deadline)
 		deadline = task_deadline(POLL_MS);
+	session->idle = true;
 	int status = task_wait_two(stream_fd(stream), TASK_READ, event < 0 ? -1 : event, TASK_READ,
 		deadline, &which);
+	session->idle = false;
 	if (status == -ETIMEDOUT)
 		return poll ? WAKE_CHANGE : WAKE_TIME;
+	if (status == -ECANCELED)
+		return WAKE_STOP;
 	if (status != 0)
 		return WAKE_LOST;
 	return which == 0 ? WAKE_INPUT : WAKE_CHANGE;
@@ -50,6 +53,12 @@ static void read_done(struct command *command)
 	}
 }
 
+static void leave(struct session *session, const char *goodbye)
+{
+	connection_write_cstr(&session->connection, goodbye);
+	session->logged_out = true;
+}
+
 /* Everything may be told during IDLE, also expunges. */
 static void idle(struct command *command)
 {
@@ -67,14 +76,15 @@ static void idle(struct command *command)
 			break;
 		case WAKE_TIME:
 			if (task_now() >= end) {
-				connection_write_cstr(command->connection,
-					"* BYE Disconnected for inactivity\r\n");
-				session->logged_out = true;
+				leave(session, "* BYE Disconnected for inactivity\r\n");
 				return;
 			}
 			connection_write_cstr(command->connection, "* OK Still here\r\n");
 			still_here = task_deadline(session->settings->idle_notify_ms);
 			break;
+		case WAKE_STOP:
+			leave(session, "* BYE Server is shutting down\r\n");
+			return;
 		case WAKE_LOST:
 			command->connection->failed = true;
 			return;

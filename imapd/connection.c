@@ -131,7 +131,8 @@ static enum connection_result read_failed(struct connection *connection, int sta
 {
 	if (status == -ETIMEDOUT)
 		return CONNECTION_TIMEOUT;
-	connection->failed = true;
+	/* The process is stopping: there may still be a goodbye. */
+	connection->failed = status != -ECANCELED;
 	return CONNECTION_CLOSED;
 }
 

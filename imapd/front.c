@@ -114,6 +114,8 @@ void front_run(struct front *front, bool wrapper)
 		if (result != CONNECTION_COMMAND) {
 			if (result == CONNECTION_TIMEOUT)
 				connection_write_cstr(connection, "* BYE Disconnected: login takes too long\r\n");
+			else if (task_is_canceled())
+				connection_write_cstr(connection, "* BYE Server is shutting down\r\n");
 			return;
 		}
 		front_command_run(front);
@@ -127,15 +129,26 @@ void front_run(struct front *front, bool wrapper)
 
 struct conversation {
 	struct front front;
+	struct list_node node; /* among all conversations */
+	struct task *task;
 	struct task_event ended;
 	bool done;
 };
+
+static struct list_node conversations = LIST_INIT(conversations);
+
+void front_hurry_all(void)
+{
+	LIST_FOREACH(node, &conversations)
+		task_cancel(LIST_ENTRY(node, struct conversation, node)->task);
+}
 
 static void converse(void *arg)
 {
 	struct conversation *conversation = arg;
 	struct front *front = &conversation->front;
 	front_run(front, front->settings->tls.wrapper);
+	list_remove(&conversation->node);
 	conversation->done = true;
 	task_event_signal(&conversation->ended);
 }
@@ -157,12 +170,16 @@ static void describe(int fd, const struct address *peer, struct front *front)
 static void log_in(struct conversation *conversation)
 {
 	task_event_init(&conversation->ended);
-	struct task *login = task_spawn("login", converse, conversation, 0);
-	while (login != NULL && !conversation->done) {
+	conversation->task = task_spawn("login", converse, conversation, 0);
+	if (conversation->task == NULL)
+		return;
+	list_append(&conversations, &conversation->node);
+	while (!conversation->done) {
 		if (task_event_wait(&conversation->ended, TASK_FOREVER) == 0)
 			continue;
 		/* We are cancelled (the process stops): so is the conversation, which then ends. */
-		task_cancel(login);
+		if (!conversation->done)
+			task_cancel(conversation->task);
 		(void)task_yield();
 	}
 }

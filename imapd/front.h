@@ -24,6 +24,8 @@ struct front {
 	const char *login_command;  /* "LOGIN" or "AUTHENTICATE" */
 };
 
+/* The process ends soon: conversations stop. On the loop; must not wait. */
+void front_hurry_all(void);
 /* Talks to the client until it is logged in or gone. */
 void front_run(struct front *front, bool wrapper);
 /* May a password be sent now? */

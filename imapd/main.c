@@ -5,6 +5,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/server_tls.h"
+#include "imapd/front.h"
 #include "imapd/imapd.h"
 #include "imapd/settings.h"
 
@@ -15,6 +16,12 @@ static int prepare(struct conf *conf)
 	return imapd_settings_read(conf, !daemon_is_worker());
 }
 
+static void hurry(void)
+{
+	front_hurry_all();
+	session_hurry_all();
+}
+
 static const struct daemon_spec spec = {
 	.name = "imapd",
 	.worker_rights = DAEMON_FILES,
@@ -23,6 +30,7 @@ static const struct daemon_spec spec = {
 	.prepare = prepare,
 	.session = imapd_session,
 	.serve = imapd_serve,
+	.hurry = hurry,
 };
 
 int main(int argc, char **argv)

@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "daemon/daemon.h"
 #include "imapd/command.h"
 
 /* Between the first byte of a command and its end. */
@@ -18,6 +17,19 @@
 static const char CAPABILITIES[] =
 	"IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN MOVE "
 	"SPECIAL-USE LIST-EXTENDED CONDSTORE";
+
+static struct list_node sessions = LIST_INIT(sessions);
+static bool hurrying;
+
+void session_hurry_all(void)
+{
+	hurrying = true;
+	LIST_FOREACH(node, &sessions) {
+		struct session *session = LIST_ENTRY(node, struct session, node);
+		if (session->idle)
+			task_cancel(session->task);
+	}
+}
 
 void session_capabilities(struct buf *out)
 {
@@ -41,12 +53,14 @@ static void say_goodbye(struct session *session, enum connection_result why)
 {
 	if (why == CONNECTION_TIMEOUT)
 		connection_write_cstr(&session->connection, "* BYE Disconnected for inactivity\r\n");
-	else if (daemon_is_stopping() && !session->logged_out)
+	else if (hurrying && !session->logged_out)
 		connection_write_cstr(&session->connection, "* BYE Server is shutting down\r\n");
 }
 
 static const char *reason(const struct session *session, enum connection_result result)
 {
+	if (hurrying)
+		return "server stops";
 	if (session->logged_out)
 		return "logged out";
 	if (result == CONNECTION_TIMEOUT)
@@ -58,8 +72,10 @@ static void run_commands(struct session *session)
 {
 	struct connection *connection = &session->connection;
 	enum connection_result result = CONNECTION_COMMAND;
-	while (!session->logged_out && !connection->failed) {
+	while (!session->logged_out && !connection->failed && !hurrying) {
+		session->idle = true;
 		result = connection_read(connection, task_deadline(session->settings->timeout_ms), BUSY_MS);
+		session->idle = false;
 		if (result != CONNECTION_COMMAND && result != CONNECTION_LITERAL)
 			break;
 		command_run(session, result == CONNECTION_LITERAL);
@@ -89,8 +105,11 @@ void session_run(struct stream *stream_take, const struct session_start_info *in
 	int error = info->maildir ? store_open(root, STORE_CREATE, &session.store) : -ENOTSUP;
 	free(root);
 	if (error == 0) {
+		session.task = task_self();
+		list_append(&sessions, &session.node);
 		greet(&session, info);
 		run_commands(&session);
+		list_remove(&session.node);
 		session_unselect(&session);
 		store_close(session.store);
 	} else {

@@ -32,6 +32,9 @@ struct session {
 	bool condstore;          /* MODSEQ goes into every FETCH response (RFC 7162 3.1) */
 	bool logged_out;         /* after this command the session ends */
 	unsigned commands;
+	struct list_node node;   /* among all sessions of the process */
+	struct task *task;
+	bool idle;               /* waits for the client; may be cancelled */
 };
 
 struct session_start_info {
@@ -44,6 +47,9 @@ struct session_start_info {
  * the stream. */
 void session_run(struct stream *stream_take, const struct session_start_info *info,
 	const struct worker_settings *settings);
+
+/* The process ends soon: sessions say goodbye when they are idle. On the loop; must not wait. */
+void session_hurry_all(void);
 
 /* Closes the selected mailbox without a word to the client. */
 void session_unselect(struct session *session);

@@ -12,6 +12,7 @@
 
 #define SESSION_STACK 0 /* the default */
 #define SHORT_STOP_MS 10000
+#define HURRY_MS (60 * 1000)
 
 static struct task *accept_tasks[DAEMON_LISTEN_MAX];
 static struct task_event session_ended;
@@ -197,5 +198,7 @@ void serve_stop(int64_t ms)
 	}
 	int64_t grace = ms <= SHORT_STOP_MS ? ms / 10 : ms - SHORT_STOP_MS;
 	task_timer_start(&cancel_timer, grace, cancel_sessions, NULL);
+	if (ms <= HURRY_MS && daemon_state.spec->hurry != NULL)
+		daemon_state.spec->hurry();
 	task_timer_start(&stop_timer, daemon_state.work == 0 ? 0 : ms, end_loop, NULL);
 }

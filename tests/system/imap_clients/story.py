@@ -2,13 +2,13 @@
 
 SPDX-License-Identifier: ISC
 """
-import imaplib
 import os
 import shutil
 import subprocess
+import threading
 import time
 
-from tambo import Instance, Skip, wait_for
+from tambo import Instance, Skip
 
 
 def need(program):
@@ -49,7 +49,7 @@ def test_imaplib(folder):
         assert c.copy('1:2', 'Archive/2026')[0] == 'OK'
         assert c.uid('MOVE', '3', 'Archive/2026')[0] == 'OK'
         c.store('1', '+FLAGS', '\\Deleted')
-        assert c.expunge()[1] == [b'1']
+        assert c.expunge()[1][-1] == b'1'   # imaplib still has the one of MOVE
         assert c.status('INBOX', '(MESSAGES UIDNEXT)')[1] == [b'INBOX (MESSAGES 3 UIDNEXT 6)']
         assert c.select('"Archive/2026"')[1] == [b'3']
         assert c.close()[0] == 'OK' and c.rename('Archive', 'Old')[0] == 'OK'
@@ -94,9 +94,9 @@ def test_a_client_that_writes_and_reads_late(folder):
         for n in range(30):
             sock.sendall(b'p%d FETCH 2 BODY.PEEK[]\r\n' % n)
         big = message(7) + b'y' * 500000
+
         def write():
             sock.sendall(b'last APPEND INBOX {%d+}\r\n' % len(big) + big + b'\r\n')
-        import threading
         writer = threading.Thread(target=write)
         writer.start()
         time.sleep(0.5)
@@ -139,17 +139,18 @@ def test_mbsync_both_ways(folder):
         mbsync(config)
         near = os.path.join(folder, 'near')
         assert count(near + '/INBOX') == 30 and count(near + '/Work') == 1
-        with open(near + '/INBOX/new/1700000000.here.x', 'wb') as f:
-            f.write(message(200).replace(b'\r\n', b'\n'))
         gone = sorted(os.listdir(near + '/INBOX/cur') or os.listdir(near + '/INBOX/new'))[0]
         for sub in ('cur', 'new'):
             path = os.path.join(near, 'INBOX', sub, gone)
             if os.path.exists(path):
                 os.rename(path, os.path.join(near, 'INBOX', 'cur', gone.partition(':')[0] + ':2,ST'))
+        with open(near + '/INBOX/new/1700000000.here.x', 'wb') as f:
+            f.write(message(200).replace(b'\r\n', b'\n'))
         mbsync(config)
         c.select()
         assert c.search(None, 'ALL')[1][0].split()[-1] == b'30'
-        assert c.search(None, 'SUBJECT', '"number 200"')[1] == [b'30']
+        found = c.search(None, 'SUBJECT', '"number 200"')[1]
+        assert found == [b'30'], (found, os.listdir(near + '/INBOX/new'), os.listdir(near + '/INBOX/cur'))
         mbsync(config)
         assert count(near + '/INBOX') == 30
 

@@ -159,7 +159,7 @@ def scram(c, user, password):
 
 
 def test_scram(folder):
-    t = make(folder)
+    t = make(folder, auth_mechanisms='PLAIN SCRAM-SHA-256')
     with open(os.path.join(t.config, 'users'), 'w') as f:
         f.write('alice@example.test:{PLAIN}secret:%d:%d::%s/alice::\n' % (t.uid, t.gid, t.vmail))
     with t:
