@@ -37,7 +37,7 @@ static struct daemon_spec specs[] = {
 	{.name = "imapd", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
 	{.name = "pop3d", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
 	{.name = "local", .rights = 0, .worker_rights = DAEMON_FILES,
-		.command_rights = DAEMON_FILES | DAEMON_EXEC},
+		.command_rights = DAEMON_EXEC},
 	{.name = "cleanup", .rights = DAEMON_QUEUE},
 	{.name = "qmgr", .rights = DAEMON_QUEUE},
 	{.name = "auth", .rights = DAEMON_PASSWORDS},
