@@ -70,6 +70,13 @@ int client_tls_load(void)
 	return client_tls_is_ready() ? 0 : -EINVAL;
 }
 
+void client_tls_done(void)
+{
+	tls_context_free(opportunistic);
+	tls_context_free(mandatory);
+	opportunistic = mandatory = NULL;
+}
+
 bool client_tls_is_ready(void)
 {
 	return opportunistic != NULL && mandatory != NULL;

@@ -9,6 +9,7 @@
 
 /* 0 or -EINVAL (logged). */
 int client_tls_load(void);
+void client_tls_done(void);
 bool client_tls_is_ready(void);
 
 enum client_tls_result {

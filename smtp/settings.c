@@ -176,3 +176,10 @@ int settings_load(struct conf *conf, bool lmtp)
 		return -EINVAL;
 	return work_out(conf);
 }
+
+void settings_done(void)
+{
+	map_list_close(settings.passwords);
+	map_list_close(settings.tls_policies);
+	settings.passwords = settings.tls_policies = NULL;
+}

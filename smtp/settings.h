@@ -45,6 +45,8 @@ extern struct smtp_settings settings;
 
 /* 0 or -EINVAL (logged). Opens the tables. */
 int settings_load(struct conf *conf, bool lmtp);
+/* Closes the tables. */
+void settings_done(void);
 /* "smtp", "submission", "587" ...: 0 when it is no port. */
 uint16_t settings_port(struct span text);
 

@@ -107,6 +107,9 @@ int dns_open(const char *servers, unsigned flags)
 	/* The thread begins with the first question, so it lives behind the process's walls too. */
 	if (error == 0 && ub_ctx_async(context, 1) != 0)
 		error = -EINVAL;
+	/* Makes libunbound set itself up now, on a full stack, and not in a task's at the first question. */
+	if (error == 0 && ub_ctx_data_remove(context, "nothing.invalid.") != 0)
+		error = -EINVAL;
 	if (error != 0) {
 		ub_ctx_delete(context);
 		return error;
@@ -131,6 +134,7 @@ static void finish(void *arg, int error, struct ub_result *result)
 	question->error = error;
 	question->result = result;
 	question->finished = true;
+	resolver.waiting--;
 	task_event_signal(&question->done);
 }
 
@@ -212,9 +216,9 @@ struct dns_answer dns_ask(const char *name, int type, task_time deadline,
 	int error = 0;
 	while (!question.finished && error == 0)
 		error = task_event_wait(&question.done, deadline);
-	resolver.waiting--;
 	if (!question.finished) {
 		ub_cancel(resolver.context, beginning.id);
+		resolver.waiting--;
 		return unavailable;
 	}
 	struct dns_answer answer = answer_of(&question);
