@@ -31,8 +31,8 @@ static void warn_line(void *arg, unsigned line, const char *text)
 }
 
 /* -F: the value names files; what is stored is their content in base64, a newline between two. */
-static bool read_files(const struct building *building, struct span names, unsigned line,
-	struct buf *out)
+static bool read_files(
+	const struct building *building, struct span names, unsigned line, struct buf *out)
 {
 	struct buf content = BUF_INIT(1u << 20);
 	struct span name;
@@ -63,10 +63,12 @@ static void put_entry(struct building *building, struct span key, struct span va
 
 	if (result == -EEXIST) {
 		if (!command->quiet)
-			log_warning(NULL, "%s: duplicate entry: \"%.*s\"", building->spec, SPAN_ARGS(key));
+			log_warning(NULL, "%s: duplicate entry: \"%.*s\"", building->spec,
+				SPAN_ARGS(key));
 	} else if (result == -ENAMETOOLONG || result == -EFBIG) {
-		warn_line(building, line, result == -EFBIG ? "the value is too long -- ignoring this line"
-							   : "the key is too long -- ignoring this line");
+		warn_line(building, line,
+			result == -EFBIG ? "the value is too long -- ignoring this line"
+					 : "the key is too long -- ignoring this line");
 	} else if (result != 0) {
 		map_builder_abort(building->builder);
 		stderr_log_die("%s: %s", building->spec, strerror(-result));
@@ -125,7 +127,8 @@ static void drop_root(const struct table_command *command, const struct stat *st
 	if (geteuid() != 0 || st->st_uid == 0 || command->keep_root)
 		return;
 	if (setegid(st->st_gid) != 0 || seteuid(st->st_uid) != 0)
-		stderr_log_die("set privileges to the owner of the input file: %s", strerror(errno));
+		stderr_log_die(
+			"set privileges to the owner of the input file: %s", strerror(errno));
 }
 
 static void regain_root(void)
@@ -167,7 +170,8 @@ static const char *split_spec(const struct table_command *command, const char *s
 		stderr_log_die("unsupported dictionary type: %.*s", SPAN_ARGS(type));
 	if (!span_equal(type, SPAN("hash")) && !span_equal(type, SPAN("btree")) &&
 		!span_equal(type, SPAN("lmdb")))
-		stderr_log_die("unsupported dictionary type: %.*s does not support bulk-mode creation.",
+		stderr_log_die(
+			"unsupported dictionary type: %.*s does not support bulk-mode creation.",
 			SPAN_ARGS(type));
 	return colon == SIZE_MAX ? spec : spec + colon + 1;
 }

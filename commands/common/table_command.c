@@ -31,8 +31,8 @@ struct conf *table_command_load_conf(const char *dir)
 static struct map *open_map(const struct table_command *command, const char *spec)
 {
 	char *error = NULL;
-	struct map *map =
-		map_open(command->conf, spec, MAP_QUIET | (command->keep_case ? 0 : MAP_FOLD_FIXED), &error);
+	struct map *map = map_open(
+		command->conf, spec, MAP_QUIET | (command->keep_case ? 0 : MAP_FOLD_FIXED), &error);
 
 	if (map == NULL)
 		stderr_log_die("%s", error);
@@ -61,7 +61,8 @@ static bool query_one(const struct table_command *command, struct map **maps, in
 	for (int i = 0; i < count && result == MAP_NOT_FOUND; i++) {
 		result = map_lookup(maps[i], key, &value);
 		if (result == MAP_ERROR)
-			stderr_log_die("error reading %s: the table cannot be asked", map_spec(maps[i]));
+			stderr_log_die(
+				"error reading %s: the table cannot be asked", map_spec(maps[i]));
 	}
 	if (result == MAP_FOUND) {
 		append_decoded(command, buf_span(&value), &plain);
@@ -77,8 +78,8 @@ static bool query_one(const struct table_command *command, struct map **maps, in
 }
 
 /* One key per line of standard input, or the key itself. visit answers whether it did something. */
-static bool each_key(const char *key, bool (*visit)(void *arg, struct span key, bool from_input),
-	void *arg)
+static bool each_key(
+	const char *key, bool (*visit)(void *arg, struct span key, bool from_input), void *arg)
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -149,7 +150,8 @@ static int run_list(struct table_command *command, int count, char **specs)
 		struct map *map = open_map(command, specs[i]);
 		int result = map_each(map, print_entry, command);
 		if (result == -ENOTSUP)
-			stderr_log_die("table %s: sequence operation is not supported", map_spec(map));
+			stderr_log_die(
+				"table %s: sequence operation is not supported", map_spec(map));
 		if (result != 0)
 			stderr_log_die("error reading %s: %s", map_spec(map), strerror(-result));
 		map_close(map);
@@ -187,9 +189,9 @@ static const char *indexed_name(const struct table_command *command, const char 
 {
 	struct span text = span_from_cstr(spec);
 	size_t colon = span_find_char(text, ':');
-	struct span type = colon == SIZE_MAX
-		? span_from_cstr(conf_get(command->conf, "default_database_type"))
-		: span_head(text, colon);
+	struct span type =
+		colon == SIZE_MAX ? span_from_cstr(conf_get(command->conf, "default_database_type"))
+				  : span_head(text, colon);
 
 	if (!map_type_is_known(type))
 		stderr_log_die("unsupported dictionary type: %.*s", SPAN_ARGS(type));
@@ -218,8 +220,8 @@ static int run_remove(const struct table_command *command, int count, char **spe
 		any = true;
 		if (!map_builder_commit(removal.builder, &error))
 			stderr_log_die("%s", error);
-		/* As Postfix does it: a key read from standard input goes out of every table, a single one
-		 * out of the first that has it. */
+		/* As Postfix does it: a key read from standard input goes out of every table, a
+		 * single one out of the first that has it. */
 		if (strcmp(command->remove, "-") != 0)
 			break;
 	}
@@ -284,7 +286,8 @@ int table_command_main(bool aliases, int argc, char **argv)
 		else if (option == 'q')
 			command.query = optarg;
 		else if (strchr("bhm", option) != NULL)
-			stderr_log_die("option -%c (asking tables about a message's lines) is not supported",
+			stderr_log_die(
+				"option -%c (asking tables about a message's lines) is not supported",
 				option);
 		else if (!take_option(&command, option))
 			usage(&command);

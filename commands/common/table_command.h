@@ -12,17 +12,17 @@ struct map_builder;
 
 struct table_command {
 	const char *program;
-	bool aliases;      /* postalias */
-	bool keep_case;    /* -f */
-	bool files;        /* -F */
-	bool update;       /* -i */
-	bool with_nul;     /* -N */
-	bool keep_root;    /* -o */
-	bool plain_mode;   /* -p */
-	bool replace;      /* -r */
-	bool quiet;        /* -w */
-	bool list;         /* -s */
-	const char *query; /* -q */
+	bool aliases;	    /* postalias */
+	bool keep_case;	    /* -f */
+	bool files;	    /* -F */
+	bool update;	    /* -i */
+	bool with_nul;	    /* -N */
+	bool keep_root;	    /* -o */
+	bool plain_mode;    /* -p */
+	bool replace;	    /* -r */
+	bool quiet;	    /* -w */
+	bool list;	    /* -s */
+	const char *query;  /* -q */
 	const char *remove; /* -d */
 	struct conf *conf;
 };
@@ -34,7 +34,8 @@ void table_command_build(const struct table_command *command, const char *spec);
 /* Loads main.cf of dir (NULL: the usual place); a missing file gives the defaults, as Postfix's
  * tools need none. Ends the process when it cannot be used. */
 struct conf *table_command_load_conf(const char *dir);
-/* A builder with the rights and the owner that the table's text has. Ends the process on an error. */
+/* A builder with the rights and the owner that the table's text has. Ends the process on an error.
+ */
 struct map_builder *table_command_open_builder(
 	const struct table_command *command, const char *name, bool update, uint64_t text_size);
 /* A whole file ("-": standard input): 0 or -errno. */

@@ -1,6 +1,5 @@
-/* newaliases(1): makes the tables of alias_database from their texts. Sendmail's options that callers
- * pass are taken and mean nothing here.
- * SPDX-License-Identifier: ISC */
+/* newaliases(1): makes the tables of alias_database from their texts. Sendmail's options that
+ * callers pass are taken and mean nothing here. SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +15,8 @@ int main(int argc, char **argv)
 	int option;
 
 	stderr_log_open(command.program);
-	while ((option = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:c:e:f:h:imno:p:r:q:tvx")) > 0) {
+	while ((option = getopt(argc, argv, "A:B:C:F:GIL:N:O:R:UV:X:b:c:e:f:h:imno:p:r:q:tvx")) >
+		0) {
 		if (option == 'c' || option == 'C')
 			dir = optarg;
 		else if (option == 'v')

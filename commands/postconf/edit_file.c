@@ -55,7 +55,7 @@ static bool is_blank_or_comment(struct span line)
 {
 	line = span_trim(line);
 	return line.len == 0 || line.ptr[0] == '#' ||
-		(ascii_is_space(line.ptr[0]) && line.len == 1);
+	       (ascii_is_space(line.ptr[0]) && line.len == 1);
 }
 
 static void append_line(struct span line, bool newline, struct buf *out)
@@ -180,8 +180,9 @@ void edit_file(struct edit_list *list)
 	result = table_command_read_file(list->path, &text);
 	if (result == 0) {
 		edit_apply(list, buf_span(&text), &out);
-		result = out.overflow ? -EFBIG
-				      : replace(list->path, buf_cstr(&temporary), fd, buf_span(&out));
+		result = out.overflow
+				 ? -EFBIG
+				 : replace(list->path, buf_cstr(&temporary), fd, buf_span(&out));
 	}
 	if (result != 0) {
 		unlink(buf_cstr(&temporary));

@@ -163,8 +163,8 @@ static void change_service(const struct options *options, struct edit_list *list
 	struct edit *edit = add_edit(list, service->name, master_type_name(service->type));
 
 	edit->text = options->subject == SUBJECT_FIELDS
-		? change_field(from, find_field(pattern->parts[2]), pattern->value)
-		: change_override(from, pattern->parts[2], pattern->value);
+			     ? change_field(from, find_field(pattern->parts[2]), pattern->value)
+			     : change_override(from, pattern->parts[2], pattern->value);
 	master_cf_free(changed);
 }
 

@@ -53,7 +53,8 @@ static unsigned parse_classes(const char *text)
 			!span_equal(word, span_from_cstr(classes[i].name)))
 			i++;
 		if (i == sizeof classes / sizeof classes[0])
-			stderr_log_die("bad parameter class: %.*s (builtin, service, user, all)", SPAN_ARGS(word));
+			stderr_log_die("bad parameter class: %.*s (builtin, service, user, all)",
+				SPAN_ARGS(word));
 		bits |= classes[i].bits;
 	}
 	return bits;
@@ -113,9 +114,10 @@ static void take_action(struct command *command, int option)
 static void take_subject(struct command *command, int option)
 {
 	choose(&command->subject, (char)option);
-	command->options.subject = option == 'M' ? SUBJECT_MASTER
-		: option == 'F' ? SUBJECT_FIELDS
-		: option == 'P' ? SUBJECT_PARAMETERS : SUBJECT_MAIN;
+	command->options.subject = option == 'M'   ? SUBJECT_MASTER
+				   : option == 'F' ? SUBJECT_FIELDS
+				   : option == 'P' ? SUBJECT_PARAMETERS
+						   : SUBJECT_MAIN;
 }
 
 static void take_option(struct command *command, int option, const char *value)
@@ -157,7 +159,8 @@ static void check_options(const struct command *command)
 	const struct options *options = &command->options;
 
 	if (options->subject == SUBJECT_MASTER && (options->hide_names || options->hide_values))
-		stderr_log_die("with option -M, do not specify -%c", options->hide_names ? 'h' : 'H');
+		stderr_log_die(
+			"with option -M, do not specify -%c", options->hide_names ? 'h' : 'H');
 	if (options->subject != SUBJECT_MAIN && (options->defaults || options->only_set))
 		stderr_log_die("with option -%c, do not specify -%c", command->subject.chosen,
 			options->defaults ? 'd' : 'n');

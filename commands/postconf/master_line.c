@@ -56,8 +56,9 @@ static void add_options(struct master_line *line, const struct master_service *s
 			continue;
 		}
 		add_option(line, *letter,
-			letter[1] != '\0' ? letter + 1
-					  : *i + 1 < service->arg_count ? service->args[++*i] : "");
+			letter[1] != '\0'	      ? letter + 1
+			: *i + 1 < service->arg_count ? service->args[++*i]
+						      : "");
 		return;
 	}
 }
@@ -89,7 +90,7 @@ static bool is_override(const struct master_word *word, const char *name)
 	size_t len = strlen(name);
 
 	return word->value != NULL && strcmp(word->text, "-o") == 0 &&
-		strncmp(word->value, name, len) == 0 && word->value[len] == '=';
+	       strncmp(word->value, name, len) == 0 && word->value[len] == '=';
 }
 
 const char *master_line_get(const struct master_line *line, const char *name)

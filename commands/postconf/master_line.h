@@ -8,8 +8,8 @@
 
 /* An argument in its plain form: "-o" apart from its value, letters of "-vD" one by one. */
 struct master_word {
-	char *text;     /* "-o", "-v", or an operand */
-	char *value;    /* of an option that takes one (for -o "name=value"), else NULL */
+	char *text;  /* "-o", "-v", or an operand */
+	char *value; /* of an option that takes one (for -o "name=value"), else NULL */
 	bool is_option;
 };
 

@@ -32,8 +32,8 @@ static void take_entry(void *arg, struct span name, struct span value, unsigned 
 		struct entry *known = &database->entries[i];
 		if (!span_equal(name, span_from_cstr(known->name)))
 			continue;
-		log_warning(NULL, "%s, line %u: overriding earlier entry: %s=%s", database->main_path, line,
-			known->name, known->value);
+		log_warning(NULL, "%s, line %u: overriding earlier entry: %s=%s",
+			database->main_path, line, known->name, known->value);
 		free(known->value);
 		known->value = span_dup_cstr(value);
 		known->line = line;
@@ -76,7 +76,8 @@ static struct conf *load_conf(const struct options *options)
 	if (options->defaults)
 		conf = conf_parse(options->dir, "", SPAN(""), &error);
 	else
-		conf = conf_load(options->dir, "", options->overrides, options->override_count, &error);
+		conf = conf_load(
+			options->dir, "", options->overrides, options->override_count, &error);
 	if (conf == NULL)
 		stderr_log_die("%s", error);
 	return conf;
@@ -104,7 +105,7 @@ unsigned database_class(const struct database *database, struct span name)
 static void add_name(struct database *database, struct span name, enum class class)
 {
 	if (database_class(database, name) == 0)
-		table_put(&database->names, name, (void *)(uintptr_t)class);
+		table_put(&database->names, name, (void *)(uintptr_t) class);
 }
 
 static bool is_word_of(const char *words, const char *word)
@@ -128,8 +129,9 @@ static void add_service_names(struct database *database, const struct master_ser
 	for (size_t i = 0; i < parameter_rule_count; i++) {
 		struct buf name = BUF_INIT(1000);
 		bool wanted = strcmp(parameter_rules[i].suffix, "_time_limit") == 0 ? is_command
-			: strcmp(parameter_rules[i].suffix, "_delivery_status_filter") == 0 ? false
-			: is_transport;
+			      : strcmp(parameter_rules[i].suffix, "_delivery_status_filter") == 0
+				      ? false
+				      : is_transport;
 		buf_append_format(&name, "%s%s", service->name, parameter_rules[i].suffix);
 		if (wanted)
 			add_name(database, buf_span(&name), CLASS_SERVICE);
@@ -172,9 +174,9 @@ static bool is_source_parameter(const struct database *database, struct span nam
 			for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
 				struct span type = span_from_cstr(types[k]);
 				struct span source = span_skip(word, type.len);
-				if (span_starts_with(word, type) && source.len > 0 && source.ptr[0] != '/' &&
-					span_starts_with(name, source) && name.len > source.len &&
-					name.ptr[source.len] == '_')
+				if (span_starts_with(word, type) && source.len > 0 &&
+					source.ptr[0] != '/' && span_starts_with(name, source) &&
+					name.len > source.len && name.ptr[source.len] == '_')
 					return true;
 			}
 		}
@@ -200,7 +202,8 @@ static void scan_values(struct references *references)
 	for (size_t i = 0; database->master != NULL && i < database->master->count; i++) {
 		const struct master_service *service = &database->master->services[i];
 		for (size_t k = 0; k < service->override_count; k++)
-			expand_names(span_from_cstr(service->overrides[k].value), refer, references);
+			expand_names(
+				span_from_cstr(service->overrides[k].value), refer, references);
 	}
 }
 
@@ -212,7 +215,8 @@ static void add_user_names(struct database *database)
 	scan_values(&references);
 	for (size_t i = 0; i < database->entry_count; i++) {
 		struct span name = span_from_cstr(database->entries[i].name);
-		if (table_get(&references.names, name) != NULL || is_source_parameter(database, name))
+		if (table_get(&references.names, name) != NULL ||
+			is_source_parameter(database, name))
 			add_name(database, name, CLASS_USER);
 	}
 	/* A name that only -o sets means something where another value refers to it. */
@@ -280,7 +284,8 @@ void database_warn_undefined(const struct database *database)
 	table_init(&undefined.told);
 	for (size_t i = 0; i < database->entry_count; i++) {
 		const struct entry *entry = &database->entries[i];
-		if (database_class(database, span_from_cstr(entry->name)) != 0 && !is_raw(entry->name))
+		if (database_class(database, span_from_cstr(entry->name)) != 0 &&
+			!is_raw(entry->name))
 			expand_names(span_from_cstr(entry->value), tell_undefined, &undefined);
 	}
 	undefined.path = database->master_path;
@@ -288,8 +293,8 @@ void database_warn_undefined(const struct database *database)
 		const struct master_service *service = &database->master->services[i];
 		for (size_t k = 0; k < service->override_count; k++) {
 			if (!is_raw(service->overrides[k].name))
-				expand_names(span_from_cstr(service->overrides[k].value), tell_undefined,
-					&undefined);
+				expand_names(span_from_cstr(service->overrides[k].value),
+					tell_undefined, &undefined);
 		}
 	}
 	table_done(&undefined.told, NULL);
@@ -303,16 +308,16 @@ void database_warn_unused(const struct database *database)
 	for (size_t i = 0; both && i < database->entry_count; i++) {
 		const struct entry *entry = &database->entries[i];
 		if (database_class(database, span_from_cstr(entry->name)) == 0)
-			log_warning(NULL, "%s: unused parameter: %s=%s", database->main_path, entry->name,
-				entry->value);
+			log_warning(NULL, "%s: unused parameter: %s=%s", database->main_path,
+				entry->name, entry->value);
 	}
 	for (size_t i = 0; database->master != NULL && i < database->master->count; i++) {
 		const struct master_service *service = &database->master->services[i];
 		for (size_t k = 0; k < service->override_count; k++) {
 			const struct conf_override *override = &service->overrides[k];
 			if (database_class(database, span_from_cstr(override->name)) == 0)
-				log_warning(NULL, "%s: unused parameter: %s=%s", database->master_path,
-					override->name, override->value);
+				log_warning(NULL, "%s: unused parameter: %s=%s",
+					database->master_path, override->name, override->value);
 		}
 	}
 }

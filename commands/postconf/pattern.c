@@ -24,11 +24,11 @@ bool pattern_parse(const char *text, size_t max, bool with_value, struct pattern
 bool pattern_part_fits(const struct pattern *pattern, size_t index, const char *text)
 {
 	return index >= pattern->count || span_equal(pattern->parts[index], SPAN("*")) ||
-		span_equal(pattern->parts[index], span_from_cstr(text));
+	       span_equal(pattern->parts[index], span_from_cstr(text));
 }
 
 bool pattern_fits(const struct pattern *pattern, const struct master_service *service)
 {
 	return pattern_part_fits(pattern, 0, service->name) &&
-		pattern_part_fits(pattern, 1, master_type_name(service->type));
+	       pattern_part_fits(pattern, 1, master_type_name(service->type));
 }

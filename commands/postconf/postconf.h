@@ -15,19 +15,19 @@ enum subject { SUBJECT_MAIN, SUBJECT_MASTER, SUBJECT_FIELDS, SUBJECT_PARAMETERS 
 enum class {
 	CLASS_BUILTIN = 1,
 	CLASS_SERVICE = 2, /* made from a transport's name */
-	CLASS_USER = 4,    /* set in main.cf and referred to somewhere */
+	CLASS_USER = 4,	   /* set in main.cf and referred to somewhere */
 };
 
 struct options {
 	enum action action;
 	enum subject subject;
-	bool defaults;     /* -d */
-	bool only_set;     /* -n */
-	bool expand;       /* -x */
-	bool fold;         /* -f */
-	bool hide_names;   /* -h */
-	bool hide_values;  /* -H */
-	unsigned classes;  /* -C */
+	bool defaults;	  /* -d */
+	bool only_set;	  /* -n */
+	bool expand;	  /* -x */
+	bool fold;	  /* -f */
+	bool hide_names;  /* -h */
+	bool hide_values; /* -H */
+	unsigned classes; /* -C */
 	const char *dir;
 	bool dir_given;
 	struct conf_override *overrides; /* -o */
@@ -46,7 +46,7 @@ struct database {
 	struct entry *entries; /* of main.cf, the last of each name */
 	size_t entry_count;
 	struct master_cf *master; /* NULL: there is none that can be read */
-	struct table names;       /* every name that means something, to enum class (as a pointer) */
+	struct table names; /* every name that means something, to enum class (as a pointer) */
 };
 
 /* names.c: loads both files; ends the process when main.cf cannot be read. */
@@ -68,7 +68,7 @@ int edit_main(const struct options *options, int count, char **args);
 int edit_master(const struct options *options, int count, char **args);
 
 /* One value in the form of "name = value", with white space folded, wrapped for -f. */
-void format_value(const struct options *options, const char *name, struct span value,
-	struct buf *out);
+void format_value(
+	const struct options *options, const char *name, struct span value, struct buf *out);
 
 #endif

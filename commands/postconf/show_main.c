@@ -12,8 +12,8 @@
 #define LINE_WIDTH 80u
 #define INDENT 4u
 
-void format_value(const struct options *options, const char *name, struct span value,
-	struct buf *out)
+void format_value(
+	const struct options *options, const char *name, struct span value, struct buf *out)
 {
 	size_t column = 0;
 	struct span word;
@@ -73,7 +73,7 @@ struct listing {
 static bool is_set(const struct database *database, const char *name)
 {
 	return conf_is_set(database->conf, name) ||
-		(database->options->dir_given && strcmp(name, "config_directory") == 0);
+	       (database->options->dir_given && strcmp(name, "config_directory") == 0);
 }
 
 static bool add_to_listing(struct span name, void *value, void *arg)

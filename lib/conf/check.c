@@ -1,6 +1,5 @@
-/* What is wrong with a configuration as a whole: names that mean nothing, values that cannot be used,
- * settings that have no effect in this version.
- * SPDX-License-Identifier: ISC */
+/* What is wrong with a configuration as a whole: names that mean nothing, values that cannot be
+ * used, settings that have no effect in this version. SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -38,16 +37,17 @@ static bool scan_value(struct span name, void *value, void *arg)
 	return true;
 }
 
-static void tell(struct check *check, bool is_error, unsigned line, const char *text,
-	struct span name)
+static void tell(
+	struct check *check, bool is_error, unsigned line, const char *text, struct span name)
 {
 	struct buf out = BUF_INIT(16384);
 
 	if (line == 0)
-		buf_append_format(&out, "service %s: %s: %.*s", check->conf->service, text, SPAN_ARGS(name));
-	else
 		buf_append_format(
-			&out, "%s, line %u: %s: %.*s", check->conf->path, line, text, SPAN_ARGS(name));
+			&out, "service %s: %s: %.*s", check->conf->service, text, SPAN_ARGS(name));
+	else
+		buf_append_format(&out, "%s, line %u: %s: %.*s", check->conf->path, line, text,
+			SPAN_ARGS(name));
 	check->tell(check->arg, is_error, buf_cstr(&out));
 	check->errors += is_error;
 	buf_done(&out);
@@ -56,7 +56,7 @@ static void tell(struct check *check, bool is_error, unsigned line, const char *
 static bool is_known(const struct check *check, struct span name)
 {
 	return parameter_find(name) != NULL || parameter_rule_find(name) != NULL ||
-		table_get(&check->references, name) != NULL;
+	       table_get(&check->references, name) != NULL;
 }
 
 static bool check_value(struct span name, void *value, void *arg)
@@ -72,7 +72,7 @@ static bool check_value(struct span name, void *value, void *arg)
 	} else if (!conf_value_is_usable(check->conf, text)) {
 		tell(check, true, set->line, "unusable value of parameter", name);
 	} else if (parameter != NULL && parameter->status == PARAMETER_UNSUPPORTED &&
-		conf_get(check->conf, text)[0] != '\0') {
+		   conf_get(check->conf, text)[0] != '\0') {
 		tell(check, false, set->line, "this version does not support parameter", name);
 	}
 	free(text);
@@ -84,8 +84,8 @@ static void tell_override(struct check *check, const struct master_service *serv
 {
 	struct buf out = BUF_INIT(16384);
 
-	buf_append_format(&out, "%s/master.cf, line %u: %s: %s", check->conf->dir, service->line, text,
-		name);
+	buf_append_format(
+		&out, "%s/master.cf, line %u: %s: %s", check->conf->dir, service->line, text, name);
 	check->tell(check->arg, false, buf_cstr(&out));
 	buf_done(&out);
 }
@@ -99,7 +99,7 @@ static void check_service(struct check *check, const struct master_service *serv
 		if (!is_known(check, name))
 			tell_override(check, service, override->name, "unused parameter");
 		else if (parameter != NULL && parameter->status == PARAMETER_UNSUPPORTED &&
-			override->value[0] != '\0')
+			 override->value[0] != '\0')
 			tell_override(check, service, override->name,
 				"this version does not support parameter");
 	}

@@ -96,7 +96,8 @@ static struct conf *conf_build(struct conf *conf, struct span text,
 	}
 	buf_done(&error);
 	for (size_t i = 0; i < override_count; i++)
-		conf_set(conf, span_from_cstr(overrides[i].name), span_from_cstr(overrides[i].value), 0);
+		conf_set(conf, span_from_cstr(overrides[i].name),
+			span_from_cstr(overrides[i].value), 0);
 	settle(conf);
 	return conf;
 }
@@ -171,9 +172,11 @@ void conf_complain(struct conf *conf, const char *name, const char *value, const
 	if (set == NULL)
 		log_error(NULL, "%s: %s: %s = %s (its default)", conf->path, problem, name, value);
 	else if (set->line == 0)
-		log_error(NULL, "master.cf, service %s: %s: -o %s=%s", conf->service, problem, name, value);
+		log_error(NULL, "master.cf, service %s: %s: -o %s=%s", conf->service, problem, name,
+			value);
 	else
-		log_error(NULL, "%s, line %u: %s: %s = %s", conf->path, set->line, problem, name, value);
+		log_error(NULL, "%s, line %u: %s: %s = %s", conf->path, set->line, problem, name,
+			value);
 }
 
 static const char *computed_default(struct conf *conf, const struct parameter *parameter)
@@ -200,7 +203,8 @@ const char *conf_default(struct conf *conf, struct span name)
 	const struct parameter_rule *rule;
 
 	if (parameter != NULL)
-		return parameter->compute != NULL ? computed_default(conf, parameter) : parameter->text;
+		return parameter->compute != NULL ? computed_default(conf, parameter)
+						  : parameter->text;
 	rule = parameter_rule_find(name);
 	return rule != NULL ? rule->text : NULL;
 }
@@ -255,8 +259,8 @@ static char *first_line(struct conf *conf, char *path_take)
 	if (line.len == 0)
 		conf_complain(conf, "myorigin", path_take,
 			result != 0 ? strerror(-result) : "the file has no first line");
-	char *origin = line.len == 0 ? memory_dup_cstr(conf_get(conf, "myhostname"))
-				     : span_dup_cstr(line);
+	char *origin =
+		line.len == 0 ? memory_dup_cstr(conf_get(conf, "myhostname")) : span_dup_cstr(line);
 	buf_done(&text);
 	free(path_take);
 	return origin;

@@ -54,9 +54,9 @@ size_t conf_check(struct conf *conf, const struct master_cf *master_cf,
 /* A room's settings.c: which parameters it reads, and where in its struct they go. */
 enum setting_kind {
 	SETTING_STRING, /* const char *, owned by conf */
-	SETTING_BOOL,   /* bool */
-	SETTING_INT,    /* int64_t */
-	SETTING_TIME,   /* int64_t milliseconds */
+	SETTING_BOOL,	/* bool */
+	SETTING_INT,	/* int64_t */
+	SETTING_TIME,	/* int64_t milliseconds */
 };
 
 struct setting {
@@ -66,10 +66,12 @@ struct setting {
 };
 
 #define SETTING(name_, kind_, struct_, member_)                                                    \
-	{.name = (name_), .kind = (kind_), .offset = offsetof(struct struct_, member_)}
+	{                                                                                          \
+		.name = (name_), .kind = (kind_), .offset = offsetof(struct struct_, member_)      \
+	}
 
-/* 0, or -EINVAL when a value is unusable (logged). prefix: replaces a leading "%s" of names, so that
- * one table serves smtpd_tls_..., imapd_tls_... and <transport>_...; may be NULL. */
+/* 0, or -EINVAL when a value is unusable (logged). prefix: replaces a leading "%s" of names, so
+ * that one table serves smtpd_tls_..., imapd_tls_... and <transport>_...; may be NULL. */
 int settings_read(struct conf *conf, const struct setting *settings, size_t count,
 	const char *prefix, void *ret_settings);
 

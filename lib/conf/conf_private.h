@@ -24,7 +24,8 @@ struct conf {
 void conf_set(struct conf *conf, struct span name, struct span text, unsigned line);
 /* Logs that a value is unusable, with its place, and counts it. */
 void conf_complain(struct conf *conf, const char *name, const char *value, const char *problem);
-/* True when the value of a parameter of the tables is what its type wants; else logged and counted. */
+/* True when the value of a parameter of the tables is what its type wants; else logged and counted.
+ */
 bool conf_value_is_usable(struct conf *conf, const char *name);
 /* The whole file: 0 or -errno (-EFBIG past the cap of out). */
 int conf_read_file(const char *path, struct buf *out);

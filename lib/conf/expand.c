@@ -20,7 +20,8 @@ static void expand_text(struct expansion *x, struct span text, struct buf *out);
 static void fail(struct expansion *x, const char *what, struct span at)
 {
 	if (!x->failed)
-		buf_append_format(x->error, "%s: \"%.*s\"", what, (int)(at.len > 60 ? 60 : at.len), at.ptr);
+		buf_append_format(
+			x->error, "%s: \"%.*s\"", what, (int)(at.len > 60 ? 60 : at.len), at.ptr);
 	x->failed = true;
 }
 

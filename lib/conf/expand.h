@@ -8,17 +8,19 @@
 #include "base/buf.h"
 
 struct expand_source {
-	/* The value of a name, not expanded, valid until the expansion ends; NULL when there is none. */
+	/* The value of a name, not expanded, valid until the expansion ends; NULL when there is
+	 * none. */
 	const char *(*lookup)(void *arg, struct span name);
 	void *arg;
 	bool flat; /* values are inserted as they are */
 };
 
-#define EXPAND_DEPTH_MAX 100    /* of names within values and of braces within braces */
+#define EXPAND_DEPTH_MAX 100	/* of names within values and of braces within braces */
 #define EXPAND_STEPS_MAX 100000 /* of names looked up for one text */
 
 /* Appends the expansion to out. False for a syntax error, a name that contains itself, or a result
- * past the cap of out; the reason is appended to ret_error and out holds no more than a beginning. */
+ * past the cap of out; the reason is appended to ret_error and out holds no more than a beginning.
+ */
 bool expand(struct span text, const struct expand_source *source, struct buf *out,
 	struct buf *ret_error);
 

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-#define MAIN_CF_MAX (4u << 20)      /* bytes of the file */
+#define MAIN_CF_MAX (4u << 20)	    /* bytes of the file */
 #define MAIN_CF_LINE_MAX (1u << 20) /* bytes of one logical line */
 
 struct main_cf_visitor {

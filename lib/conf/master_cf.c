@@ -69,7 +69,8 @@ static size_t word_length(struct span rest)
 	return len;
 }
 
-/* NULL, or what is wrong. A word all within braces loses them and the white space inside their ends. */
+/* NULL, or what is wrong. A word all within braces loses them and the white space inside their
+ * ends. */
 static const char *take_word(struct span *rest, struct span *ret_word, bool *ret_braced)
 {
 	size_t level = 0, close = 0;
@@ -127,8 +128,8 @@ static const char *take_override(struct master_service *service, const char *tex
 		return problem;
 	service->overrides = memory_resize(
 		service->overrides, service->override_count + 1, sizeof *service->overrides);
-	service->overrides[service->override_count++] = (struct conf_override){
-		span_dup_cstr(name), span_dup_cstr(value)};
+	service->overrides[service->override_count++] =
+		(struct conf_override){span_dup_cstr(name), span_dup_cstr(value)};
 	return NULL;
 }
 
@@ -160,7 +161,8 @@ static const char *take_options(struct master_service *service)
 	const char *problem = NULL;
 
 	for (; i < service->arg_count && problem == NULL; i++) {
-		if (service->arg_braced[i] || service->args[i][0] != '-' || service->args[i][1] == '\0')
+		if (service->arg_braced[i] || service->args[i][0] != '-' ||
+			service->args[i][1] == '\0')
 			break;
 		if (strcmp(service->args[i], "--") == 0) {
 			i++;
@@ -255,14 +257,15 @@ static void keep_service(struct master_cf *master_cf, struct master_service *ser
 {
 	for (size_t i = 0; i < master_cf->count; i++) {
 		struct master_service *known = &master_cf->services[i];
-		if (known->type == service_take->type && strcmp(known->name, service_take->name) == 0) {
+		if (known->type == service_take->type &&
+			strcmp(known->name, service_take->name) == 0) {
 			service_done(known);
 			*known = *service_take;
 			return;
 		}
 	}
-	master_cf->services =
-		memory_resize(master_cf->services, master_cf->count + 1, sizeof *master_cf->services);
+	master_cf->services = memory_resize(
+		master_cf->services, master_cf->count + 1, sizeof *master_cf->services);
 	master_cf->services[master_cf->count++] = *service_take;
 }
 

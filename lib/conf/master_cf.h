@@ -35,20 +35,20 @@ struct master_service {
 	const char *name;    /* columns[0]: of an inet service "[host:]port" */
 	const char *program; /* columns[7] */
 	enum master_type type;
-	bool is_private;         /* default y; inet services are never private */
-	bool unprivileged;       /* default y: runs as mail_owner or another account without rights */
-	char chroot;             /* 'y', 'n' or '-': by compatibility_level, see master_service_chroot */
-	int64_t wakeup;          /* seconds between wake-ups, 0: none */
-	bool wakeup_if_used;     /* "?": only once the service was used */
-	int64_t process_limit;   /* 0: none; -1: default_process_limit */
-	char **args;             /* behind the program, outer braces removed; ends with NULL */
-	bool *arg_braced;        /* args[i] was written within braces */
+	bool is_private;   /* default y; inet services are never private */
+	bool unprivileged; /* default y: runs as mail_owner or another account without rights */
+	char chroot;	   /* 'y', 'n' or '-': by compatibility_level, see master_service_chroot */
+	int64_t wakeup;	   /* seconds between wake-ups, 0: none */
+	bool wakeup_if_used;   /* "?": only once the service was used */
+	int64_t process_limit; /* 0: none; -1: default_process_limit */
+	char **args;	       /* behind the program, outer braces removed; ends with NULL */
+	bool *arg_braced;      /* args[i] was written within braces */
 	size_t arg_count;
 	struct conf_override *overrides; /* from -o in args */
 	size_t override_count;
-	size_t operands;   /* index in args of the first that is no option (of pipe: flags=...) */
-	unsigned verbose;  /* -v, how often */
-	bool debug;        /* -D */
+	size_t operands;  /* index in args of the first that is no option (of pipe: flags=...) */
+	unsigned verbose; /* -v, how often */
+	bool debug;	  /* -D */
 	unsigned line;
 };
 

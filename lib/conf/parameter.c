@@ -63,7 +63,10 @@ const struct parameter *parameter_find(struct span name)
 	return NULL;
 }
 
-#define QUEUE_RULE(name, type, meaning) {"_" name, "$default_" name, PARAMETER_##type, meaning}
+#define QUEUE_RULE(name, type, meaning)                                                            \
+	{                                                                                          \
+		"_" name, "$default_" name, PARAMETER_##type, meaning                              \
+	}
 
 /* Longer suffixes first where one ends in another. */
 const struct parameter_rule parameter_rules[] = {

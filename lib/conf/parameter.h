@@ -34,9 +34,9 @@ struct parameter {
 	enum parameter_status status;
 	const char *meaning;
 	char *(*compute)(struct conf *conf); /* heap string, not expanded */
-	int64_t min, max;                    /* both 0: any */
-	char unit;                           /* 0: seconds */
-	const char *words;                   /* PARAMETER_ENUM: "none may encrypt" */
+	int64_t min, max;		     /* both 0: any */
+	char unit;			     /* 0: seconds */
+	const char *words;		     /* PARAMETER_ENUM: "none may encrypt" */
 	bool raw; /* the daemon expands it itself, with names of its own such as $home */
 };
 
@@ -66,6 +66,5 @@ struct parameter_rule {
 extern const struct parameter_rule parameter_rules[];
 extern const size_t parameter_rule_count;
 const struct parameter_rule *parameter_rule_find(struct span name);
-
 
 #endif

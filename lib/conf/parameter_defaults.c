@@ -126,7 +126,8 @@ char *parameter_default_myhostname(struct conf *conf)
 		memcpy(name, "localhost", sizeof "localhost");
 	buf_append_cstr(&out, name);
 	if (strchr(name, '.') == NULL) {
-		const char *domain = conf_is_set(conf, "mydomain") ? conf_get(conf, "mydomain") : "";
+		const char *domain =
+			conf_is_set(conf, "mydomain") ? conf_get(conf, "mydomain") : "";
 		buf_append_format(&out, ".%s", domain[0] != '\0' ? domain : DEFAULT_DOMAIN);
 	}
 	return buf_steal(&out);
@@ -154,7 +155,8 @@ static unsigned mask_bits(const struct sockaddr *mask)
 		bytes = ((const struct sockaddr_in6 *)(const void *)mask)->sin6_addr.s6_addr;
 		count = 16;
 	} else {
-		bytes = (const uint8_t *)&((const struct sockaddr_in *)(const void *)mask)->sin_addr;
+		bytes = (const uint8_t *)&((const struct sockaddr_in *)(const void *)mask)
+				->sin_addr;
 		count = 4;
 	}
 	for (unsigned i = 0; i < count * 8 && (bytes[i / 8] & (0x80 >> i % 8)) != 0; i++)
@@ -202,9 +204,9 @@ static void append_network(const struct ifaddrs *interface, enum style style, st
 static bool is_listed(const struct ifaddrs *interface, const char *interfaces)
 {
 	bool v6 = interface->ifa_addr->sa_family == AF_INET6;
-	const void *bytes = v6
-		? (const void *)&((struct sockaddr_in6 *)(void *)interface->ifa_addr)->sin6_addr
-		: (const void *)&((struct sockaddr_in *)(void *)interface->ifa_addr)->sin_addr;
+	const void *bytes =
+		v6 ? (const void *)&((struct sockaddr_in6 *)(void *)interface->ifa_addr)->sin6_addr
+		   : (const void *)&((struct sockaddr_in *)(void *)interface->ifa_addr)->sin_addr;
 	struct span rest = span_from_cstr(interfaces), word;
 	char text[INET6_ADDRSTRLEN], wanted[INET6_ADDRSTRLEN];
 	bool loopback = (interface->ifa_flags & IFF_LOOPBACK) != 0;

@@ -11,7 +11,8 @@ static const struct parameter rows[] = {
 	ROW(LIST, "postscreen_access_list", "permit_mynetworks", ACCEPTED,
 		"clients that pass or fail without tests"),
 	ROW(LIST, "postscreen_allowlist_interfaces", 
-		"${postscreen_whitelist_interfaces?{$postscreen_whitelist_interfaces}:{static:all}}", ACCEPTED,
+		"${postscreen_whitelist_interfaces?"
+		"{$postscreen_whitelist_interfaces}:{static:all}}", ACCEPTED,
 		"addresses on which a client can earn its pass"),
 	ROW(STRING, "postscreen_bare_newline_action", "ignore", ACCEPTED,
 		"what a LF without CR leads to"),
@@ -47,7 +48,8 @@ static const struct parameter rows[] = {
 	ROW(STRING, "postscreen_dnsbl_action", "ignore", ACCEPTED,
 		"what a score of DNS lists leads to: ignore, enforce or drop"),
 	ROW(STRING, "postscreen_dnsbl_allowlist_threshold", 
-		"${postscreen_dnsbl_whitelist_threshold?{$postscreen_dnsbl_whitelist_threshold}:{0}}", ACCEPTED,
+		"${postscreen_dnsbl_whitelist_threshold?"
+		"{$postscreen_dnsbl_whitelist_threshold}:{0}}", ACCEPTED,
 		"score at which other tests are left out"),
 	ROW(TIME, "postscreen_dnsbl_max_ttl", 
 		"${postscreen_dnsbl_ttl?{$postscreen_dnsbl_ttl}:{1}}h", ACCEPTED,

@@ -114,7 +114,8 @@ static const struct parameter rows[] = {
 	ROW(BOOL, "smtpd_peername_lookup", "yes", IMPLEMENTED,
 		"look up the name of the client"),
 	ROW(BOOL, "smtpd_per_request_deadline", 
-		"${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{${stress?{yes}:{no}}}}", ACCEPTED,
+		"${smtpd_per_record_deadline?"
+		"{$smtpd_per_record_deadline}:{${stress?{yes}:{no}}}}", ACCEPTED,
 		"timeouts are for whole requests instead of single reads and writes"),
 	ROW(STRING, "smtpd_policy_service_default_action", 
 		"451 4.3.5 Server configuration problem", ACCEPTED,

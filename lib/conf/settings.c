@@ -50,7 +50,8 @@ static bool parse_number(const struct kind *kind, const char *text, int64_t *ret
 
 	if (kind->type == PARAMETER_TIME) {
 		char unit = parameter != NULL && parameter->unit != 0 ? parameter->unit : 's';
-		return value_parse_time(value, unit, ret_value) && in_range(parameter, *ret_value / 1000);
+		return value_parse_time(value, unit, ret_value) &&
+		       in_range(parameter, *ret_value / 1000);
 	}
 	if (kind->type == PARAMETER_SIZE)
 		return value_parse_size(value, ret_value) && in_range(parameter, *ret_value);
@@ -131,7 +132,8 @@ static const char *read_string(struct conf *conf, const char *name)
 	if (kind.type == PARAMETER_ENUM &&
 		!is_word_of(kind.parameter->words, span_trim(span_from_cstr(text)))) {
 		struct buf problem = BUF_INIT(500);
-		buf_append_format(&problem, "bad value, expected one of: %s", kind.parameter->words);
+		buf_append_format(
+			&problem, "bad value, expected one of: %s", kind.parameter->words);
 		conf_complain(conf, name, text, buf_cstr(&problem));
 		buf_done(&problem);
 	}
@@ -198,7 +200,8 @@ int settings_read(struct conf *conf, const struct setting *settings, size_t coun
 			name = span_skip(name, 2);
 		}
 		buf_append(&full, name);
-		read_one(conf, &settings[i], buf_cstr(&full), (char *)ret_settings + settings[i].offset);
+		read_one(conf, &settings[i], buf_cstr(&full),
+			(char *)ret_settings + settings[i].offset);
 		buf_done(&full);
 	}
 	return conf->errors == errors ? 0 : -EINVAL;

@@ -16,7 +16,7 @@
 #include "map/map_private.h"
 
 #define ENTRIES_PER_COMMIT 100000u
-#define SIZE_FACTOR 16u        /* of the file to its text, at worst */
+#define SIZE_FACTOR 16u /* of the file to its text, at worst */
 #define SIZE_EXTRA (64u << 20)
 
 struct map_builder {
@@ -64,8 +64,8 @@ static int create_environment(struct map_builder *builder, uint64_t text_size)
 	close(fd);
 	code = mdb_env_create(&builder->env);
 	if (code == 0)
-		code = mdb_env_set_mapsize(
-			builder->env, (size_t)(text_size * SIZE_FACTOR + SIZE_EXTRA) & ~(size_t)0xfffff);
+		code = mdb_env_set_mapsize(builder->env,
+			(size_t)(text_size * SIZE_FACTOR + SIZE_EXTRA) & ~(size_t)0xfffff);
 	if (code == 0) /* nobody else knows the file yet */
 		code = mdb_env_open(builder->env, builder->temporary,
 			MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, 0600);
@@ -99,8 +99,7 @@ static bool copy_entry(void *arg, struct span key, struct span value)
 {
 	struct map_builder *builder = arg;
 
-	builder->failure =
-		map_builder_put(builder, without_nul(key), without_nul(value), true);
+	builder->failure = map_builder_put(builder, without_nul(key), without_nul(value), true);
 	return builder->failure == 0;
 }
 
@@ -268,7 +267,8 @@ bool map_builder_commit(struct map_builder *builder, char **ret_error)
 	int code = finish_file(builder);
 
 	if (code != 0) {
-		buf_append_format(&error, "write database %s: %s", builder->path, mdb_strerror(code));
+		buf_append_format(
+			&error, "write database %s: %s", builder->path, mdb_strerror(code));
 		*ret_error = buf_steal(&error);
 		map_builder_abort(builder);
 		return false;

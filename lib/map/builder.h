@@ -13,8 +13,8 @@ struct map_builder;
 #define MAP_BUILDER_KEY_MAX 511u /* bytes: LMDB's limit */
 
 /* name: of the table, without ".lmdb". mode: of the file. text_size: bytes of the text it is made
- * from, for the size of the file. update: begin with what the table holds now; the file stays locked
- * against other updates. NULL and *ret_error (free it). */
+ * from, for the size of the file. update: begin with what the table holds now; the file stays
+ * locked against other updates. NULL and *ret_error (free it). */
 struct map_builder *map_builder_open(
 	const char *name, mode_t mode, uint64_t text_size, bool update, char **ret_error);
 /* 0; -EEXIST: the key is there and replace is false; -ENAMETOOLONG: the key is too long;

@@ -1,8 +1,7 @@
-/* See lmdb_file.h. A page starts with a header of 16 bytes: number (8), pad (2), flags (2), lower (2)
- * and upper (2) bound of the free space; then the offsets of its nodes, 2 bytes each. A node: the
- * low and high half of its data's size (or of a child's page number), flags, key size, key, data.
- * All in the host's byte order.
- * SPDX-License-Identifier: ISC */
+/* See lmdb_file.h. A page starts with a header of 16 bytes: number (8), pad (2), flags (2), lower
+ * (2) and upper (2) bound of the free space; then the offsets of its nodes, 2 bytes each. A node:
+ * the low and high half of its data's size (or of a child's page number), flags, key size, key,
+ * data. All in the host's byte order. SPDX-License-Identifier: ISC */
 #include "map/lmdb_file.h"
 
 #include <errno.h>
@@ -118,7 +117,8 @@ struct lmdb_file *lmdb_file_open(int fd_take, struct buf *error)
 	if (ok) {
 		read_meta(file, file->page_size, &transaction);
 		file->page_count = (uint64_t)st.st_size / file->page_size;
-		ok = file->depth <= DEPTH_MAX && (file->root == NO_PAGE || file->root < file->page_count);
+		ok = file->depth <= DEPTH_MAX &&
+		     (file->root == NO_PAGE || file->root < file->page_count);
 	}
 	if (ok)
 		return file;
@@ -164,8 +164,8 @@ static int read_page(const struct lmdb_file *file, uint64_t number, struct page 
 
 struct node {
 	struct span key;
-	uint64_t child;    /* of a branch */
-	uint64_t size;     /* of a leaf's data */
+	uint64_t child; /* of a branch */
+	uint64_t size;	/* of a leaf's data */
 	const uint8_t *data;
 	unsigned flags;
 };

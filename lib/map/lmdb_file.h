@@ -1,5 +1,5 @@
-/* Reads an LMDB file through a descriptor: no lock file, no memory map, no path, so that a process in
- * an empty root directory can look up a table that was handed to it, and a file cut short under
+/* Reads an LMDB file through a descriptor: no lock file, no memory map, no path, so that a process
+ * in an empty root directory can look up a table that was handed to it, and a file cut short under
  * its feet is an error and not a signal. The format is LMDB 0.9's (data version 1). Our own tables
  * are replaced whole (map/builder.h), so a file never changes while it is read. Nothing in the file
  * is trusted.

@@ -50,11 +50,14 @@ static void complain(struct map *map)
 static void tell_missing(struct map *map, int error)
 {
 	buf_append_format(&map->problem, "open %s%s: %s",
-		map->type->suffix[0] != '\0' ? "database " : "", map->source.path, strerror(-error));
+		map->type->suffix[0] != '\0' ? "database " : "", map->source.path,
+		strerror(-error));
 	/* Somebody who comes from Berkeley DB has the text and a .db: say what to do. */
 	if (map->type->suffix[0] != '\0' && access(map->name, F_OK) == 0)
-		buf_append_format(&map->problem, " (the text is there: run \"postmap %s\", or for aliases "
-						 "\"newaliases\")", map->spec);
+		buf_append_format(&map->problem,
+			" (the text is there: run \"postmap %s\", or for aliases "
+			"\"newaliases\")",
+			map->spec);
 }
 
 static void load_file(struct map *map)
@@ -133,7 +136,8 @@ struct map *map_open_nested(
 	if (nesting > MAP_NESTING_MAX || (name.len == 0 && type != &map_type_environ) ||
 		name.len > MAP_LINE_MAX / 2) {
 		buf_append_format(error, "%.*s: %s", SPAN_ARGS(spec),
-			nesting > MAP_NESTING_MAX ? "too many tables within tables" : "no table name");
+			nesting > MAP_NESTING_MAX ? "too many tables within tables"
+						  : "no table name");
 		return NULL;
 	}
 	struct map *map = map_new(conf, type, name);

@@ -14,14 +14,14 @@ struct map;
 enum map_result { MAP_FOUND, MAP_NOT_FOUND, MAP_ERROR };
 
 enum map_flag {
-	MAP_FOLD_FIXED = 1,  /* fixed-string types: lower-case the key (the usual case) */
+	MAP_FOLD_FIXED = 1,    /* fixed-string types: lower-case the key (the usual case) */
 	MAP_NO_SUBSTITUTE = 2, /* regexp/pcre: refuse $1 in results (security-sensitive tables) */
 	MAP_QUIET = 4, /* no log line when the file is not there: the caller asks map_problem */
 };
 
 /* spec: "type:name" ("name" alone gets default_database_type). NULL and *ret_error (free it) when
- * the type is unknown or the table is unusable in syntax; a missing file opens and answers MAP_ERROR
- * to each lookup, as Postfix does. */
+ * the type is unknown or the table is unusable in syntax; a missing file opens and answers
+ * MAP_ERROR to each lookup, as Postfix does. */
 struct map *map_open(struct conf *conf, const char *spec, unsigned flags, char **ret_error);
 void map_close(struct map *map);
 /* Appends the value to ret_value. An empty key is never found. */
@@ -55,8 +55,8 @@ void map_set_proxy(
 
 /* "type:a, type:b": asked in order, the first hit wins. "" gives a list without maps. */
 struct map_list;
-struct map_list *map_list_open(struct conf *conf, const char *specs, unsigned flags,
-	char **ret_error);
+struct map_list *map_list_open(
+	struct conf *conf, const char *specs, unsigned flags, char **ret_error);
 void map_list_close(struct map_list *list);
 bool map_list_is_empty(const struct map_list *list);
 enum map_result map_list_lookup(struct map_list *list, struct span key, struct buf *ret_value);
@@ -67,13 +67,14 @@ struct map *map_list_at(struct map_list *list, size_t index);
  * in order, the first match wins. */
 struct match_list;
 enum match_kind {
-	MATCH_DOMAIN,       /* exact, or ".parent" matches subdomains */
-	MATCH_DOMAIN_TREE,  /* "parent" matches its subdomains too (parent_domain_matches_subdomains) */
-	MATCH_NETWORK,      /* 10.0.0.0/8, [::1]/128, single addresses, host names do not occur */
+	MATCH_DOMAIN,	   /* exact, or ".parent" matches subdomains */
+	MATCH_DOMAIN_TREE, /* "parent" matches its subdomains too (parent_domain_matches_subdomains)
+			    */
+	MATCH_NETWORK,	   /* 10.0.0.0/8, [::1]/128, single addresses, host names do not occur */
 	MATCH_STRING,
 };
-struct match_list *match_list_open(struct conf *conf, const char *patterns, enum match_kind kind,
-	char **ret_error);
+struct match_list *match_list_open(
+	struct conf *conf, const char *patterns, enum match_kind kind, char **ret_error);
 void match_list_close(struct match_list *list);
 /* key: a domain, or an address as text. MAP_FOUND: matches. */
 enum map_result match_list_check(struct match_list *list, struct span key);

@@ -8,20 +8,20 @@
 
 #include "map/map.h"
 
-#define MAP_KEY_MAX 8192u              /* bytes; a longer key is never found */
-#define MAP_VALUE_MAX (1u << 20)       /* bytes of one result */
-#define MAP_TEXT_MAX (256u << 20)      /* bytes of a table's text file */
-#define MAP_LINE_MAX (4u << 20)        /* bytes of one logical line */
-#define MAP_NESTING_MAX 8u             /* maps within maps */
-#define MAP_RULES_MAX 1000000u         /* of a regexp, pcre or cidr table */
-#define MAP_MEMBERS_MAX 1000u          /* of a list or a combined map */
+#define MAP_KEY_MAX 8192u	  /* bytes; a longer key is never found */
+#define MAP_VALUE_MAX (1u << 20)  /* bytes of one result */
+#define MAP_TEXT_MAX (256u << 20) /* bytes of a table's text file */
+#define MAP_LINE_MAX (4u << 20)	  /* bytes of one logical line */
+#define MAP_NESTING_MAX 8u	  /* maps within maps */
+#define MAP_RULES_MAX 1000000u	  /* of a regexp, pcre or cidr table */
+#define MAP_MEMBERS_MAX 1000u	  /* of a list or a combined map */
 
 struct map_type {
 	const char *name;
 	bool is_pattern; /* asked once, with the key as it is */
-	bool is_fixed;   /* keys are folded to lower case */
-	/* A type on a file: suffix of the file's name, and what makes a table of its bytes (NULL and a
-	 * reason in error when it cannot be used). fd is only lent. */
+	bool is_fixed;	 /* keys are folded to lower case */
+	/* A type on a file: suffix of the file's name, and what makes a table of its bytes (NULL
+	 * and a reason in error when it cannot be used). fd is only lent. */
 	const char *suffix;
 	void *(*load)(const struct map *map, int fd, struct buf *error);
 	void (*unload)(void *table);
@@ -39,7 +39,7 @@ struct map_source {
 	char *path;
 	struct stat seen;
 	int64_t next_check; /* monotonic milliseconds */
-	bool failed;        /* could not be opened the last time */
+	bool failed;	    /* could not be opened the last time */
 };
 
 struct map {
@@ -56,8 +56,8 @@ struct map {
 };
 
 /* As map_open; nesting: how many maps stand around this one. */
-struct map *map_open_nested(struct conf *conf, struct span spec, unsigned flags, unsigned nesting,
-	struct buf *error);
+struct map *map_open_nested(
+	struct conf *conf, struct span spec, unsigned flags, unsigned nesting, struct buf *error);
 
 /* Opens the file by path, or by the opener of map_set_opener. fd or -errno; notes what it saw. */
 int map_source_open(struct map_source *source);
@@ -70,8 +70,8 @@ int64_t map_clock(void);
 int map_read_all(int fd, struct buf *out);
 
 /* Parts of "{ a, { b c }, d }" or of a list: separated by commas and white space, braces protect.
- * False at the end; *ret_problem is set (static text) for a brace without its other. Outer braces of
- * a part stay. */
+ * False at the end; *ret_problem is set (static text) for a brace without its other. Outer braces
+ * of a part stay. */
 bool map_next_part(struct span *rest, struct span *ret_part, const char **ret_problem);
 /* Without one pair of outer braces, trimmed. */
 struct span map_strip_braces(struct span part);

@@ -68,15 +68,16 @@ static bool is_map_spec(struct span text, struct buf *error)
 		return true;
 	if (network_parse(text, &unused) == NULL)
 		return false; /* IPv6 without its brackets */
-	buf_append_format(error, "unsupported dictionary type: %.*s", SPAN_ARGS(span_head(text, colon)));
+	buf_append_format(
+		error, "unsupported dictionary type: %.*s", SPAN_ARGS(span_head(text, colon)));
 	return false;
 }
 
 static void keep(struct match_list *list, const struct pattern *pattern)
 {
 	if ((list->count & (list->count - 1)) == 0)
-		list->patterns = memory_resize(
-			list->patterns, list->count == 0 ? 1 : list->count * 2, sizeof *list->patterns);
+		list->patterns = memory_resize(list->patterns,
+			list->count == 0 ? 1 : list->count * 2, sizeof *list->patterns);
 	list->patterns[list->count++] = *pattern;
 }
 
@@ -84,7 +85,7 @@ static bool add_network(struct pattern *pattern, struct span text, struct buf *e
 {
 	const char *problem = network_parse(text, &pattern->network);
 	bool looks_like_one = ascii_is_digit(text.ptr[0]) || text.ptr[0] == '[' ||
-		span_find_char(text, '/') != SIZE_MAX;
+			      span_find_char(text, '/') != SIZE_MAX;
 
 	if (problem == NULL || !looks_like_one)
 		return problem == NULL;
@@ -116,8 +117,8 @@ static bool add_pattern(struct match_list *list, struct span text, bool negated,
 		if (pattern.map == NULL)
 			return false;
 	} else if (error->len == 0 &&
-		(list->kind != MATCH_NETWORK || !add_network(&pattern, text, error)) &&
-		error->len == 0) {
+		   (list->kind != MATCH_NETWORK || !add_network(&pattern, text, error)) &&
+		   error->len == 0) {
 		struct buf folded = BUF_INIT(MAP_KEY_MAX);
 		map_fold(text, &folded);
 		pattern.text = buf_steal(&folded);
@@ -224,7 +225,7 @@ static bool match_text(const struct match_list *list, struct span pattern, struc
 	if (pattern.len > 0 && pattern.ptr[0] == '.')
 		return key.len > pattern.len && span_ends_with(key, pattern);
 	return list->kind == MATCH_DOMAIN_TREE && key.len > pattern.len + 1 &&
-		span_ends_with(key, pattern) && key.ptr[key.len - pattern.len - 1] == '.';
+	       span_ends_with(key, pattern) && key.ptr[key.len - pattern.len - 1] == '.';
 }
 
 enum map_result match_list_check(struct match_list *list, struct span key)
@@ -244,7 +245,8 @@ enum map_result match_list_check(struct match_list *list, struct span key)
 			result = match_map(list, pattern->map, buf_span(&folded));
 		else if (pattern->text != NULL)
 			result = match_text(list, span_from_cstr(pattern->text), buf_span(&folded))
-				? MAP_FOUND : MAP_NOT_FOUND;
+					 ? MAP_FOUND
+					 : MAP_NOT_FOUND;
 		else if (is_address && network_contains(&pattern->network, &address))
 			result = MAP_FOUND;
 		if (result == MAP_NOT_FOUND)

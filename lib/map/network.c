@@ -67,5 +67,5 @@ bool network_contains(const struct network *network, const struct network *addre
 	if (memcmp(network->bytes, address->bytes, whole) != 0)
 		return false;
 	return rest == 0 ||
-		((network->bytes[whole] ^ address->bytes[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
+	       ((network->bytes[whole] ^ address->bytes[whole]) & (uint8_t)(0xff00 >> rest)) == 0;
 }

@@ -28,7 +28,8 @@ void passwdfile_parse(struct span text, const struct map_text_visitor *visitor)
 		rest = line;
 		struct span user = span_split(&rest, ':');
 		if (!is_user_name(user) || rest.ptr == NULL)
-			visitor->warning(visitor->arg, number, "expected format: user:password:uid:gid:...");
+			visitor->warning(
+				visitor->arg, number, "expected format: user:password:uid:gid:...");
 		else
 			visitor->entry(visitor->arg, user, rest, number);
 	}

@@ -25,8 +25,8 @@ static struct rule *add_rule(struct parsing *p, const struct rule *rule)
 
 	/* Grows by doubling: rules come by the hundred thousand. */
 	if ((rules->count & (rules->count - 1)) == 0)
-		rules->rules = memory_resize(
-			rules->rules, rules->count == 0 ? 1 : rules->count * 2, sizeof *rules->rules);
+		rules->rules = memory_resize(rules->rules, rules->count == 0 ? 1 : rules->count * 2,
+			sizeof *rules->rules);
 	rules->rules[rules->count] = *rule;
 	return &rules->rules[rules->count++];
 }
@@ -68,8 +68,8 @@ static void take_endif(struct parsing *p, struct span rest, unsigned line)
 		return;
 	}
 	if (rest.len > 0)
-		log_warning(NULL, "%s map %s, line %u: ignoring extra text after endif", p->parser->what,
-			p->map->source.path, line);
+		log_warning(NULL, "%s map %s, line %u: ignoring extra text after endif",
+			p->parser->what, p->map->source.path, line);
 	p->rules->rules[p->open[--p->depth]].end = p->rules->count;
 	add_rule(p, &rule);
 }
@@ -84,8 +84,8 @@ static bool take_result(struct parsing *p, struct rule *rule, struct span rest, 
 		return true;
 	}
 	if (rest.len == 0)
-		log_warning(NULL, "%s map %s, line %u: no result text: using empty string", p->parser->what,
-			p->map->source.path, rule->line);
+		log_warning(NULL, "%s map %s, line %u: no result text: using empty string",
+			p->parser->what, p->map->source.path, rule->line);
 	rule->result = span_dup_cstr(rest);
 	return p->parser->check_result == NULL || p->parser->check_result(p->map, rule, error);
 }

@@ -1,5 +1,5 @@
-/* What regexp:, pcre: and cidr: tables have in common: rules in the order of the file, if/endif, '!'.
- * SPDX-License-Identifier: ISC */
+/* What regexp:, pcre: and cidr: tables have in common: rules in the order of the file, if/endif,
+ * '!'. SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAP_RULES_H
 #define TAMBO_MAP_RULES_H
 
@@ -11,7 +11,7 @@ struct rule {
 	enum rule_kind kind;
 	bool negated;
 	unsigned line;
-	size_t end;      /* of RULE_IF: index of its endif */
+	size_t end;	 /* of RULE_IF: index of its endif */
 	void *condition; /* the type's: what must match; NULL for endif */
 	char *result;
 };
@@ -24,8 +24,8 @@ struct rules {
 
 struct rules_parser {
 	const char *what; /* "regexp", for messages */
-	/* Parses "pattern" of one line (behind "if" and "!"), leaves what follows in *rest. NULL and a
-	 * reason in error: the rule is skipped. */
+	/* Parses "pattern" of one line (behind "if" and "!"), leaves what follows in *rest. NULL
+	 * and a reason in error: the rule is skipped. */
 	void *(*parse_condition)(
 		const struct map *map, struct span *rest, bool negated, struct buf *error);
 	void (*free_condition)(void *condition);

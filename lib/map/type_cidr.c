@@ -69,5 +69,9 @@ static enum map_result lookup(struct map *map, struct span key, struct buf *ret_
 	return MAP_FOUND;
 }
 
-const struct map_type map_type_cidr = {.name = "cidr", .is_pattern = true, .suffix = "",
-	.load = load, .unload = unload, .lookup = lookup};
+const struct map_type map_type_cidr = {.name = "cidr",
+	.is_pattern = true,
+	.suffix = "",
+	.load = load,
+	.unload = unload,
+	.lookup = lookup};

@@ -1,6 +1,5 @@
-/* unionmap:{type:a, type:b} (all results), pipemap:{...} (the result of one is the key of the next),
- * randmap:{a, b} (any of the values).
- * SPDX-License-Identifier: ISC */
+/* unionmap:{type:a, type:b} (all results), pipemap:{...} (the result of one is the key of the
+ * next), randmap:{a, b} (any of the values). SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -31,7 +30,8 @@ static bool add_member(struct map *map, struct span part, struct buf *error)
 	struct members *members = map->table;
 	struct map *member;
 
-	member = map_open_nested(map->conf, map_strip_braces(part), map->flags, map->nesting + 1, error);
+	member = map_open_nested(
+		map->conf, map_strip_braces(part), map->flags, map->nesting + 1, error);
 	if (member == NULL)
 		return false;
 	members->maps = memory_resize(members->maps, members->count + 1, sizeof *members->maps);
@@ -44,7 +44,8 @@ static bool add_value(struct map *map, struct span part, struct buf *error)
 	struct members *members = map->table;
 
 	(void)error;
-	members->values = memory_resize(members->values, members->count + 1, sizeof *members->values);
+	members->values =
+		memory_resize(members->values, members->count + 1, sizeof *members->values);
 	members->values[members->count++] = map_strip_braces(part);
 	return true;
 }
@@ -136,9 +137,12 @@ static enum map_result lookup_random(struct map *map, struct span key, struct bu
 	return MAP_FOUND;
 }
 
-const struct map_type map_type_unionmap = {.name = "unionmap",
-	.open = open_maps, .close = close_members, .lookup = lookup_union};
-const struct map_type map_type_pipemap = {.name = "pipemap",
-	.open = open_maps, .close = close_members, .lookup = lookup_pipe};
-const struct map_type map_type_randmap = {.name = "randmap", .is_pattern = true,
-	.open = open_values, .close = close_members, .lookup = lookup_random};
+const struct map_type map_type_unionmap = {
+	.name = "unionmap", .open = open_maps, .close = close_members, .lookup = lookup_union};
+const struct map_type map_type_pipemap = {
+	.name = "pipemap", .open = open_maps, .close = close_members, .lookup = lookup_pipe};
+const struct map_type map_type_randmap = {.name = "randmap",
+	.is_pattern = true,
+	.open = open_values,
+	.close = close_members,
+	.lookup = lookup_random};

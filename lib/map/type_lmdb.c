@@ -12,7 +12,8 @@ static void warn_if_older(const struct map *map)
 	struct stat text;
 
 	if (stat(map->name, &text) == 0 && text.st_mtime > map->source.seen.st_mtime)
-		log_warning(NULL, "database %s is older than source file %s", map->source.path, map->name);
+		log_warning(NULL, "database %s is older than source file %s", map->source.path,
+			map->name);
 }
 
 static void *load(const struct map *map, int fd, struct buf *error)
@@ -88,8 +89,13 @@ static int each(struct map *map, map_visit_fn *visit, void *arg)
 }
 
 #define LMDB_TYPE(variable, name_)                                                                 \
-	const struct map_type variable = {.name = (name_), .is_fixed = true, .suffix = ".lmdb",            \
-		.load = load, .unload = unload, .lookup = lookup, .each = each}
+	const struct map_type variable = {.name = (name_),                                         \
+		.is_fixed = true,                                                                  \
+		.suffix = ".lmdb",                                                                 \
+		.load = load,                                                                      \
+		.unload = unload,                                                                  \
+		.lookup = lookup,                                                                  \
+		.each = each}
 
 LMDB_TYPE(map_type_lmdb, "lmdb");
 LMDB_TYPE(map_type_hash, "hash");

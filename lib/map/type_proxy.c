@@ -5,8 +5,7 @@
 
 static enum map_result (*proxy)(const char *spec, struct span key, struct buf *ret_value);
 
-void map_set_proxy(
-	enum map_result (*ask)(const char *spec, struct span key, struct buf *ret_value))
+void map_set_proxy(enum map_result (*ask)(const char *spec, struct span key, struct buf *ret_value))
 {
 	proxy = ask;
 }

@@ -1,7 +1,7 @@
-/* regexp: and pcre: tables, both matched by PCRE2. A regexp: pattern is a POSIX extended expression,
- * nearly all of which mean the same to PCRE2; the difference is that of several alternatives the
- * first that matches is taken and not the longest, which only $1 can show. A table can never hang
- * a process: matching has a limit of steps, and past it the lookup is an error.
+/* regexp: and pcre: tables, both matched by PCRE2. A regexp: pattern is a POSIX extended
+ * expression, nearly all of which mean the same to PCRE2; the difference is that of several
+ * alternatives the first that matches is taken and not the longest, which only $1 can show. A table
+ * can never hang a process: matching has a limit of steps, and past it the lookup is an error.
  * Forms: /pattern/flags result, !/pattern/flags result, if /pattern/flags ... endif.
  * SPDX-License-Identifier: ISC */
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -16,8 +16,9 @@
 #define STEPS_MAX 1000000u
 #define DEPTH_MAX 10000u
 #define HEAP_KIB_MAX 16384u
-#define NESTING_MAX 100u /* parentheses in a pattern: compiling recurses on a task's small stack */
-#define GROUPS_MAX 64u   /* $1 ... that a result can use */
+#define NESTING_MAX 100u /* parentheses in a pattern: compiling recurses on a task's small stack   \
+			  */
+#define GROUPS_MAX 64u	 /* $1 ... that a result can use */
 
 struct pattern {
 	pcre2_code *code;
@@ -105,7 +106,8 @@ static bool take_delimited(struct span *rest, struct span *ret_text, struct buf 
 	size_t i = 1;
 
 	if (ascii_is_alnum(delimiter) || ascii_is_space(delimiter) || delimiter == '\\') {
-		buf_append_cstr(error, "expected a pattern between two delimiters such as /pattern/");
+		buf_append_cstr(
+			error, "expected a pattern between two delimiters such as /pattern/");
 		return false;
 	}
 	while (i < rest->len && rest->ptr[i] != delimiter)
@@ -187,8 +189,8 @@ static void *parse_condition(
 
 /* --- results --- */
 
-/* The next reference in text: "$1", "${1}", "$(1)", or "$$" with number -1. Returns where it starts,
- * or SIZE_MAX; *ret_len is 0 for a '$' that starts none of these. */
+/* The next reference in text: "$1", "${1}", "$(1)", or "$$" with number -1. Returns where it
+ * starts, or SIZE_MAX; *ret_len is 0 for a '$' that starts none of these. */
 static size_t find_reference(struct span text, size_t *ret_len, int *ret_number)
 {
 	size_t at = span_find_char(text, '$'), i;
@@ -233,8 +235,10 @@ static bool check_result(const struct map *map, const struct rule *rule, struct 
 		else if (number > 0 && rule->negated)
 			buf_append_cstr(error, "$number is not allowed with a negated match");
 		else if (number > 0 && (map->flags & MAP_NO_SUBSTITUTE) != 0)
-			buf_append_cstr(error, "$number is not allowed in a table that decides about rights");
-		else if (number > 0 && ((uint32_t)number > pattern->groups || number >= (int)GROUPS_MAX))
+			buf_append_cstr(error,
+				"$number is not allowed in a table that decides about rights");
+		else if (number > 0 &&
+			 ((uint32_t)number > pattern->groups || number >= (int)GROUPS_MAX))
 			buf_append_format(error, "there is no group $%d in the pattern", number);
 		if (error->len > 0)
 			return false;
@@ -265,8 +269,7 @@ static void append_result(struct span text, struct span key, struct buf *out)
 
 static void *load(const struct map *map, int fd, struct buf *error)
 {
-	struct rules_parser parser = {
-		map->type->name, parse_condition, free_pattern, check_result};
+	struct rules_parser parser = {map->type->name, parse_condition, free_pattern, check_result};
 	struct buf text = BUF_INIT(MAP_TEXT_MAX);
 	struct rules *rules = NULL;
 	int result = map_read_all(fd, &text);
@@ -301,8 +304,8 @@ static enum rule_answer match(const struct pattern *pattern, const struct lookup
 	if (result == PCRE2_ERROR_NOMATCH ||
 		(result <= PCRE2_ERROR_UTF8_ERR1 && result >= PCRE2_ERROR_UTF8_ERR21))
 		return RULE_NO;
-	log_warning(NULL, "%s: matching took too many steps or failed (error %d)", lookup->map->spec,
-		result);
+	log_warning(NULL, "%s: matching took too many steps or failed (error %d)",
+		lookup->map->spec, result);
 	return RULE_ERROR;
 }
 
@@ -332,8 +335,12 @@ static enum map_result lookup(struct map *map, struct span key, struct buf *ret_
 }
 
 #define REGEXP_TYPE(variable, name_)                                                               \
-	const struct map_type variable = {.name = (name_), .is_pattern = true, .suffix = "",               \
-		.load = load, .unload = unload, .lookup = lookup}
+	const struct map_type variable = {.name = (name_),                                         \
+		.is_pattern = true,                                                                \
+		.suffix = "",                                                                      \
+		.load = load,                                                                      \
+		.unload = unload,                                                                  \
+		.lookup = lookup}
 
 REGEXP_TYPE(map_type_regexp, "regexp");
 REGEXP_TYPE(map_type_pcre, "pcre");

@@ -16,7 +16,8 @@ static void warn_line(void *arg, unsigned line, const char *text)
 {
 	struct filling *filling = arg;
 
-	log_warning(NULL, "%s, line %u: %s -- ignoring this line", filling->map->source.path, line, text);
+	log_warning(NULL, "%s, line %u: %s -- ignoring this line", filling->map->source.path, line,
+		text);
 }
 
 static void keep_entry(void *arg, struct span key, struct span value, unsigned line)
@@ -31,8 +32,8 @@ static void keep_entry(void *arg, struct span key, struct span value, unsigned l
 	if (value.len > MAP_VALUE_MAX)
 		warn_line(arg, line, "the value is too long");
 	else if (!map_memory_put(filling->memory, buf_span(&folded), value))
-		log_warning(NULL, "%s, line %u: duplicate entry: \"%.*s\"", filling->map->source.path, line,
-			SPAN_ARGS(key));
+		log_warning(NULL, "%s, line %u: duplicate entry: \"%.*s\"",
+			filling->map->source.path, line, SPAN_ARGS(key));
 	buf_done(&folded);
 }
 
@@ -113,13 +114,14 @@ static bool open_inline(struct map *map, struct buf *error)
 	while (problem == NULL && map_next_part(&rest, &part, &problem)) {
 		/* "a = b" without braces comes in three parts: take them together. */
 		struct span more;
-		while (rest.len > 0 && span_find_char(part, '=') == part.len - 1 && part.ptr[0] != '{' &&
-			map_next_part(&rest, &more, &problem))
+		while (rest.len > 0 && span_find_char(part, '=') == part.len - 1 &&
+			part.ptr[0] != '{' && map_next_part(&rest, &more, &problem))
 			part = span_new(part.ptr, (size_t)(more.ptr + more.len - part.ptr));
 		if (part.ptr[0] != '{' && span_find_char(part, '=') == SIZE_MAX &&
 			span_starts_with(span_trim(rest), SPAN("="))) {
 			map_next_part(&rest, &more, &problem);
-			if (more.len == 1 && problem == NULL && !map_next_part(&rest, &more, &problem))
+			if (more.len == 1 && problem == NULL &&
+				!map_next_part(&rest, &more, &problem))
 				break;
 			part = span_new(part.ptr, (size_t)(more.ptr + more.len - part.ptr));
 		}
@@ -136,11 +138,25 @@ static void close_memory(struct map *map)
 	map_memory_free(map->table);
 }
 
-const struct map_type map_type_texthash = {.name = "texthash", .is_fixed = true, .suffix = "",
-	.load = load_texthash, .unload = map_memory_free, .lookup = lookup, .each = each};
+const struct map_type map_type_texthash = {.name = "texthash",
+	.is_fixed = true,
+	.suffix = "",
+	.load = load_texthash,
+	.unload = map_memory_free,
+	.lookup = lookup,
+	.each = each};
 
-const struct map_type map_type_passwdfile = {.name = "passwdfile", .is_fixed = true, .suffix = "",
-	.load = load_passwdfile, .unload = map_memory_free, .lookup = lookup, .each = each};
+const struct map_type map_type_passwdfile = {.name = "passwdfile",
+	.is_fixed = true,
+	.suffix = "",
+	.load = load_passwdfile,
+	.unload = map_memory_free,
+	.lookup = lookup,
+	.each = each};
 
-const struct map_type map_type_inline = {.name = "inline", .is_fixed = true, .open = open_inline,
-	.close = close_memory, .lookup = lookup, .each = each};
+const struct map_type map_type_inline = {.name = "inline",
+	.is_fixed = true,
+	.open = open_inline,
+	.close = close_memory,
+	.lookup = lookup,
+	.each = each};

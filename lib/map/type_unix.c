@@ -50,7 +50,7 @@ static bool host_has_more(bool is_group)
 	struct buf text = BUF_INIT(1u << 16);
 	int fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
 	bool more = fd >= 0 && map_read_all(fd, &text) == 0 &&
-		names_more(buf_span(&text), is_group ? SPAN("group") : SPAN("passwd"));
+		    names_more(buf_span(&text), is_group ? SPAN("group") : SPAN("passwd"));
 
 	if (fd >= 0)
 		close(fd);
@@ -64,7 +64,8 @@ static bool open_unix(struct map *map, struct buf *error)
 	bool is_group = strcmp(map->name, "group.byname") == 0;
 
 	if (!is_group && strcmp(map->name, "passwd.byname") != 0) {
-		buf_append_format(error, "unknown table: %s (passwd.byname or group.byname)", map->spec);
+		buf_append_format(
+			error, "unknown table: %s (passwd.byname or group.byname)", map->spec);
 		return false;
 	}
 	accounts = NEW(struct accounts);
@@ -166,7 +167,8 @@ static void ask(void *arg)
 	free(room);
 	if (error == -1)
 		q->result = MAP_FOUND;
-	else if (error == 0 || error == ENOENT || error == ESRCH || error == EBADF || error == EPERM)
+	else if (error == 0 || error == ENOENT || error == ESRCH || error == EBADF ||
+		 error == EPERM)
 		q->result = MAP_NOT_FOUND; /* the ways of getpwnam(3) to say so */
 	else
 		q->result = MAP_ERROR;

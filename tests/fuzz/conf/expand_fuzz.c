@@ -14,7 +14,9 @@ static char text[4096];
 static const char *look_up(void *arg, struct span name)
 {
 	(void)arg;
-	return name.len == 1 && name.ptr[0] == 'a' ? text : name.len == 1 && name.ptr[0] == 'b' ? "1" : NULL;
+	return name.len == 1 && name.ptr[0] == 'a'   ? text
+	       : name.len == 1 && name.ptr[0] == 'b' ? "1"
+						     : NULL;
 }
 
 static void ignore_name(void *arg, struct span name)

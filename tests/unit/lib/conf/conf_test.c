@@ -45,7 +45,8 @@ static const struct {
 	{"# within a value is data", "relayhost = a # b\n", "relayhost", "a # b"},
 	{"CR LF line ends", "relayhost = a\r\nrelay_domains = b\r\n", "relayhost", "a"},
 	{"a default", "", "smtpd_tls_security_level", ""},
-	{"a default that refers to another", "smtpd_tls_cert_file = /c", "smtpd_tls_key_file", "/c"},
+	{"a default that refers to another", "smtpd_tls_cert_file = /c", "smtpd_tls_key_file",
+		"/c"},
 	{"ours follow smtpd's", "smtpd_tls_cert_file = /c", "imapd_tls_key_file", "/c"},
 	{"a user's own name", "mine = 1\nrelayhost = $mine", "relayhost", "1"},
 	{"a default by rule", "default_destination_concurrency_limit = 7",
@@ -70,7 +71,8 @@ static void test_values(void **state)
 		struct conf *conf = parse(values[i].text);
 		const char *value = conf_get(conf, values[i].name);
 		if (value == NULL || strcmp(value, values[i].value) != 0)
-			fail_msg("%s: got \"%s\"", values[i].what, value == NULL ? "(null)" : value);
+			fail_msg(
+				"%s: got \"%s\"", values[i].what, value == NULL ? "(null)" : value);
 		conf_free(conf);
 	}
 }
@@ -146,14 +148,16 @@ static void test_settings(void **state)
 
 static void test_unusable_values(void **state)
 {
-	static const char *const texts[] = {"smtpd_tls_wrappermode = maybe", "smtpd_soft_error_limit = x",
-		"smtpd_soft_error_limit = -1", "smtpd_error_sleep_time = 3y", "smtpd_banner = ${x"};
+	static const char *const texts[] = {"smtpd_tls_wrappermode = maybe",
+		"smtpd_soft_error_limit = x", "smtpd_soft_error_limit = -1",
+		"smtpd_error_sleep_time = 3y", "smtpd_banner = ${x"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct settings s = {0};
 		struct conf *conf = parse(texts[i]);
-		assert_int_not_equal(settings_read(conf, settings, ARRAY_LEN(settings), "smtpd", &s), 0);
+		assert_int_not_equal(
+			settings_read(conf, settings, ARRAY_LEN(settings), "smtpd", &s), 0);
 		assert_int_equal(conf_error_count(conf), 1);
 		assert_non_null(strstr(last_line, "/etc/x/main.cf, line 1: "));
 		if (i < 4) /* the default is used */
@@ -208,7 +212,8 @@ static void test_check(void **state)
 	} rows[] = {
 		{"nothing to say", "relayhost = x\nmine = 1\nmydestination = $mine\n", 0, 0},
 		{"a name that nothing refers to", "mine = 1\n", 1, 0},
-		{"a class of restrictions", "smtpd_restriction_classes = mine\nmine = reject\n", 0, 0},
+		{"a class of restrictions", "smtpd_restriction_classes = mine\nmine = reject\n", 0,
+			0},
 		{"an old name that a default refers to", "virtual_maps = x\n", 0, 0},
 		{"a bad number", "smtpd_soft_error_limit = many\n", 0, 1},
 		{"a bad time by rule", "x_destination_rate_delay = 1q\n", 0, 1},
@@ -226,8 +231,10 @@ static void test_check(void **state)
 		struct told told = {0};
 		struct conf *conf = parse(rows[i].text);
 		size_t errors = conf_check(conf, master_cf, keep_told, &told);
-		if (errors != rows[i].errors || told.errors != errors || told.warnings != rows[i].warnings)
-			fail_msg("%s: %zu warnings, %zu errors: %s", rows[i].what, told.warnings, errors, told.last);
+		if (errors != rows[i].errors || told.errors != errors ||
+			told.warnings != rows[i].warnings)
+			fail_msg("%s: %zu warnings, %zu errors: %s", rows[i].what, told.warnings,
+				errors, told.last);
 		conf_free(conf);
 	}
 	master_cf_free(master_cf);

@@ -120,7 +120,8 @@ static void test_names_of_all_branches(void **state)
 	int count = 0;
 
 	(void)state;
-	assert_true(expand_names(SPAN("$x ${y?{$z}:{$w}} ${{$l} < {$r}?{$t}}"), count_name, &count));
+	assert_true(
+		expand_names(SPAN("$x ${y?{$z}:{$w}} ${{$l} < {$r}?{$t}}"), count_name, &count));
 	assert_int_equal(count, 7);
 }
 

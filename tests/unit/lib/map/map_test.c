@@ -46,8 +46,9 @@ static void set_up_files(void)
 		"/^a/  a-of-example\n!/^b/ not-b\nendif\n/case/i sensitive\n/(/ broken\nx/y/ bad\n"
 		"/one/!/two/ one-not-two\n/^dot.*$/ dots\n");
 	write_file("pcre", "/^(?<name>x+)(y)?$/ $1-$2\n/evil(a+)+$/ slow\n/(unclosed/ broken\n");
-	write_file("cidr", "192.0.2.1 host\n!10.0.0.0/7 not-ten\nif 10.0.0.0/8\n10.1.0.0/16 ten-one\n"
-			   "endif\n2001:db8::/32 six\n[::1] loop\n10.0.0.1/8 bad\n0.0.0.0/0 any\n");
+	write_file("cidr",
+		"192.0.2.1 host\n!10.0.0.0/7 not-ten\nif 10.0.0.0/8\n10.1.0.0/16 ten-one\n"
+		"endif\n2001:db8::/32 six\n[::1] loop\n10.0.0.1/8 bad\n0.0.0.0/0 any\n");
 	write_file("passwd", "# people\nanna:{PLAIN}x:1000:1000::/home/anna::userdb_quota=1\n"
 			     "Bob@Example.COM:y\nbad line\n");
 	write_file("list", "# hosts\na.example\n.b.example, c.example\n");
@@ -83,7 +84,8 @@ static const struct row rows[] = {
 	{"proxy opens the table", "proxy:inline:{a=1}", "a", "1"},
 	{"passwd, unknown", "unix:passwd.byname", "no-such-user", NULL},
 	{"group, unknown", "unix:group.byname", "no-such-group", NULL},
-	{"passwdfile", "passwdfile:%s/passwd", "anna", "{PLAIN}x:1000:1000::/home/anna::userdb_quota=1"},
+	{"passwdfile", "passwdfile:%s/passwd", "anna",
+		"{PLAIN}x:1000:1000::/home/anna::userdb_quota=1"},
 	{"passwdfile, folded", "passwdfile:%s/passwd", "bob@example.com", "y"},
 	{"regexp groups", "regexp:%s/regexp", "user-12@h", "u12@h.$"},
 	{"regexp negated", "regexp:%s/regexp", "nobody", "local"},
@@ -112,8 +114,8 @@ static void test_lookups(void **state)
 		struct buf value = BUF_INIT(1000);
 		if (strstr(rows[i].spec, "%s") != NULL) {
 			const char *at = strstr(rows[i].spec, "%s");
-			snprintf(spec, sizeof spec, "%.*s%s%s", (int)(at - rows[i].spec), rows[i].spec, folder,
-				at + 2);
+			snprintf(spec, sizeof spec, "%.*s%s%s", (int)(at - rows[i].spec),
+				rows[i].spec, folder, at + 2);
 		} else {
 			snprintf(spec, sizeof spec, "%s", rows[i].spec);
 		}
@@ -121,9 +123,11 @@ static void test_lookups(void **state)
 		if (map == NULL)
 			fail_msg("%s: %s", rows[i].what, error);
 		enum map_result result = map_lookup(map, span_from_cstr(rows[i].key), &value);
-		enum map_result want = rows[i].value == NULL ? MAP_NOT_FOUND
-			: strcmp(rows[i].value, "!") == 0 ? MAP_ERROR : MAP_FOUND;
-		if (result != want || (want == MAP_FOUND && strcmp(buf_cstr(&value), rows[i].value) != 0))
+		enum map_result want = rows[i].value == NULL		 ? MAP_NOT_FOUND
+				       : strcmp(rows[i].value, "!") == 0 ? MAP_ERROR
+									 : MAP_FOUND;
+		if (result != want ||
+			(want == MAP_FOUND && strcmp(buf_cstr(&value), rows[i].value) != 0))
 			fail_msg("%s: got %d \"%s\"", rows[i].what, result, buf_cstr(&value));
 		buf_done(&value);
 		map_close(map);
@@ -133,9 +137,10 @@ static void test_lookups(void **state)
 static void test_refused(void **state)
 {
 	static const char *const specs[] = {"nosuchtype:x", "static:", "inline:x", "inline:{x}",
-		"inline:{a=b", "unionmap:{}", "unionmap:{nosuch:x}", "pipemap:x", "unix:x", "unionmap:{static:a",
+		"inline:{a=b", "unionmap:{}", "unionmap:{nosuch:x}", "pipemap:x", "unix:x",
+		"unionmap:{static:a",
 		("unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{"
-			"unionmap:{static:x}}}}}}}}}}")};
+		 "unionmap:{static:x}}}}}}}}}}")};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
 		char *error = NULL;
@@ -191,7 +196,8 @@ static void test_evil_pattern_ends(void **state)
 
 	(void)state;
 	assert_int_equal(
-		map_lookup(map, SPAN("evilaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"), &out), MAP_ERROR);
+		map_lookup(map, SPAN("evilaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"), &out),
+		MAP_ERROR);
 	map_close(map);
 	buf_done(&out);
 }
@@ -226,11 +232,14 @@ static void test_indexed(void **state)
 	memset(large, 'v', 100000);
 	for (int i = 0; i < 20000; i++) {
 		snprintf(key, sizeof key, "key%d", i);
-		assert_int_equal(map_builder_put(builder, span_from_cstr(key), span_from_cstr(key + 3), false), 0);
+		assert_int_equal(map_builder_put(builder, span_from_cstr(key),
+					 span_from_cstr(key + 3), false),
+			0);
 	}
 	assert_int_equal(map_builder_put(builder, SPAN("key7"), SPAN("x"), false), -EEXIST);
 	assert_int_equal(map_builder_put(builder, SPAN("large"), span_from_cstr(large), false), 0);
-	assert_int_equal(map_builder_put(builder, span_from_cstr(large), SPAN("x"), false), -ENAMETOOLONG);
+	assert_int_equal(
+		map_builder_put(builder, span_from_cstr(large), SPAN("x"), false), -ENAMETOOLONG);
 	assert_true(map_builder_commit(builder, &error));
 	struct map *map = open_in_folder("hash", "db", MAP_FOLD_FIXED);
 	for (int i = 0; i < 20000; i += 7) {
@@ -301,7 +310,8 @@ static const struct {
 	{"a match before the error", "a.b, fail:x", MATCH_DOMAIN, "a.b", MAP_FOUND},
 	{"a network", "127.0.0.0/8 10.1.0.0/16", MATCH_NETWORK, "10.1.2.3", MAP_FOUND},
 	{"not the network", "127.0.0.0/8 10.1.0.0/16", MATCH_NETWORK, "10.2.2.3", MAP_NOT_FOUND},
-	{"a network with an odd prefix", "192.0.2.128/25", MATCH_NETWORK, "192.0.2.127", MAP_NOT_FOUND},
+	{"a network with an odd prefix", "192.0.2.128/25", MATCH_NETWORK, "192.0.2.127",
+		MAP_NOT_FOUND},
 	{"IPv6", "[::1]/128 [2001:db8::]/32", MATCH_NETWORK, "2001:db8::9", MAP_FOUND},
 	{"IPv6, brackets around all", "[2001:db8::/32]", MATCH_NETWORK, "2001:db8::9", MAP_FOUND},
 	{"IPv6 without brackets", "2001:db8::/32", MATCH_NETWORK, "2001:db8::9", MAP_FOUND},
@@ -318,7 +328,8 @@ static void test_match_lists(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(matches); i++) {
 		char *error = NULL;
-		struct match_list *list = match_list_open(conf, matches[i].patterns, matches[i].kind, &error);
+		struct match_list *list =
+			match_list_open(conf, matches[i].patterns, matches[i].kind, &error);
 		if (list == NULL)
 			fail_msg("%s: %s", matches[i].what, error);
 		if (match_list_check(list, span_from_cstr(matches[i].key)) != matches[i].result)
@@ -339,7 +350,8 @@ static void test_match_list_of_a_file(void **state)
 	assert_int_equal(match_list_check(list, SPAN("x.b.example")), MAP_FOUND);
 	assert_int_equal(match_list_check(list, SPAN("c.example")), MAP_NOT_FOUND);
 	match_list_close(list);
-	static const char *const bad[] = {"/no/such/file", "10.0.0.1/8", "10.0.0.0/33", "a, !", "foo:bar"};
+	static const char *const bad[] = {
+		"/no/such/file", "10.0.0.1/8", "10.0.0.0/33", "a, !", "foo:bar"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		if (match_list_open(conf, bad[i], MATCH_NETWORK, &error) != NULL)
 			fail_msg("accepted: %s", bad[i]);
