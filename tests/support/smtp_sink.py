@@ -296,14 +296,14 @@ class SmtpSink:
 
 
 class Sink(SmtpSink):
-    """The plain one: replies by local part of the recipient, messages as (sender, [recipients], bytes).
+    """The plain one, without DSN: replies by local part of the recipient, messages as (sender, [recipients], bytes).
 
         sink = Sink(); sink.replies['bad'] = '550 5.1.1 nobody'; sink.delay = 0.5
     """
 
     def __init__(self, port=0, **options):
         self.replies, self.delay = {}, 0
-        super().__init__(port=port, **options)
+        super().__init__(port=port, extensions=('PIPELINING', '8BITMIME'), **options)
 
     def action(self, what):
         recipient = re.match(r'RCPT TO:<"?([^@>"]*)', what, re.I)
