@@ -34,7 +34,7 @@ static struct {
 	unsigned failures;  /* rounds that failed: channels opened before end */
 	unsigned repeats;
 	bool has_dirty;
-	struct task_event dirtied, advanced;
+	struct task_event dirtied, advanced, stopping;
 } state;
 
 uint64_t checkpoint_take(uint64_t number, int flush_fd)
@@ -106,7 +106,8 @@ static void run(void *arg)
 	while (!daemon_is_stopping()) {
 		if (!state.has_dirty && state.repeats == 0)
 			(void)task_event_wait(&state.dirtied, task_deadline(LOOK_EVERY_MS));
-		if (task_sleep(interval) != 0)
+		if (!daemon_is_stopping()
+			&& task_event_wait(&state.stopping, task_deadline(interval)) == -ECANCELED)
 			break;
 		workers_trim();
 		if (state.has_dirty) {
@@ -130,6 +131,7 @@ void checkpoint_start(void)
 	state.current = (generation | 1) << 32 | 1;
 	task_event_init(&state.dirtied);
 	task_event_init(&state.advanced);
+	task_event_init(&state.stopping);
 	(void)task_spawn("checkpoint", run, NULL, 0);
 }
 
@@ -150,4 +152,11 @@ void checkpoint_serve(struct channel *channel)
 		if (channel_wait(channel, task_now()) == 0)
 			return;
 	}
+}
+
+void checkpoint_stop(void)
+{
+	task_event_signal(&state.stopping);
+	task_event_signal(&state.dirtied);
+	task_event_signal(&state.advanced);
 }

@@ -133,5 +133,6 @@ uint64_t checkpoint_take(uint64_t device, int flush_fd_take);
 /* qmgr listens on this channel. Returns when it ends. */
 void checkpoint_serve(struct channel *channel);
 void checkpoint_start(void);
+void checkpoint_stop(void); /* wakes those that wait */
 
 #endif

@@ -19,6 +19,12 @@ static void serve(struct channel *channel, const char *peer)
 		local_serve(channel, peer);
 }
 
+static void stop(void)
+{
+	if (!daemon_is_worker())
+		checkpoint_stop();
+}
+
 static const struct daemon_spec spec = {
 	.name = "local",
 	.worker_rights = DAEMON_FILES,
@@ -27,6 +33,7 @@ static const struct daemon_spec spec = {
 	.prepare = local_prepare,
 	.start = start,
 	.serve = serve,
+	.stop = stop,
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 #define WORK_MS (10 * 60 * 1000)
 #define IDLE_MAX 200
 #define IDLE_MS 5000
+#define RETRY_MS 200
 
 struct idle {
 	struct list_node node; /* newest first */
@@ -55,12 +56,12 @@ int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct chan
 	bool command = work->kind == LOCAL_WORK_COMMAND;
 	int64_t limit = WORK_MS + work->time_limit_ms
 		+ (int64_t)work->lock_attempts * work->lock_delay_ms;
-	/* A channel from the pool may belong to a worker that has just ended: then once more, anew.
-	 * -EPIPE before any answer means that nothing was begun. */
-	for (int attempt = 0; attempt < 2; attempt++) {
+	/* A channel from the pool, or master's answer, may belong to a worker that has just ended: once
+	 * more, anew. A second attempt recognises what the first one did to a Maildir; a command is never
+	 * run twice. */
+	for (int attempt = 0;; attempt++) {
 		struct channel *channel = attempt == 0 ? take_idle(uid, gid, command) : NULL;
-		bool reused = channel != NULL;
-		int error = reused ? 0 : connect_to(uid, gid, command, &channel);
+		int error = channel != NULL ? 0 : connect_to(uid, gid, command, &channel);
 		if (error != 0)
 			return error;
 		error = channel_call(channel, &local_work_type, work, &local_done_type,
@@ -70,10 +71,10 @@ int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct chan
 			return 0;
 		}
 		channel_free(channel);
-		if (!reused || (error != -EPIPE && error != -ECONNRESET) || command)
+		if (attempt == 2 || (error != -EPIPE && error != -ECONNRESET) || command
+			|| task_sleep(RETRY_MS * attempt) != 0)
 			return error;
 	}
-	return -EPIPE;
 }
 
 void worker_give(uid_t uid, gid_t gid, bool command, struct channel *channel)
