@@ -1,6 +1,6 @@
 /* Delivery status notifications (RFC 3461 section 6, RFC 3464, RFC 6533 for SMTPUTF8 mail) with
- * Postfix's subjects and layout: a notification for people, a report for programs, and the message or
- * its header. bounce_template_file gets its place in bounce_text.c.
+ * Postfix's subjects and layout: a notification for people, a report for programs, and the message
+ * or its header. bounce_template_file gets its place in bounce_text.c.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CLEANUP_BOUNCE_H
 #define TAMBO_CLEANUP_BOUNCE_H
@@ -11,8 +11,8 @@
 #include "service/qmgr.h"
 
 /* Composes and queues; intake holds the result (and the new queue id), to be sent and then
- * intake_done. It goes to request->sender; for BOUNCE_POSTMASTER that is the notice recipient, and the
- * envelope sender is double_bounce_sender, so that it is never bounced itself. May yield. */
+ * intake_done. It goes to request->sender; for BOUNCE_POSTMASTER that is the notice recipient, and
+ * the envelope sender is double_bounce_sender, so that it is never bounced itself. May yield. */
 void bounce_compose(const struct bounce_request *request, struct intake *intake);
 
 /* --- parts, for bounce_compose and the tests --- */

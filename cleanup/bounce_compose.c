@@ -11,7 +11,7 @@
 #include "mail/address.h"
 #include "mail/header.h"
 
-#define TEXT_MAX (8u * 1024 * 1024)   /* notification and report of a thousand recipients */
+#define TEXT_MAX (8u * 1024 * 1024) /* notification and report of a thousand recipients */
 #define HEADERS_MAX (256u * 1024)
 
 /* Appends what is returned of the message: whole, or its header. */
@@ -37,7 +37,7 @@ static bool returns_whole(const struct bounce_request *request, const struct que
 {
 	uint64_t limit = (uint64_t)process.settings.bounce_size_limit;
 	return request->kind == BOUNCE_FAILURE && request->dsn_return != DSN_RETURN_HEADERS &&
-		(limit == 0 || message->envelope.size <= limit);
+	       (limit == 0 || message->envelope.size <= limit);
 }
 
 /* Opens the intake: envelope, queue id. */
@@ -46,17 +46,24 @@ static void open_intake(struct bounce *bounce, struct intake *intake)
 	struct buf sender = BUF_INIT(MAIL_PATH_MAX);
 	if (bounce->request->kind == BOUNCE_POSTMASTER)
 		rewrite_address(span_from_cstr(process.settings.double_bounce_sender), &sender);
-	struct cleanup_recipient recipient = {.address = bounce->recipient, .orcpt = SPAN_EMPTY,
-		.notify = DSN_NEVER};
+	struct cleanup_recipient recipient = {
+		.address = bounce->recipient, .orcpt = SPAN_EMPTY, .notify = DSN_NEVER};
 	struct cleanup_open open = {
 		.origin = CLEANUP_FROM_BOUNCE,
 		.flags = CLEANUP_REWRITE_LOCAL | (bounce->utf8 ? CLEANUP_SMTPUTF8 : 0u) |
-			(bounce->eight_bit ? CLEANUP_8BITMIME : 0u),
+			 (bounce->eight_bit ? CLEANUP_8BITMIME : 0u),
 		.sender = buf_span(&sender),
-		.envid = SPAN_EMPTY, .client_name = SPAN_EMPTY, .client_address = SPAN_EMPTY,
-		.client_port = SPAN_EMPTY, .helo = SPAN_EMPTY, .protocol = SPAN_EMPTY,
-		.sasl_method = SPAN_EMPTY, .sasl_username = SPAN_EMPTY, .sasl_sender = SPAN_EMPTY,
-		.tls_summary = SPAN_EMPTY, .received_for = SPAN_EMPTY,
+		.envid = SPAN_EMPTY,
+		.client_name = SPAN_EMPTY,
+		.client_address = SPAN_EMPTY,
+		.client_port = SPAN_EMPTY,
+		.helo = SPAN_EMPTY,
+		.protocol = SPAN_EMPTY,
+		.sasl_method = SPAN_EMPTY,
+		.sasl_username = SPAN_EMPTY,
+		.sasl_sender = SPAN_EMPTY,
+		.tls_summary = SPAN_EMPTY,
+		.received_for = SPAN_EMPTY,
 		.original_queue_id = bounce->request->queue_id,
 		.recipients = &recipient,
 		.recipient_count = bounce->recipient.len > 0 ? 1 : 0,
@@ -102,12 +109,16 @@ void bounce_compose(const struct bounce_request *request, struct intake *intake)
 		log_warning(NULL, "%.*s: cannot read the message for its report: %s",
 			SPAN_ARGS(request->queue_id), strerror(error == 0 ? ENOENT : -error));
 	buf_append(&origin, route_origin(process.route));
-	struct bounce bounce = {.request = request, .reporter = process.settings.myhostname,
-		.mail_name = process.settings.mail_name, .origin = buf_cstr(&origin),
+	struct bounce bounce = {.request = request,
+		.reporter = process.settings.myhostname,
+		.mail_name = process.settings.mail_name,
+		.origin = buf_cstr(&origin),
 		.recipient = request->sender,
-		.sender = found ? message.envelope.sender : request->sender, .date = clock_date(now),
+		.sender = found ? message.envelope.sender : request->sender,
+		.date = clock_date(now),
 		.utf8 = found && (message.envelope.flags & QUEUE_SMTPUTF8) != 0,
-		.eight_bit = found && (message.envelope.flags & (QUEUE_8BITMIME | QUEUE_SMTPUTF8)) != 0,
+		.eight_bit =
+			found && (message.envelope.flags & (QUEUE_8BITMIME | QUEUE_SMTPUTF8)) != 0,
 		.whole = found && returns_whole(request, &message)};
 	open_intake(&bounce, intake);
 	buf_reset(&boundary);
@@ -115,8 +126,10 @@ void bounce_compose(const struct bounce_request *request, struct intake *intake)
 		process.settings.myhostname);
 	bounce.boundary = buf_span(&boundary);
 	if (intake->status == CLEANUP_OK) {
-		error = write_report(&bounce, opened ? reader : NULL, found ? &message : NULL, intake);
-		if (error != 0 && found) /* its file may be gone: the report is worth more than nothing */
+		error = write_report(
+			&bounce, opened ? reader : NULL, found ? &message : NULL, intake);
+		if (error != 0 &&
+			found) /* its file may be gone: the report is worth more than nothing */
 			error = write_report(&bounce, NULL, NULL, intake);
 		if (intake_finish(intake) == CLEANUP_OK) {
 			struct buf id = BUF_INIT(QUEUE_ID_MAX + 1);

@@ -1,4 +1,5 @@
-/* What programs read in a report: RFC 3464 section 2, with the address types of RFC 6533. See bounce.h.
+/* What programs read in a report: RFC 3464 section 2, with the address types of RFC 6533. See
+ * bounce.h.
  * SPDX-License-Identifier: ISC */
 #include "base/ascii.h"
 #include "cleanup/bounce.h"
@@ -39,9 +40,10 @@ static const char *action_of(const struct bounce *bounce, const struct bounce_re
 	return recipient->status == DELIVERY_EXPANDED ? "expanded" : "delivered";
 }
 
-/* The status of a recipient who failed by growing too old says 4.x.x: RFC 3464 wants it as it was. */
-static void append_recipient(const struct bounce *bounce, const struct bounce_recipient *recipient,
-	struct buf *out)
+/* The status of a recipient who failed by growing too old says 4.x.x: RFC 3464 wants it as it was.
+ */
+static void append_recipient(
+	const struct bounce *bounce, const struct bounce_recipient *recipient, struct buf *out)
 {
 	buf_append_cstr(out, "\nFinal-Recipient: ");
 	append_address(bounce, recipient->address, out);
@@ -68,8 +70,10 @@ static void append_recipient(const struct bounce *bounce, const struct bounce_re
 	}
 	if (bounce->request->kind == BOUNCE_DELAY && bounce->request->will_retry_until_ms > 0) {
 		buf_append_cstr(out, "Will-Retry-Until: ");
-		mail_date_format((struct mail_date){.seconds = bounce->request->will_retry_until_ms / 1000,
-			.zone = bounce->date.zone}, out);
+		mail_date_format(
+			(struct mail_date){.seconds = bounce->request->will_retry_until_ms / 1000,
+				.zone = bounce->date.zone},
+			out);
 		buf_append_char(out, '\n');
 	}
 }
@@ -77,9 +81,11 @@ static void append_recipient(const struct bounce *bounce, const struct bounce_re
 void bounce_report(const struct bounce *bounce, struct buf *out)
 {
 	const struct bounce_request *request = bounce->request;
-	buf_append_format(out, "\n--%.*s\nContent-Description: Delivery report\n"
-		"Content-Type: message/%sdelivery-status\n%s\n", SPAN_ARGS(bounce->boundary),
-		bounce->utf8 ? "global-" : "", bounce->utf8 ? "Content-Transfer-Encoding: 8bit\n" : "");
+	buf_append_format(out,
+		"\n--%.*s\nContent-Description: Delivery report\n"
+		"Content-Type: message/%sdelivery-status\n%s\n",
+		SPAN_ARGS(bounce->boundary), bounce->utf8 ? "global-" : "",
+		bounce->utf8 ? "Content-Transfer-Encoding: 8bit\n" : "");
 	buf_append_format(out, "Reporting-MTA: dns; %s\n", bounce->reporter);
 	if (request->envid.len > 0) {
 		buf_append_cstr(out, "Original-Envelope-Id: ");
@@ -93,7 +99,8 @@ void bounce_report(const struct bounce *bounce, struct buf *out)
 	}
 	buf_append_cstr(out, "Arrival-Date: ");
 	mail_date_format((struct mail_date){.seconds = request->arrival_ms / 1000,
-		.zone = bounce->date.zone}, out);
+				 .zone = bounce->date.zone},
+		out);
 	buf_append_char(out, '\n');
 	for (size_t i = 0; i < request->recipient_count; i++)
 		append_recipient(bounce, &request->recipients[i], out);
@@ -105,11 +112,13 @@ void bounce_original_begin(const struct bounce *bounce, struct buf *out)
 	buf_append_format(out, "\n--%.*s\nContent-Description: %s%s\n", SPAN_ARGS(bounce->boundary),
 		delivered ? "Message" : "Undelivered Message", bounce->whole ? "" : " Headers");
 	if (bounce->whole)
-		buf_append_format(out, "Content-Type: message/%s\n", bounce->utf8 ? "global" : "rfc822");
+		buf_append_format(
+			out, "Content-Type: message/%s\n", bounce->utf8 ? "global" : "rfc822");
 	else
-		buf_append_cstr(out, bounce->utf8 ? "Content-Type: message/global-headers\n" :
-			"Content-Type: text/rfc822-headers\n");
-	buf_append_format(out, "%s\n", bounce->eight_bit ? "Content-Transfer-Encoding: 8bit\n" : "");
+		buf_append_cstr(out, bounce->utf8 ? "Content-Type: message/global-headers\n"
+						  : "Content-Type: text/rfc822-headers\n");
+	buf_append_format(
+		out, "%s\n", bounce->eight_bit ? "Content-Transfer-Encoding: 8bit\n" : "");
 }
 
 void bounce_end(const struct bounce *bounce, struct buf *out)

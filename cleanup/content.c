@@ -55,8 +55,8 @@ void content_write_cstr(struct content *content, const char *text)
 	content_write(content, span_from_cstr(text));
 }
 
-int content_finish(struct content *content, struct queue_envelope *envelope,
-	struct span *ret_inline)
+int content_finish(
+	struct content *content, struct queue_envelope *envelope, struct span *ret_inline)
 {
 	envelope->size = content->size;
 	if (content->error != 0)

@@ -1,5 +1,5 @@
-/* The content of a message that comes in: in memory up to journal_inline_limit, then in its own file
- * large/<queue id>.
+/* The content of a message that comes in: in memory up to journal_inline_limit, then in its own
+ * file large/<queue id>.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CLEANUP_CONTENT_H
 #define TAMBO_CLEANUP_CONTENT_H
@@ -19,7 +19,8 @@ void content_done(struct content *content); /* removes a file that was not commi
 /* Appends; errors are kept. May yield. */
 void content_write(struct content *content, struct span bytes);
 void content_write_cstr(struct content *content, const char *text);
-/* Fills size and flags of the envelope; a file is committed. *ret_inline: what goes into the record. */
+/* Fills size and flags of the envelope; a file is committed. *ret_inline: what goes into the
+ * record. */
 int content_finish(struct content *content, struct queue_envelope *envelope,
 	struct span *ret_inline);
 

@@ -1,5 +1,5 @@
-/* See expand.h. The order of events for one recipient is that of Postfix: complete, look up, complete
- * each result, look it up in turn unless it stands for itself, until nothing changes.
+/* See expand.h. The order of events for one recipient is that of Postfix: complete, look up,
+ * complete each result, look it up in turn unless it stands for itself, until nothing changes.
  * SPDX-License-Identifier: ISC */
 #include "cleanup/expand.h"
 
@@ -16,7 +16,7 @@
 #include "route/address_lookup.h"
 #include "task/task.h"
 
-#define SET_MAX 262144      /* addresses; duplicates above that are not noticed */
+#define SET_MAX 262144 /* addresses; duplicates above that are not noticed */
 #define VALUE_MAX (256u * 1024)
 #define WORK_ARENA (4u * 1024 * 1024)
 #define YIELD_EVERY 64
@@ -78,8 +78,8 @@ void expansion_done(struct expansion *expansion)
 	expansion->seen = (struct address_set){0};
 }
 
-__attribute__((format(printf, 3, 4)))
-static void fail(struct expansion *expansion, enum cleanup_status status, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void fail(
+	struct expansion *expansion, enum cleanup_status status, const char *format, ...)
 {
 	va_list args;
 	if (expansion->status != CLEANUP_OK)
@@ -93,8 +93,10 @@ static void fail(struct expansion *expansion, enum cleanup_status status, const 
 static void put(struct expansion *expansion, struct span address,
 	const struct cleanup_recipient *given, struct span original)
 {
-	struct queue_recipient recipient = {.address = address, .original = original,
-		.orcpt = given->orcpt, .notify = given->notify};
+	struct queue_recipient recipient = {.address = address,
+		.original = original,
+		.orcpt = given->orcpt,
+		.notify = given->notify};
 	if (!set_add(&expansion->seen, address))
 		return;
 	int error = recipient_list_add(&expansion->list, &recipient);
@@ -137,7 +139,8 @@ static bool next_result(struct span *rest, struct span *ret_text)
 	while (rest->len > 0) {
 		bool quoted = false;
 		size_t i = 0;
-		for (; i < rest->len && (quoted || (rest->ptr[i] != ',' && rest->ptr[i] != '\n')); i++) {
+		for (; i < rest->len && (quoted || (rest->ptr[i] != ',' && rest->ptr[i] != '\n'));
+			i++) {
 			if (rest->ptr[i] == '\\' && i + 1 < rest->len)
 				i++;
 			else if (rest->ptr[i] == '"')
@@ -154,8 +157,8 @@ static bool next_result(struct span *rest, struct span *ret_text)
 }
 
 /* Appends what one text of a table's value stands for, in internal form and complete. */
-static void resolve_result(struct span text, struct span address, struct span extension,
-	struct buf *out)
+static void resolve_result(
+	struct span text, struct span address, struct span extension, struct buf *out)
 {
 	struct buf internal = BUF_INIT(MAIL_PATH_MAX), whole = BUF_INIT(MAIL_PATH_MAX);
 	if (text.ptr[0] == '@') {
@@ -186,22 +189,29 @@ static void expand_one(struct expansion *expansion, struct work *work, struct it
 {
 	struct buf value = BUF_INIT(VALUE_MAX), result = BUF_INIT(MAIL_PATH_MAX);
 	struct span extension = SPAN_EMPTY, text;
-	enum map_result found = route_virtual_alias(process.route, item.address, &value, &extension);
+	enum map_result found =
+		route_virtual_alias(process.route, item.address, &value, &extension);
 	bool to_itself = false, any = false;
 	if (found == MAP_ERROR)
-		fail(expansion, CLEANUP_QUEUE_ERROR, "virtual_alias_maps map lookup problem for %.*s -- "
-			"message not accepted, try again later", SPAN_ARGS(original));
+		fail(expansion, CLEANUP_QUEUE_ERROR,
+			"virtual_alias_maps map lookup problem for %.*s -- "
+			"message not accepted, try again later",
+			SPAN_ARGS(original));
 	if (found == MAP_FOUND && item.depth >= process.settings.recursion_limit)
-		fail(expansion, CLEANUP_QUEUE_ERROR, "unreasonable virtual_alias_maps map nesting for "
-			"%.*s -- message not accepted, try again later", SPAN_ARGS(original));
+		fail(expansion, CLEANUP_QUEUE_ERROR,
+			"unreasonable virtual_alias_maps map nesting for "
+			"%.*s -- message not accepted, try again later",
+			SPAN_ARGS(original));
 	struct span rest = found == MAP_FOUND ? buf_span(&value) : SPAN_EMPTY;
 	while (expansion->status == CLEANUP_OK && next_result(&rest, &text)) {
 		buf_reset(&result);
-		resolve_result(text, item.address, process.propagate_virtual ? extension : SPAN_EMPTY,
-			&result);
+		resolve_result(text, item.address,
+			process.propagate_virtual ? extension : SPAN_EMPTY, &result);
 		if (result.overflow || result.len > (size_t)process.settings.alias_length_limit) {
-			fail(expansion, CLEANUP_QUEUE_ERROR, "unreasonable virtual_alias_maps result %.*s... -- "
-				"message not accepted, try again later", SPAN_ARGS(span_head(text, 100)));
+			fail(expansion, CLEANUP_QUEUE_ERROR,
+				"unreasonable virtual_alias_maps result %.*s... -- "
+				"message not accepted, try again later",
+				SPAN_ARGS(span_head(text, 100)));
 			break;
 		}
 		if (result.len == 0)
@@ -213,8 +223,10 @@ static void expand_one(struct expansion *expansion, struct work *work, struct it
 		}
 		if (++work->results > (size_t)process.settings.expansion_limit ||
 			!work_add(work, buf_span(&result), item.depth + 1))
-			fail(expansion, CLEANUP_QUEUE_ERROR, "unreasonable virtual_alias_maps map expansion size "
-				"for %.*s -- message not accepted, try again later", SPAN_ARGS(original));
+			fail(expansion, CLEANUP_QUEUE_ERROR,
+				"unreasonable virtual_alias_maps map expansion size "
+				"for %.*s -- message not accepted, try again later",
+				SPAN_ARGS(original));
 	}
 	if (expansion->status == CLEANUP_OK && (!any || to_itself)) {
 		work->finals++;
@@ -224,8 +236,8 @@ static void expand_one(struct expansion *expansion, struct work *work, struct it
 	buf_done(&result);
 }
 
-static void expand(struct expansion *expansion, const struct cleanup_recipient *given,
-	struct span original)
+static void expand(
+	struct expansion *expansion, const struct cleanup_recipient *given, struct span original)
 {
 	struct work work = {0};
 	struct address_set visited = {0}; /* a loop ends at an address that was seen before */
@@ -235,8 +247,10 @@ static void expand(struct expansion *expansion, const struct cleanup_recipient *
 		if (set_add(&visited, work.items[i].address))
 			expand_one(expansion, &work, work.items[i], given, original);
 	if (work.finals == 0)
-		fail(expansion, CLEANUP_QUEUE_ERROR, "virtual_alias_maps map loop for %.*s -- message not "
-			"accepted, try again later", SPAN_ARGS(original));
+		fail(expansion, CLEANUP_QUEUE_ERROR,
+			"virtual_alias_maps map loop for %.*s -- message not "
+			"accepted, try again later",
+			SPAN_ARGS(original));
 	free(work.items);
 	free(visited.slots);
 	arena_done(&work.arena);
@@ -247,8 +261,10 @@ void expansion_add(struct expansion *expansion, const struct cleanup_recipient *
 	struct buf original = BUF_INIT(QUEUE_ADDRESS_MAX);
 	if (expansion->status != CLEANUP_OK)
 		return;
-	rewrite_address(recipient->address.len > 0 ? recipient->address :
-		span_from_cstr(process.settings.empty_address_recipient), &original);
+	rewrite_address(recipient->address.len > 0
+				? recipient->address
+				: span_from_cstr(process.settings.empty_address_recipient),
+		&original);
 	if (original.overflow)
 		fail(expansion, CLEANUP_QUEUE_ERROR, "recipient address too long");
 	else if (expansion->map && route_has_virtual_aliases(process.route))

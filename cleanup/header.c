@@ -1,5 +1,5 @@
-/* See header.h. A line that is no field ends the header, as in Postfix; what a first line "From ..." of
- * a mailbox file would be becomes X-Mailbox-Line.
+/* See header.h. A line that is no field ends the header, as in Postfix; what a first line "From
+ * ..." of a mailbox file would be becomes X-Mailbox-Line.
  * SPDX-License-Identifier: ISC */
 #include "cleanup/header.h"
 
@@ -53,11 +53,14 @@ static const struct row {
 
 #define MESSAGE_ID_MAX 1000
 
-void header_filter_init(struct header_filter *filter, struct content *content,
-	const char *queue_id)
+void header_filter_init(struct header_filter *filter, struct content *content, const char *queue_id)
 {
-	*filter = (struct header_filter){.content = content, .queue_id = queue_id,
-		.sender = SPAN_EMPTY, .full_name = SPAN_EMPTY, .in_header = true, .line_start = true};
+	*filter = (struct header_filter){.content = content,
+		.queue_id = queue_id,
+		.sender = SPAN_EMPTY,
+		.full_name = SPAN_EMPTY,
+		.in_header = true,
+		.line_start = true};
 	buf_init(&filter->field, (size_t)process.settings.header_size_limit + 2);
 	buf_init(&filter->message_id, MESSAGE_ID_MAX);
 }

@@ -1,6 +1,6 @@
-/* The header of a message that comes in, as a stream: fields are completed, dropped, counted, and the
- * missing ones added. Header and body checks get their place here: after a field is complete, before
- * it is written.
+/* The header of a message that comes in, as a stream: fields are completed, dropped, counted, and
+ * the missing ones added. Header and body checks get their place here: after a field is complete,
+ * before it is written.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CLEANUP_HEADER_H
 #define TAMBO_CLEANUP_HEADER_H

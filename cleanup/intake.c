@@ -103,10 +103,10 @@ static void copy_envelope(struct intake *intake, const struct cleanup_open *open
 	to->origin = open->origin;
 	to->arrival_ms = clock_now_ms();
 	to->flags = (open->flags & CLEANUP_SMTPUTF8 ? QUEUE_SMTPUTF8 : 0u) |
-		(open->flags & CLEANUP_8BITMIME ? QUEUE_8BITMIME : 0u) |
-		(open->flags & CLEANUP_HOLD ? QUEUE_HELD : 0u) |
-		(open->flags & CLEANUP_REWRITE_LOCAL ? QUEUE_REWRITE_LOCAL : 0u) |
-		(open->origin == CLEANUP_FROM_BOUNCE ? QUEUE_BOUNCE : 0u);
+		    (open->flags & CLEANUP_8BITMIME ? QUEUE_8BITMIME : 0u) |
+		    (open->flags & CLEANUP_HOLD ? QUEUE_HELD : 0u) |
+		    (open->flags & CLEANUP_REWRITE_LOCAL ? QUEUE_REWRITE_LOCAL : 0u) |
+		    (open->origin == CLEANUP_FROM_BOUNCE ? QUEUE_BOUNCE : 0u);
 	if (intake->arena.overflow || sender.overflow)
 		fail(intake, CLEANUP_QUEUE_ERROR);
 	buf_done(&sender);
@@ -116,7 +116,9 @@ static void begin(struct intake *intake, const struct cleanup_open *open, struct
 {
 	bool local = (open->flags & CLEANUP_REWRITE_LOCAL) != 0;
 	content_init(&intake->content, intake->queue_id,
-		open->origin == CLEANUP_FROM_BOUNCE ? 0 : (uint64_t)process.settings.message_size_limit);
+		open->origin == CLEANUP_FROM_BOUNCE
+			? 0
+			: (uint64_t)process.settings.message_size_limit);
 	expansion_init(&intake->expansion, queue_writer_large_directory(process.writer),
 		intake->queue_id, (open->flags & CLEANUP_NO_MAPPING) == 0);
 	header_filter_init(&intake->header, &intake->content, intake->queue_id);
@@ -125,15 +127,19 @@ static void begin(struct intake *intake, const struct cleanup_open *open, struct
 	intake->header.arrival_ms = intake->envelope.arrival_ms;
 	intake->header.complete = local;
 	intake->header.add_missing = open->origin != CLEANUP_FROM_LOCAL &&
-		(local || process.settings.always_add_missing_headers);
+				     (local || process.settings.always_add_missing_headers);
 }
 
 void intake_open(struct intake *intake, const struct cleanup_open *open, struct span full_name,
 	int64_t submitter_uid)
 {
-	*intake = (struct intake){.flags = open->flags, .origin = open->origin,
-		.hop_count = open->hop_count, .submitter_uid = submitter_uid, .ends_with_lf = true,
-		.status = CLEANUP_OK, .code = ""};
+	*intake = (struct intake){.flags = open->flags,
+		.origin = open->origin,
+		.hop_count = open->hop_count,
+		.submitter_uid = submitter_uid,
+		.ends_with_lf = true,
+		.status = CLEANUP_OK,
+		.code = ""};
 	arena_init(&intake->arena, ENVELOPE_ARENA);
 	uint64_t limit = (uint64_t)process.settings.message_size_limit;
 	if (open->origin == CLEANUP_FROM_SMTP && limit > 0 && open->size_hint > limit)
@@ -151,8 +157,8 @@ void intake_open(struct intake *intake, const struct cleanup_open *open, struct 
 	intake_recipients(intake, open->recipients, open->recipient_count);
 }
 
-void intake_recipients(struct intake *intake, const struct cleanup_recipient *recipients,
-	size_t count)
+void intake_recipients(
+	struct intake *intake, const struct cleanup_recipient *recipients, size_t count)
 {
 	for (size_t i = 0; i < count && intake->status == CLEANUP_OK; i++) {
 		expansion_add(&intake->expansion, &recipients[i]);

@@ -1,5 +1,5 @@
-/* One message on its way into the journal: from its envelope to the commit. The first thing that goes
- * wrong is kept; what follows is ignored, and intake_finish says what it was.
+/* One message on its way into the journal: from its envelope to the commit. The first thing that
+ * goes wrong is kept; what follows is ignored, and intake_finish says what it was.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CLEANUP_INTAKE_H
 #define TAMBO_CLEANUP_INTAKE_H

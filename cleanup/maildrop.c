@@ -1,8 +1,9 @@
 /* See maildrop.h.
  *
- * DURABLE: a file is unlinked only after its message is committed to the journal. A crash between the
- * two queues it twice; it is never lost. INVARIANT: a file that cannot be used is moved to corrupt/,
- * so that the same file is never tried for ever; one that cannot be queued now waits its turn.
+ * DURABLE: a file is unlinked only after its message is committed to the journal. A crash between
+ * the two queues it twice; it is never lost. INVARIANT: a file that cannot be used is moved to
+ * corrupt/, so that the same file is never tried for ever; one that cannot be queued now waits its
+ * turn.
  * SPDX-License-Identifier: ISC */
 #include "cleanup/maildrop.h"
 
@@ -67,25 +68,36 @@ static void open_message(struct pickup *pickup)
 	struct cleanup_open open = {
 		.origin = CLEANUP_FROM_MAILDROP,
 		.flags = CLEANUP_REWRITE_LOCAL |
-			(pickup->flags & MAILDROP_8BITMIME ? CLEANUP_8BITMIME : 0u) |
-			(pickup->flags & MAILDROP_SMTPUTF8 ? CLEANUP_SMTPUTF8 : 0u),
-		.sender = pickup->sender, .envid = pickup->envid, .dsn_return = pickup->dsn_return,
-		.client_name = SPAN_EMPTY, .client_address = SPAN_EMPTY, .client_port = SPAN_EMPTY,
-		.helo = SPAN_EMPTY, .protocol = SPAN_EMPTY, .sasl_method = SPAN_EMPTY,
-		.sasl_username = SPAN_EMPTY, .sasl_sender = SPAN_EMPTY, .tls_summary = SPAN_EMPTY,
-		.received_for = SPAN_EMPTY, .original_queue_id = SPAN_EMPTY,
+			 (pickup->flags & MAILDROP_8BITMIME ? CLEANUP_8BITMIME : 0u) |
+			 (pickup->flags & MAILDROP_SMTPUTF8 ? CLEANUP_SMTPUTF8 : 0u),
+		.sender = pickup->sender,
+		.envid = pickup->envid,
+		.dsn_return = pickup->dsn_return,
+		.client_name = SPAN_EMPTY,
+		.client_address = SPAN_EMPTY,
+		.client_port = SPAN_EMPTY,
+		.helo = SPAN_EMPTY,
+		.protocol = SPAN_EMPTY,
+		.sasl_method = SPAN_EMPTY,
+		.sasl_username = SPAN_EMPTY,
+		.sasl_sender = SPAN_EMPTY,
+		.tls_summary = SPAN_EMPTY,
+		.received_for = SPAN_EMPTY,
+		.original_queue_id = SPAN_EMPTY,
 	};
 	intake_open(pickup->intake, &open, pickup->full_name, (int64_t)pickup->status.st_uid);
 	pickup->opened = true;
 	if (pickup->intake->queue_id[0] != '\0')
-		log_info(pickup->intake->queue_id, "uid=%u from=<%.*s>", (unsigned)pickup->status.st_uid,
+		log_info(pickup->intake->queue_id, "uid=%u from=<%.*s>",
+			(unsigned)pickup->status.st_uid,
 			SPAN_ARGS(pickup->intake->envelope.sender));
 }
 
 static void take_record(struct pickup *pickup, const struct maildrop_record *record)
 {
-	struct span copy = record->type == MAILDROP_CONTENT ? SPAN_EMPTY :
-		arena_dup(&pickup->arena, record->bytes);
+	struct span copy = record->type == MAILDROP_CONTENT
+				   ? SPAN_EMPTY
+				   : arena_dup(&pickup->arena, record->bytes);
 	switch ((enum maildrop_type)record->type) {
 	case MAILDROP_SENDER:
 		pickup->sender = copy;
@@ -105,8 +117,11 @@ static void take_record(struct pickup *pickup, const struct maildrop_record *rec
 	case MAILDROP_RECIPIENT:
 		if (!pickup->opened)
 			open_message(pickup);
-		intake_recipients(pickup->intake, &(struct cleanup_recipient){.address = record->bytes,
-			.orcpt = record->orcpt, .notify = record->notify}, 1);
+		intake_recipients(pickup->intake,
+			&(struct cleanup_recipient){.address = record->bytes,
+				.orcpt = record->orcpt,
+				.notify = record->notify},
+			1);
 		arena_reset(&pickup->arena);
 		break;
 	case MAILDROP_CONTENT:
@@ -124,7 +139,8 @@ static int read_records(struct pickup *pickup)
 		struct maildrop_record record;
 		struct span input = buf_span(&pickup->input);
 		enum maildrop_result result;
-		while ((result = maildrop_next(&pickup->decoder, &input, &record)) == MAILDROP_RECORD)
+		while ((result = maildrop_next(&pickup->decoder, &input, &record)) ==
+			MAILDROP_RECORD)
 			take_record(pickup, &record);
 		if (result == MAILDROP_BAD)
 			return -EBADMSG;
@@ -136,7 +152,9 @@ static int read_records(struct pickup *pickup)
 		if (n < 0)
 			return -errno;
 		if (n == 0)
-			return maildrop_is_complete(&pickup->decoder) && pickup->input.len == 0 ? 0 : -EBADMSG;
+			return maildrop_is_complete(&pickup->decoder) && pickup->input.len == 0
+				       ? 0
+				       : -EBADMSG;
 		pickup->input.len += (size_t)n;
 		(void)task_yield();
 	}
@@ -149,7 +167,8 @@ static void move_to_corrupt(const char *name, const char *why)
 		log_warning(NULL, "%s: cannot move to corrupt/: %s", name, strerror(errno));
 }
 
-/* What became of the message decides what becomes of the file. False: the queue takes nothing now. */
+/* What became of the message decides what becomes of the file. False: the queue takes nothing now.
+ */
 static bool settle(struct pickup *pickup)
 {
 	const struct intake *intake = pickup->intake;
@@ -161,8 +180,8 @@ static bool settle(struct pickup *pickup)
 		return true;
 	case CLEANUP_NO_SPACE:
 	case CLEANUP_QUEUE_ERROR:
-		log_warning(NULL, "maildrop/%s: %s: it stays there and is tried again", pickup->name,
-			intake->text);
+		log_warning(NULL, "maildrop/%s: %s: it stays there and is tried again",
+			pickup->name, intake->text);
 		return false;
 	case CLEANUP_TOO_BIG:
 	case CLEANUP_TOO_MANY_HOPS:

@@ -1,5 +1,5 @@
-/* Mail that sendmail(1) left in maildrop/, also while the server was down: picked up at once (inotify)
- * and by a scan each minute.
+/* Mail that sendmail(1) left in maildrop/, also while the server was down: picked up at once
+ * (inotify) and by a scan each minute.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CLEANUP_MAILDROP_H
 #define TAMBO_CLEANUP_MAILDROP_H

@@ -29,7 +29,8 @@ static int prepare(struct conf *conf)
 	struct queue_writer_options options = {.queue_directory = directory,
 		.segment_size = (uint64_t)process.settings.segment_size,
 		.spare_segments = (size_t)process.settings.spare_segments,
-		.long_ids = process.settings.long_ids, .committed = qmgr_link_added};
+		.long_ids = process.settings.long_ids,
+		.committed = qmgr_link_added};
 	error = queue_layout_create(directory, NULL);
 	if (error == 0)
 		error = queue_writer_open(&options, &process.writer);
@@ -49,7 +50,8 @@ static void start(void)
 
 static void stop(void)
 {
-	maildrop_stop(); /* the channel to qmgr stays: what is committed while sessions end is told */
+	maildrop_stop(); /* the channel to qmgr stays: what is committed while sessions end is told
+			  */
 }
 
 int main(int argc, char **argv)

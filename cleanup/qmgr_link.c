@@ -42,8 +42,8 @@ void qmgr_link_added(void *arg, struct span queue_id, const struct queue_positio
 	}
 	struct notice *notice = NEW(struct notice);
 	notice->position = *position;
-	memcpy(notice->queue_id, queue_id.ptr, queue_id.len < QUEUE_ID_MAX ? queue_id.len :
-		QUEUE_ID_MAX - 1);
+	memcpy(notice->queue_id, queue_id.ptr,
+		queue_id.len < QUEUE_ID_MAX ? queue_id.len : QUEUE_ID_MAX - 1);
 	list_append(&waiting, &notice->node);
 	if (waiting_count++ == 0) {
 		daemon_work_begin(); /* a stopping process still tells */
@@ -93,7 +93,8 @@ static int send_waiting(struct channel *channel)
 	while ((node = list_pop(&waiting)) != NULL) {
 		struct notice *notice = LIST_ENTRY(node, struct notice, node);
 		struct queue_added added = {.queue_id = span_from_cstr(notice->queue_id),
-			.segment = notice->position.segment, .offset = notice->position.offset,
+			.segment = notice->position.segment,
+			.offset = notice->position.offset,
 			.length = notice->position.length};
 		int error = channel_send(channel, &queue_added_type, &added);
 		free(notice);

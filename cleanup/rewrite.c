@@ -27,7 +27,7 @@ static bool is_incomplete(struct span domain)
 	if (domain.len == 0)
 		return process.settings.append_at_myorigin;
 	return process.settings.append_dot_mydomain && domain.ptr[0] != '[' &&
-		span_find_char(domain, '.') == SIZE_MAX;
+	       span_find_char(domain, '.') == SIZE_MAX;
 }
 
 void rewrite_address(struct span address, struct buf *out)
@@ -36,9 +36,10 @@ void rewrite_address(struct span address, struct buf *out)
 		return;
 	struct mail_address parts = mail_address_split(address);
 	bool has_domain = span_find_last_char(address, '@') != SIZE_MAX && parts.domain.len > 0;
-	buf_append(out, has_domain ? parts.local :
-		parts.domain.len == 0 && span_ends_with(address, SPAN("@")) ?
-			span_head(address, address.len - 1) : address);
+	buf_append(out, has_domain ? parts.local
+			: parts.domain.len == 0 && span_ends_with(address, SPAN("@"))
+				? span_head(address, address.len - 1)
+				: address);
 	if (!has_domain && !process.settings.append_at_myorigin)
 		return;
 	buf_append_char(out, '@');
@@ -50,7 +51,8 @@ static void append_item(const struct mailbox *item, struct arena *arena, struct 
 	struct mailbox whole = *item;
 	struct buf domain = BUF_INIT(MAIL_PATH_MAX);
 	if (item->kind == MAILBOX_ADDRESS && is_incomplete(item->host)) {
-		complete_domain(item->host.len > 0 ? item->host : route_origin(process.route), &domain);
+		complete_domain(
+			item->host.len > 0 ? item->host : route_origin(process.route), &domain);
 		whole.host = arena_dup(arena, buf_span(&domain));
 	}
 	mailbox_format(&whole, out);
@@ -65,8 +67,8 @@ bool rewrite_header_field(struct span name, struct span value, struct buf *out)
 	arena_init(&arena, LIST_ARENA);
 	mailbox_list_parse(value, LIST_MAX, &arena, &list);
 	for (size_t i = 0; i < list.count; i++)
-		incomplete |= list.items[i].kind == MAILBOX_ADDRESS && list.items[i].mailbox.len > 0 &&
-			is_incomplete(list.items[i].host);
+		incomplete |= list.items[i].kind == MAILBOX_ADDRESS &&
+			      list.items[i].mailbox.len > 0 && is_incomplete(list.items[i].host);
 	if (!incomplete || list.truncated) {
 		arena_done(&arena);
 		return false;

@@ -1,5 +1,5 @@
-/* Completion of addresses: append_at_myorigin, append_dot_mydomain, for the envelope and, in mail of
- * local origin, for header fields. A field in which nothing is missing is left byte for byte.
+/* Completion of addresses: append_at_myorigin, append_dot_mydomain, for the envelope and, in mail
+ * of local origin, for header fields. A field in which nothing is missing is left byte for byte.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CLEANUP_REWRITE_H
 #define TAMBO_CLEANUP_REWRITE_H

@@ -1,6 +1,6 @@
-/* One internal peer: messages from smtpd and local; from qmgr also bounces to compose and word of dead
- * records. What may come when is the table below; anything else ends the channel, and the message it
- * carried is dropped.
+/* One internal peer: messages from smtpd and local; from qmgr also bounces to compose and word of
+ * dead records. What may come when is the table below; anything else ends the channel, and the
+ * message it carried is dropped.
  * SPDX-License-Identifier: ISC */
 #include "cleanup/serve.h"
 
@@ -16,14 +16,17 @@
 #include "daemon/daemon.h"
 #include "service/qmgr.h"
 
-#define TRANSACTION_MS (3600 * 1000) /* a peer that waits for its client; it has its own, shorter limits */
+#define TRANSACTION_MS                                                                             \
+	(3600 * 1000) /* a peer that waits for its client; it has its own, shorter limits */
 #define REPLY_MS 60000
 
 static int send_result(struct channel *channel, const struct intake *intake)
 {
 	struct cleanup_result result = {.status = intake->status,
-		.queue_id = span_from_cstr(intake->queue_id), .code = span_from_cstr(intake->code),
-		.text = span_from_cstr(intake->text), .size = intake->envelope.size};
+		.queue_id = span_from_cstr(intake->queue_id),
+		.code = span_from_cstr(intake->code),
+		.text = span_from_cstr(intake->text),
+		.size = intake->envelope.size};
 	int error = channel_send(channel, &cleanup_result_type, &result);
 	return error != 0 ? error : channel_flush(channel, task_deadline(REPLY_MS));
 }
@@ -31,13 +34,13 @@ static int send_result(struct channel *channel, const struct intake *intake)
 /* RECIPIENTS* CHUNK* END. Recipients may not come behind content. 0: END came. */
 static int receive_message(struct channel *channel, struct intake *intake, bool *ret_discard)
 {
-	static const struct message_type *const types[] = {&cleanup_chunk_type, &cleanup_end_type,
-		&cleanup_recipients_type};
+	static const struct message_type *const types[] = {
+		&cleanup_chunk_type, &cleanup_end_type, &cleanup_recipients_type};
 	size_t allowed = 3, which;
 	for (;;) {
 		void *message;
-		int error = channel_receive(channel, types, allowed, task_deadline(TRANSACTION_MS), &which,
-			&message);
+		int error = channel_receive(
+			channel, types, allowed, task_deadline(TRANSACTION_MS), &which, &message);
 		if (error != 0)
 			return error;
 		if (which == 0) {
@@ -59,7 +62,8 @@ static int serve_message(struct channel *channel, const struct cleanup_open *ope
 	bool discard = false;
 	intake_open(intake, open, SPAN_EMPTY, -1);
 	struct cleanup_opened opened = {.status = intake->status,
-		.queue_id = span_from_cstr(intake->queue_id), .text = span_from_cstr(intake->text)};
+		.queue_id = span_from_cstr(intake->queue_id),
+		.text = span_from_cstr(intake->text)};
 	bool failed = intake->status != CLEANUP_OK;
 	int error = channel_send(channel, &cleanup_opened_type, &opened);
 	if (error == 0 && !failed) {
@@ -90,8 +94,8 @@ static int serve_released(const struct queue_released *released)
 {
 	int error = queue_writer_released(process.writer, released->segment, released->dead_bytes);
 	if (error < 0)
-		log_warning(NULL, "cannot retire segment %llx: %s", (unsigned long long)released->segment,
-			strerror(-error));
+		log_warning(NULL, "cannot retire segment %llx: %s",
+			(unsigned long long)released->segment, strerror(-error));
 	return 0;
 }
 
@@ -123,7 +127,8 @@ void cleanup_serve(struct channel *channel_take, const char *peer)
 	while (error == 0) {
 		size_t which;
 		void *message;
-		error = channel_receive(channel_take, types, allowed, TASK_FOREVER, &which, &message);
+		error = channel_receive(
+			channel_take, types, allowed, TASK_FOREVER, &which, &message);
 		if (error != 0)
 			break;
 		if (which == 0)

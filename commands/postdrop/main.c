@@ -1,6 +1,6 @@
-/* postdrop(1): takes the records of one message on standard input (queue/maildrop.h), checks every one,
- * and stores them as a file in maildrop/. Made to be installed set-group-id setgid_group: it trusts
- * neither its caller, nor its environment, nor its input.
+/* postdrop(1): takes the records of one message on standard input (queue/maildrop.h), checks every
+ * one, and stores them as a file in maildrop/. Made to be installed set-group-id setgid_group: it
+ * trusts neither its caller, nor its environment, nor its input.
  *
  * DURABLE: it answers 0 (and prints the name) only when file and name are on disk.
  * SPDX-License-Identifier: ISC */
@@ -30,8 +30,8 @@
 static int maildrop = -1;
 static char temporary[FILE_NAME_MAX]; /* "" when there is none */
 
-__attribute__((format(printf, 2, 3)))
-static _Noreturn void fail(int status, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static _Noreturn void fail(
+	int status, const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -59,7 +59,8 @@ static bool is_privileged(void)
 /* PRIV: with rights the caller does not have, only configurations that the administrator listed. */
 static bool is_listed(const char *dir)
 {
-	static const char *const lists[] = {"alternate_config_directories", "multi_instance_directories"};
+	static const char *const lists[] = {
+		"alternate_config_directories", "multi_instance_directories"};
 	char *problem = NULL;
 	struct conf *conf = conf_load(NULL, "", NULL, 0, &problem);
 	bool found = false;
@@ -79,8 +80,10 @@ static struct conf *load(const char *dir)
 {
 	char *problem = NULL;
 	if (dir != NULL && is_privileged() && !is_listed(dir))
-		fail(EX_NOPERM, "%s is not listed in alternate_config_directories or "
-			"multi_instance_directories", dir);
+		fail(EX_NOPERM,
+			"%s is not listed in alternate_config_directories or "
+			"multi_instance_directories",
+			dir);
 	struct conf *conf = conf_load(dir, "", NULL, 0, &problem);
 	if (conf == NULL)
 		fail(EX_CONFIG, "%s", problem);
@@ -98,8 +101,8 @@ static void check_user(struct conf *conf)
 	struct match_list *list = match_list_open(conf, users, MATCH_STRING, &problem);
 	if (list == NULL)
 		fail(EX_CONFIG, "authorized_submit_users: %s", problem);
-	enum map_result result = match_list_check(list, span_from_cstr(user == NULL ? number :
-		user->pw_name));
+	enum map_result result =
+		match_list_check(list, span_from_cstr(user == NULL ? number : user->pw_name));
 	match_list_close(list);
 	if (result == MAP_ERROR)
 		fail(EX_TEMPFAIL, "authorized_submit_users cannot be looked up");
@@ -115,7 +118,8 @@ static int create_temporary(void)
 		if (getrandom(&number, sizeof number, 0) != sizeof number)
 			break;
 		snprintf(temporary, sizeof temporary, "new.%016llx", (unsigned long long)number);
-		int fd = openat(maildrop, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		int fd = openat(maildrop, temporary,
+			O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd >= 0)
 			return fd;
 		if (errno != EEXIST)
@@ -133,7 +137,8 @@ static void write_all(int fd, struct span bytes)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			fail(errno == EFBIG ? EX_UNAVAILABLE : EX_TEMPFAIL, "write error: %s", strerror(errno));
+			fail(errno == EFBIG ? EX_UNAVAILABLE : EX_TEMPFAIL, "write error: %s",
+				strerror(errno));
 		bytes = span_skip(bytes, (size_t)n);
 	}
 }

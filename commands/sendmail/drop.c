@@ -16,7 +16,8 @@
 
 #define FLUSH_AT (128u * 1024)
 
-static _Noreturn void become_postdrop(const char *path, const char *config_dir, int in[2], int out[2])
+static _Noreturn void become_postdrop(
+	const char *path, const char *config_dir, int in[2], int out[2])
 {
 	char minus_c[] = "-c", minus_r[] = "-r", name[] = "postdrop";
 	char *dir = memory_dup_cstr(config_dir == NULL ? "" : config_dir);
@@ -72,7 +73,7 @@ static void flush(struct drop *drop)
 void drop_envelope(struct drop *drop, const struct drop_envelope *envelope)
 {
 	uint8_t flags = (uint8_t)((envelope->eight_bit ? MAILDROP_8BITMIME : 0) |
-		(envelope->smtputf8 ? MAILDROP_SMTPUTF8 : 0));
+				  (envelope->smtputf8 ? MAILDROP_SMTPUTF8 : 0));
 	struct span name = envelope->full_name;
 	maildrop_append(&drop->encoder, MAILDROP_SENDER, envelope->sender, &drop->out);
 	if (name.len > 0 && name.len <= 1000 && span_is_printable(name))

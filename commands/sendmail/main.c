@@ -1,5 +1,5 @@
-/* sendmail(1): submits a message, or does what its other modes stand for. Also mailq and newaliases,
- * when it is called by those names.
+/* sendmail(1): submits a message, or does what its other modes stand for. Also mailq and
+ * newaliases, when it is called by those names.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <limits.h>
@@ -85,7 +85,8 @@ static int verify(struct conf *conf, const struct options *options)
 		struct route_verdict verdict;
 		struct span address = span_from_cstr(addresses.items[i]);
 		route_validate_recipient(route, address, &verdict);
-		if (verdict.result == MAP_ERROR || !route_resolve(route, address, SPAN_EMPTY, &result)) {
+		if (verdict.result == MAP_ERROR ||
+			!route_resolve(route, address, SPAN_EMPTY, &result)) {
 			printf("%s... cannot be looked up now\n", addresses.items[i]);
 			status = EX_TEMPFAIL;
 		} else if (verdict.result == MAP_NOT_FOUND) {
@@ -93,8 +94,9 @@ static int verify(struct conf *conf, const struct options *options)
 			if (status == EX_OK)
 				status = EX_NOUSER;
 		} else {
-			printf("%s... deliverable: mailer %s, host %s, user %s\n", addresses.items[i],
-				buf_cstr(&result.transport), buf_cstr(&result.nexthop), buf_cstr(&result.recipient));
+			printf("%s... deliverable: mailer %s, host %s, user %s\n",
+				addresses.items[i], buf_cstr(&result.transport),
+				buf_cstr(&result.nexthop), buf_cstr(&result.recipient));
 		}
 	}
 	route_result_done(&result);

@@ -36,7 +36,8 @@ void addresses_add(struct address_texts *addresses, struct span list)
 			fail(EX_DATAERR, "bad recipient address");
 		if ((addresses->count & (addresses->count - 1)) == 0)
 			addresses->items = memory_resize(addresses->items,
-				addresses->count == 0 ? 1 : addresses->count * 2, sizeof *addresses->items);
+				addresses->count == 0 ? 1 : addresses->count * 2,
+				sizeof *addresses->items);
 		addresses->items[addresses->count++] = buf_steal(&text);
 	}
 	arena_done(&arena);
@@ -63,7 +64,8 @@ static void full_name(const struct options *options, struct buf *out)
 	const struct passwd *user = getpwuid(getuid());
 	if (user == NULL)
 		return;
-	for (const char *at = user->pw_gecos; *at != '\0' && *at != ',' && *at != ';' && *at != '%'; at++) {
+	for (const char *at = user->pw_gecos; *at != '\0' && *at != ',' && *at != ';' && *at != '%';
+		at++) {
 		if (*at == '&')
 			buf_append_cstr(out, user->pw_name);
 		else
@@ -79,8 +81,9 @@ static void sender_address(const struct options *options, struct buf *out)
 		return;
 	if (given != NULL)
 		addresses_add(&addresses, span_from_cstr(given));
-	buf_append_cstr(out, addresses.count > 0 ? addresses.items[0] :
-		given != NULL ? given : user_name());
+	buf_append_cstr(out, addresses.count > 0 ? addresses.items[0]
+			     : given != NULL	 ? given
+						 : user_name());
 }
 
 /* The input, line by line: without "From " lines before the header, up to a lone dot unless -i. */
@@ -100,7 +103,8 @@ static bool next_line(struct input *input, struct span *ret_line)
 		if (n < 0)
 			return false;
 		struct span line = span_new(input->line, (size_t)n), bare = line;
-		while (bare.len > 0 && (bare.ptr[bare.len - 1] == '\n' || bare.ptr[bare.len - 1] == '\r'))
+		while (bare.len > 0 &&
+			(bare.ptr[bare.len - 1] == '\n' || bare.ptr[bare.len - 1] == '\r'))
 			bare.len--;
 		if (!input->dot_is_data && span_equal(bare, SPAN(".")))
 			return false;
@@ -130,8 +134,8 @@ static void read_header(struct input *input, struct buf *header)
 /* -t: Resent- fields count alone when there are any. */
 static void extract(struct span header, struct address_texts *recipients)
 {
-	static const char *const names[2][3] = {{"Resent-To", "Resent-Cc", "Resent-Bcc"},
-		{"To", "Cc", "Bcc"}};
+	static const char *const names[2][3] = {
+		{"Resent-To", "Resent-Cc", "Resent-Bcc"}, {"To", "Cc", "Bcc"}};
 	for (size_t set = 0; set < 2; set++) {
 		struct header_reader reader;
 		struct header_field field;
@@ -148,20 +152,24 @@ static void extract(struct span header, struct address_texts *recipients)
 	}
 }
 
-static void put_envelope(struct drop *drop, const struct options *options,
-	const struct address_texts *recipients)
+static void put_envelope(
+	struct drop *drop, const struct options *options, const struct address_texts *recipients)
 {
 	struct buf sender = BUF_INIT(2048), name = BUF_INIT(1000);
 	sender_address(options, &sender);
 	full_name(options, &name);
 	if (sender.overflow || !span_is_printable(buf_span(&sender)))
 		fail(EX_USAGE, "bad sender address");
-	struct drop_envelope envelope = {.sender = buf_span(&sender), .full_name = buf_span(&name),
-		.envid = span_from_cstr(options->envid), .dsn_return = options->dsn_return,
-		.eight_bit = options->eight_bit, .smtputf8 = options->smtputf8};
+	struct drop_envelope envelope = {.sender = buf_span(&sender),
+		.full_name = buf_span(&name),
+		.envid = span_from_cstr(options->envid),
+		.dsn_return = options->dsn_return,
+		.eight_bit = options->eight_bit,
+		.smtputf8 = options->smtputf8};
 	drop_envelope(drop, &envelope);
 	for (size_t i = 0; i < recipients->count; i++)
-		drop_recipient(drop, span_from_cstr(recipients->items[i]), SPAN_EMPTY, options->notify);
+		drop_recipient(
+			drop, span_from_cstr(recipients->items[i]), SPAN_EMPTY, options->notify);
 	buf_done(&sender);
 	buf_done(&name);
 }
@@ -181,7 +189,8 @@ void message_submit(struct conf *conf, const struct options *options, FILE *in)
 		if (recipients.count == 0)
 			fail(EX_USAGE, "No recipient addresses found in message header");
 	} else if (recipients.count == 0) {
-		fail(EX_USAGE, "Recipient addresses must be specified on the command line or via the -t option");
+		fail(EX_USAGE,
+			"Recipient addresses must be specified on the command line or via the -t option");
 	}
 	drop_start(&drop, conf, options);
 	put_envelope(&drop, options, &recipients);

@@ -14,8 +14,8 @@ _Noreturn void fail(int status, const char *format, ...) __attribute__((format(p
 /* The path of one of our commands: in command_directory, or beside this program. Heap string. */
 char *command_path(struct conf *conf, const char *name);
 
-/* Reads the message from in and hands it to postdrop. Returns when it is durable; otherwise ends the
- * process with a status of sysexits.h. */
+/* Reads the message from in and hands it to postdrop. Returns when it is durable; otherwise ends
+ * the process with a status of sysexits.h. */
 void message_submit(struct conf *conf, const struct options *options, FILE *in);
 
 /* -bs: speaks SMTP on standard input and output until QUIT or the end. */

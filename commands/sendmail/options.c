@@ -50,11 +50,13 @@ static void set_notify(struct options *options, const char *value)
 			if (span_equal_nocase(word, words[i].word))
 				bit = words[i].bit;
 		if (bit == 0)
-			fail(EX_USAGE, "bad -N option value -- specify never, or a list of success, failure, delay");
+			fail(EX_USAGE,
+				"bad -N option value -- specify never, or a list of success, failure, delay");
 		notify |= bit;
 	}
 	if (notify == 0 || ((notify & DSN_NEVER) != 0 && notify != DSN_NEVER))
-		fail(EX_USAGE, "bad -N option value -- specify never, or a list of success, failure, delay");
+		fail(EX_USAGE,
+			"bad -N option value -- specify never, or a list of success, failure, delay");
 	options->notify = notify;
 }
 
@@ -69,7 +71,8 @@ static void set_return(struct options *options, const char *value)
 		fail(EX_USAGE, "bad -R option value -- specify hdrs or full");
 }
 
-/* -C names a folder, or (as with Sendmail) a file, which then means nothing here unless it is main.cf. */
+/* -C names a folder, or (as with Sendmail) a file, which then means nothing here unless it is
+ * main.cf. */
 static void set_config(struct options *options, const char *value)
 {
 	struct stat status;
@@ -116,7 +119,8 @@ static void take_value(struct options *options, char letter, const char *value)
 		set_return(options, value);
 		break;
 	case 'V':
-		if (value[0] == '\0' || strlen(value) > 100 || !span_is_printable(span_from_cstr(value)))
+		if (value[0] == '\0' || strlen(value) > 100 ||
+			!span_is_printable(span_from_cstr(value)))
 			fail(EX_USAGE, "bad -V option value");
 		options->envid = value;
 		break;
@@ -193,7 +197,9 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 			}
 			if (strchr(with_value, *at) != NULL) {
 				char letter = *at;
-				const char *value = at[1] != '\0' ? at + 1 : i + 1 < argc ? argv[++i] : NULL;
+				const char *value = at[1] != '\0'  ? at + 1
+						    : i + 1 < argc ? argv[++i]
+								   : NULL;
 				if (value == NULL)
 					fail(EX_USAGE, "option -%c requires an argument", letter);
 				take_value(&options, letter, value);

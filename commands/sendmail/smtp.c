@@ -1,6 +1,6 @@
 /* sendmail -bs: SMTP on standard input and output (RFC 5321), for programs that speak it to a local
- * command. Each message goes through postdrop like any other, so there is nothing to relay here that
- * the user could not submit; no TLS, no AUTH, nothing is looked up.
+ * command. Each message goes through postdrop like any other, so there is nothing to relay here
+ * that the user could not submit; no TLS, no AUTH, nothing is looked up.
  * SPDX-License-Identifier: ISC */
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,8 +30,8 @@ struct session {
 	size_t recipient_count;
 };
 
-__attribute__((format(printf, 2, 3)))
-static void reply(struct session *session, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void reply(
+	struct session *session, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -76,8 +76,10 @@ static void command_hello(struct session *session, const struct smtp_command *co
 		reply(session, "250 %s", session->host);
 		return;
 	}
-	fprintf(session->out, "250-%s\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-		"250-DSN\r\n", session->host);
+	fprintf(session->out,
+		"250-%s\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+		"250-DSN\r\n",
+		session->host);
 	reply(session, "250 ENHANCEDSTATUSCODES");
 }
 
@@ -95,8 +97,8 @@ static void command_mail(struct session *session, struct span arguments)
 		reply(session, "503 5.5.1 Error: nested MAIL command");
 		return;
 	}
-	enum smtp_result result = smtp_mail_parse(arena_dup(&session->arena, arguments), 0,
-		&session->arena, &session->mail);
+	enum smtp_result result = smtp_mail_parse(
+		arena_dup(&session->arena, arguments), 0, &session->arena, &session->mail);
 	if (result != SMTP_RESULT_OK) {
 		bad_arguments(session, result);
 		return;
@@ -155,19 +157,22 @@ static void command_data(struct session *session)
 {
 	struct drop drop;
 	if (session->recipient_count == 0) {
-		reply(session, session->has_sender ? "554 5.5.1 Error: no valid recipients" :
-			"503 5.5.1 Error: need RCPT command");
+		reply(session, session->has_sender ? "554 5.5.1 Error: no valid recipients"
+						   : "503 5.5.1 Error: need RCPT command");
 		return;
 	}
 	reply(session, "354 End data with <CR><LF>.<CR><LF>");
 	drop_start(&drop, session->conf, session->options);
-	struct drop_envelope envelope = {.sender = session->mail.sender.full, .full_name = SPAN_EMPTY,
-		.envid = session->mail.envid, .dsn_return = (uint8_t)session->mail.ret,
-		.eight_bit = session->mail.body == SMTP_BODY_8BITMIME, .smtputf8 = session->mail.smtputf8};
+	struct drop_envelope envelope = {.sender = session->mail.sender.full,
+		.full_name = SPAN_EMPTY,
+		.envid = session->mail.envid,
+		.dsn_return = (uint8_t)session->mail.ret,
+		.eight_bit = session->mail.body == SMTP_BODY_8BITMIME,
+		.smtputf8 = session->mail.smtputf8};
 	drop_envelope(&drop, &envelope);
 	for (size_t i = 0; i < session->recipient_count; i++)
-		drop_recipient(&drop, session->recipients[i].recipient.full, session->recipients[i].orcpt,
-			session->recipients[i].notify);
+		drop_recipient(&drop, session->recipients[i].recipient.full,
+			session->recipients[i].orcpt, session->recipients[i].notify);
 	bool complete = read_content(session, &drop);
 	int status = drop_finish(&drop, complete);
 	reset(session);
@@ -231,8 +236,11 @@ static void run_command(struct session *session, const struct smtp_command *comm
 
 void smtp_stand_alone(struct conf *conf, const struct options *options)
 {
-	struct session session = {.conf = conf, .options = options,
-		.host = conf_get(conf, "myhostname"), .in = stdin, .out = stdout};
+	struct session session = {.conf = conf,
+		.options = options,
+		.host = conf_get(conf, "myhostname"),
+		.in = stdin,
+		.out = stdout};
 	struct span line;
 	arena_init(&session.arena, TRANSACTION_MAX);
 	reply(&session, "220 %s ESMTP %s", session.host, conf_get(conf, "mail_name"));

@@ -1,5 +1,5 @@
-/* See envelope.h. Attributes are a table: a new one is a new row with a new tag; an old reader skips
- * tags it does not know.
+/* See envelope.h. Attributes are a table: a new one is a new row with a new tag; an old reader
+ * skips tags it does not know.
  * SPDX-License-Identifier: ISC */
 #include "queue/envelope.h"
 
@@ -142,7 +142,8 @@ bool queue_envelope_decode(struct span bytes, struct queue_envelope *ret_envelop
 	struct queue_envelope envelope = {0};
 	for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
 		if (attributes[i].kind == KIND_SPAN)
-			memcpy((char *)&envelope + attributes[i].offset, &SPAN_EMPTY, sizeof(struct span));
+			memcpy((char *)&envelope + attributes[i].offset, &SPAN_EMPTY,
+				sizeof(struct span));
 	envelope.recipients = span_skip(rest, length);
 	rest = span_head(rest, length);
 	while (rest.len > 0) {
@@ -150,7 +151,8 @@ bool queue_envelope_decode(struct span bytes, struct queue_envelope *ret_envelop
 			return false;
 		size_t size = load_u16(rest.ptr + 2);
 		uint8_t tag = (uint8_t)rest.ptr[0];
-		if (size > rest.len - 4 || !decode_attribute(tag, span_part(rest, 4, size), &envelope))
+		if (size > rest.len - 4 ||
+			!decode_attribute(tag, span_part(rest, 4, size), &envelope))
 			return false;
 		rest = span_skip(rest, 4 + size);
 	}
@@ -175,8 +177,8 @@ bool queue_recipient_append(struct buf *out, const struct queue_recipient *recip
 	store_u16(head + 2, same ? SAME_AS_ADDRESS : (uint16_t)original.len);
 	store_u16(head + 4, (uint16_t)recipient->orcpt.len);
 	head[6] = (unsigned char)recipient->notify;
-	if (out->overflow ||
-		buf_reserve(out, 8 + recipient->address.len + original.len + recipient->orcpt.len) == NULL)
+	if (out->overflow || buf_reserve(out, 8 + recipient->address.len + original.len +
+						      recipient->orcpt.len) == NULL)
 		return false;
 	buf_append_bytes(out, head, sizeof head);
 	buf_append(out, recipient->address);

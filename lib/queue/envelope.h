@@ -1,6 +1,6 @@
-/* The coding of a message's envelope (the head of a RECORD_MESSAGE) and of its recipients. Pure; every
- * length is checked. An envelope is u32 version, u32 length of the attributes, then attributes
- * {u8 tag, u8 zero, u16 length, bytes}, then the encoded recipients.
+/* The coding of a message's envelope (the head of a RECORD_MESSAGE) and of its recipients. Pure;
+ * every length is checked. An envelope is u32 version, u32 length of the attributes, then
+ * attributes {u8 tag, u8 zero, u16 length, bytes}, then the encoded recipients.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_QUEUE_ENVELOPE_H
 #define TAMBO_QUEUE_ENVELOPE_H
@@ -10,12 +10,12 @@
 enum queue_flag {
 	QUEUE_SMTPUTF8 = 1,
 	QUEUE_8BITMIME = 2,
-	QUEUE_BOUNCE = 4,            /* a DSN of ours */
-	QUEUE_HELD = 8,              /* begins its life on hold */
+	QUEUE_BOUNCE = 4, /* a DSN of ours */
+	QUEUE_HELD = 8,	  /* begins its life on hold */
 	QUEUE_REWRITE_LOCAL = 16,
 	QUEUE_LARGE_CONTENT = 32,    /* content is the file large/<id>, not in the record */
 	QUEUE_LARGE_RECIPIENTS = 64, /* recipients are in the file large/<id>.rcpt */
-	QUEUE_COPIED = 128,          /* made by a compaction: an older record of this id is or was there */
+	QUEUE_COPIED = 128, /* made by a compaction: an older record of this id is or was there */
 };
 
 #define QUEUE_ADDRESS_MAX 2048      /* bytes of one address, original or orcpt */

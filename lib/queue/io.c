@@ -41,7 +41,8 @@ int queue_io_writev_at(int fd, struct iovec *vectors, size_t count, uint64_t off
 	if (error != 0)
 		return error;
 	while (count > 0) {
-		ssize_t n = pwritev(fd, vectors, count > IOV_MAX ? IOV_MAX : (int)count, (off_t)offset);
+		ssize_t n =
+			pwritev(fd, vectors, count > IOV_MAX ? IOV_MAX : (int)count, (off_t)offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -150,7 +151,9 @@ ssize_t queue_io_read_task(int fd, void *bytes, size_t len, uint64_t offset)
 	size_t done = n > 0 ? (size_t)n : 0;
 	if (done == len)
 		return n;
-	struct read_job job = {.fd = fd, .bytes = (char *)bytes + done, .len = len - done,
+	struct read_job job = {.fd = fd,
+		.bytes = (char *)bytes + done,
+		.len = len - done,
 		.offset = offset + done};
 	task_offload(read_offloaded, &job);
 	return job.result < 0 ? job.result : (ssize_t)done + job.result;

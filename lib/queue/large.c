@@ -24,7 +24,8 @@ int large_create(int directory, const char *queue_id, bool recipients, struct la
 	struct large_file file = {.directory = directory};
 	if (!queue_id_is_valid(span_from_cstr(queue_id)))
 		return -EINVAL;
-	snprintf(file.name, sizeof file.name, "%s%s", queue_id, recipients ? recipients_suffix : "");
+	snprintf(
+		file.name, sizeof file.name, "%s%s", queue_id, recipients ? recipients_suffix : "");
 	file.fd = queue_io_open(directory, file.name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (file.fd < 0)
 		return file.fd;
@@ -41,7 +42,8 @@ struct file_job {
 static void write_offloaded(void *arg)
 {
 	struct file_job *job = arg;
-	job->result = queue_io_write_at(job->file->fd, job->bytes.ptr, job->bytes.len, job->file->size);
+	job->result =
+		queue_io_write_at(job->file->fd, job->bytes.ptr, job->bytes.len, job->file->size);
 }
 
 int large_write(struct large_file *file, struct span bytes)
@@ -121,10 +123,11 @@ int large_each(int directory, void (*visit)(void *arg, struct span queue_id, int
 		struct stat status;
 		if (span_ends_with(name, SPAN(".rcpt")))
 			name = span_head(name, name.len - strlen(recipients_suffix));
-		if (queue_id_is_valid(name) && fstatat(directory, entry->d_name, &status,
-			AT_SYMLINK_NOFOLLOW) == 0)
-			visit(arg, name, (int64_t)status.st_mtim.tv_sec * 1000 +
-				status.st_mtim.tv_nsec / 1000000);
+		if (queue_id_is_valid(name) &&
+			fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+			visit(arg, name,
+				(int64_t)status.st_mtim.tv_sec * 1000 +
+					status.st_mtim.tv_nsec / 1000000);
 	}
 	int error = -errno;
 	closedir(stream);
@@ -133,8 +136,10 @@ int large_each(int directory, void (*visit)(void *arg, struct span queue_id, int
 
 void recipient_list_init(struct recipient_list *list, int directory, const char *queue_id)
 {
-	*list = (struct recipient_list){.run = BUF_INIT(RUN_CAP), .file = LARGE_FILE_NONE,
-		.directory = directory, .queue_id = queue_id};
+	*list = (struct recipient_list){.run = BUF_INIT(RUN_CAP),
+		.file = LARGE_FILE_NONE,
+		.directory = directory,
+		.queue_id = queue_id};
 }
 
 void recipient_list_done(struct recipient_list *list)
@@ -151,7 +156,8 @@ static int flush_run(struct recipient_list *list)
 	int error = 0;
 	if (list->file.fd < 0) {
 		error = large_create(list->directory, list->queue_id, true, &list->file);
-		if (error == 0 && getrandom(&list->epoch, sizeof list->epoch, 0) != sizeof list->epoch)
+		if (error == 0 &&
+			getrandom(&list->epoch, sizeof list->epoch, 0) != sizeof list->epoch)
 			error = -EIO;
 	}
 	store_u32(head, list->count - list->run_count);

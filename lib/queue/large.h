@@ -1,9 +1,9 @@
-/* Files of their own for what is too large for the journal: large/<queue id> holds the content of one
- * message and nothing else (its descriptor is given to delivery agents), large/<queue id>.rcpt its
- * recipients as RECORD_RECIPIENTS records, when they are many.
+/* Files of their own for what is too large for the journal: large/<queue id> holds the content of
+ * one message and nothing else (its descriptor is given to delivery agents), large/<queue id>.rcpt
+ * its recipients as RECORD_RECIPIENTS records, when they are many.
  *
- * DURABLE: both are flushed, and the directory is, before the record that refers to them is appended.
- * A file without a record is what a crash left of a message that was never acknowledged.
+ * DURABLE: both are flushed, and the directory is, before the record that refers to them is
+ * appended. A file without a record is what a crash left of a message that was never acknowledged.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_QUEUE_LARGE_H
 #define TAMBO_QUEUE_LARGE_H
@@ -32,10 +32,12 @@ int large_commit(struct large_file *file);
 void large_abort(struct large_file *file);
 
 /* Removes both files of a message whose record is dead; those that are not there do not matter.
- * 0 or -errno. Does not flush the directory: what a crash brings back is swept at the next start. */
+ * 0 or -errno. Does not flush the directory: what a crash brings back is swept at the next start.
+ */
 int large_remove(int directory, struct span queue_id);
 /* Calls visit with each queue id that has a file in large/ (twice, if it has two). For the sweep at
- * start: a file whose id has no record, and which is older than the oldest unfinished intake, goes. */
+ * start: a file whose id has no record, and which is older than the oldest unfinished intake, goes.
+ */
 int large_each(int directory, void (*visit)(void *arg, struct span queue_id, int64_t modified_ms),
 	void *arg);
 

@@ -28,7 +28,8 @@ static int make_folder(int dir, const struct folder *folder, const struct queue_
 	if (fd < 0)
 		return -errno;
 	int error = 0;
-	if (owner != NULL && fchown(fd, owner->uid, folder->drop ? owner->drop_gid : owner->gid) < 0)
+	if (owner != NULL &&
+		fchown(fd, owner->uid, folder->drop ? owner->drop_gid : owner->gid) < 0)
 		error = -errno;
 	if (error == 0 && made && fchmod(fd, folder->mode) < 0) /* mkdir obeys the umask */
 		error = -errno;

@@ -1,5 +1,5 @@
-/* The writing end: see ledger.h. Entries wait encoded in memory; the task that finds no commit under
- * way frames and writes them all for everybody (as in writer.c).
+/* The writing end: see ledger.h. Entries wait encoded in memory; the task that finds no commit
+ * under way frames and writes them all for everybody (as in writer.c).
  * SPDX-License-Identifier: ISC */
 #include "queue/ledger.h"
 
@@ -36,9 +36,9 @@ struct log_file {
 struct ledger {
 	int directory, lock;
 	struct log_file log;
-	uint64_t last_length; /* valid bytes of the log before the next one */
-	uint64_t bytes;       /* in logs since the last snapshot */
-	struct buf pending;   /* encoded entries, each behind a u32 length */
+	uint64_t last_length;	      /* valid bytes of the log before the next one */
+	uint64_t bytes;		      /* in logs since the last snapshot */
+	struct buf pending;	      /* encoded entries, each behind a u32 length */
 	uint64_t appended, committed; /* entries, counted from the opening */
 	uint64_t failures;
 	int last_error;
@@ -80,8 +80,8 @@ static void close_log(struct log_file *file)
 	file->fd = -1;
 }
 
-static int create_log_once(int directory, uint64_t number, uint64_t previous,
-	struct log_file *ret_file)
+static int create_log_once(
+	int directory, uint64_t number, uint64_t previous, struct log_file *ret_file)
 {
 	struct log_file file = {.fd = -1, .number = number};
 	char name[LEDGER_NAME_LENGTH];
@@ -191,7 +191,7 @@ size_t ledger_pending(const struct ledger *ledger)
 struct commit_job {
 	struct ledger *ledger;
 	struct buf entries; /* taken from pending */
-	uint64_t last;      /* appended, when they were taken */
+	uint64_t last;	    /* appended, when they were taken */
 	struct log_file log;
 	uint64_t previous;
 	bool ended; /* the log is damaged: no more goes to it */
@@ -219,7 +219,8 @@ static void commit_offloaded(void *arg)
 	struct log_file *log = &job->log;
 	struct buf framed = BUF_INIT(SIZE_MAX / 2);
 	if (log->fd < 0)
-		job->result = create_log(job->ledger->directory, log->number + 1, job->previous, log);
+		job->result =
+			create_log(job->ledger->directory, log->number + 1, job->previous, log);
 	if (job->result != 0)
 		return;
 	ledger_frame(buf_span(&job->entries), log->epoch, &framed);
@@ -252,8 +253,11 @@ static void put_back(struct ledger *ledger, struct commit_job *job)
 
 static void commit_once(struct ledger *ledger)
 {
-	struct commit_job job = {.ledger = ledger, .entries = ledger->pending,
-		.last = ledger->appended, .log = ledger->log, .previous = ledger->last_length};
+	struct commit_job job = {.ledger = ledger,
+		.entries = ledger->pending,
+		.last = ledger->appended,
+		.log = ledger->log,
+		.previous = ledger->last_length};
 	buf_init(&ledger->pending, PENDING_MAX);
 	uint64_t before = job.log.fd < 0 ? LEDGER_HEADER_SIZE : job.log.offset;
 	task_offload(commit_offloaded, &job);
@@ -317,8 +321,8 @@ static void begin_offloaded(void *arg)
 	struct commit_job *job = arg;
 	struct ledger *ledger = job->ledger;
 	trim_log(&ledger->log);
-	job->result = create_log(ledger->directory, ledger->log.number + 1, ledger->last_length,
-		&job->log);
+	job->result = create_log(
+		ledger->directory, ledger->log.number + 1, ledger->last_length, &job->log);
 	if (job->result != 0)
 		return;
 	ledger->snapshot.number = ledger->log.number;
@@ -357,8 +361,9 @@ static void snapshot_offloaded(void *arg)
 	struct buf framed = BUF_INIT(SIZE_MAX / 2);
 	ledger_frame(buf_span(&job->entries), file->epoch, &framed);
 	CHECK(!framed.overflow);
-	job->result = framed.len == 0 ? 0 :
-		queue_io_write_at(file->fd, framed.ptr, framed.len, file->offset);
+	job->result = framed.len == 0
+			      ? 0
+			      : queue_io_write_at(file->fd, framed.ptr, framed.len, file->offset);
 	if (job->result == 0)
 		file->offset += framed.len;
 	buf_done(&framed);

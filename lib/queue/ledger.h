@@ -1,10 +1,10 @@
-/* The ledger: what became of queued messages and recipients. Written only by qmgr (or, while it does
- * not run, by postsuper, under the same lock). Files in queue_directory/ledger/:
+/* The ledger: what became of queued messages and recipients. Written only by qmgr (or, while it
+ * does not run, by postsuper, under the same lock). Files in queue_directory/ledger/:
  *   <n>.log       entries, appended; header {magic, number, epoch, valid length of <n-1>.log}
  *   <n>.snapshot  the whole state at the end of <n>.log or later; complete, for it was renamed
  *   lock          flock of the writer
- * Reading back: the highest snapshot s, then the logs s+1, s+2 ... in order, each up to its torn tail
- * (or the length that its successor states). All older files are removed.
+ * Reading back: the highest snapshot s, then the logs s+1, s+2 ... in order, each up to its torn
+ * tail (or the length that its successor states). All older files are removed.
  *
  * INVARIANT: each entry is an assignment ("is held", "recipient 5 is done"), never an increment, so
  * that replaying a log over a snapshot that already holds part of it gives the same state.
@@ -19,7 +19,7 @@ enum ledger_kind {
 	LEDGER_SENT = 1,       /* done: delivered, expanded or relayed */
 	LEDGER_BOUNCED = 2,    /* failed for good; the bounce is not yet queued */
 	LEDGER_DEFERRED = 3,   /* text, dsn: of the last try */
-	LEDGER_WRITTEN = 4,    /* delivered, not checkpointed; boot: the boot id it was written under */
+	LEDGER_WRITTEN = 4,    /* delivered, not checkpointed; boot: the id it was written under */
 	LEDGER_RETURNED = 5,   /* failed, and the bounce that says so is queued: done */
 	/* of the message */
 	LEDGER_RETRY = 16,     /* time_ms: next try; value: tries so far */
@@ -48,8 +48,8 @@ struct ledger_entry {
 
 struct ledger;
 
-/* Takes the lock (-EBUSY: somebody else has it), gives every entry in order to visit, opens the next
- * log. Without a ledger/ it starts empty. *ret_count: entries read. 0 or -errno; -EIO: the ledger
+/* Takes the lock (-EBUSY: somebody else has it), gives every entry in order to visit, opens the
+ * next log. Without a ledger/ it starts empty. *ret_count: entries read. 0 or -errno; -EIO: the ledger
  * cannot be read: do not go on (nothing is delivered twice because of a bad disk). */
 int ledger_open(const char *queue_directory,
 	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg,

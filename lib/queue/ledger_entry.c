@@ -13,8 +13,8 @@
 #define HEADER_BYTES 32
 #define ENTRY_FIXED 52
 
-void ledger_header_encode(const struct ledger_header *header,
-	unsigned char ret_bytes[LEDGER_HEADER_SIZE])
+void ledger_header_encode(
+	const struct ledger_header *header, unsigned char ret_bytes[LEDGER_HEADER_SIZE])
 {
 	memset(ret_bytes, 0, LEDGER_HEADER_SIZE);
 	store_u32(ret_bytes, LEDGER_MAGIC);
@@ -37,17 +37,18 @@ bool ledger_header_decode(struct span bytes, struct ledger_header *ret_header)
 	return true;
 }
 
-/* u32 length of what follows; u16 kind, u8 lengths of id, dsn and remote_mta, u8 zero, u16 lengths of
- * text and diagnostic, u16 zero, u32 first, u32 count, u64 time, u64 value, boot; the texts. */
+/* u32 length of what follows; u16 kind, u8 lengths of id, dsn and remote_mta, u8 zero, u16 lengths
+ * of text and diagnostic, u16 zero, u32 first, u32 count, u64 time, u64 value, boot; the texts. */
 void ledger_entry_encode(const struct ledger_entry *entry, struct buf *out)
 {
 	struct span id = queue_id_is_valid(entry->queue_id) ? entry->queue_id : SPAN_EMPTY;
-	struct span dsn = span_head(entry->dsn, 15), remote = span_head(entry->remote_mta, LEDGER_NAME_MAX);
+	struct span dsn = span_head(entry->dsn, 15),
+		    remote = span_head(entry->remote_mta, LEDGER_NAME_MAX);
 	struct span text = span_head(entry->text, LEDGER_TEXT_MAX);
 	struct span diagnostic = span_head(entry->diagnostic, LEDGER_TEXT_MAX);
 	unsigned char fixed[4 + ENTRY_FIXED] = {0};
 	store_u32(fixed, (uint32_t)(ENTRY_FIXED + id.len + dsn.len + remote.len + text.len +
-		diagnostic.len));
+				    diagnostic.len));
 	store_u16(fixed + 4, (uint16_t)entry->kind);
 	fixed[6] = (unsigned char)id.len;
 	fixed[7] = (unsigned char)dsn.len;
@@ -85,8 +86,8 @@ bool ledger_entry_decode(struct span bytes, struct ledger_entry *ret_entry)
 	};
 	memcpy(entry.boot, at + 36, sizeof entry.boot);
 	struct span rest = span_skip(bytes, ENTRY_FIXED);
-	struct span *texts[] = {&entry.queue_id, &entry.dsn, &entry.remote_mta, &entry.text,
-		&entry.diagnostic};
+	struct span *texts[] = {
+		&entry.queue_id, &entry.dsn, &entry.remote_mta, &entry.text, &entry.diagnostic};
 	const size_t lengths[] = {id, dsn, remote, text, diagnostic};
 	for (size_t i = 0; i < 5; i++) {
 		*texts[i] = span_head(rest, lengths[i]);
@@ -115,7 +116,8 @@ size_t ledger_scan(struct span bytes, uint64_t epoch,
 		struct record_header header;
 		struct ledger_entry entry;
 		struct span head, rest;
-		if (record_decode(span_skip(bytes, at), epoch, &header, &head, &rest) != RECORD_OK) {
+		if (record_decode(span_skip(bytes, at), epoch, &header, &head, &rest) !=
+			RECORD_OK) {
 			/* The end, or damage: what follows is still found. */
 			at += 8;
 			if (at > bytes.len)

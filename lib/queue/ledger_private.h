@@ -16,7 +16,8 @@
 
 struct ledger_header {
 	uint64_t number, epoch;
-	uint64_t previous_length; /* of the log before: what stands behind does not count; 0: all of it */
+	uint64_t previous_length; /* of the log before: what stands behind does not count; 0: all of
+				     it */
 };
 
 void ledger_header_encode(const struct ledger_header *header,

@@ -24,7 +24,7 @@ static bool parse_name(const char *name, const char *suffix, uint64_t *ret_numbe
 {
 	struct span text = span_from_cstr(name);
 	return text.len == 16 + strlen(suffix) && span_ends_with(text, span_from_cstr(suffix)) &&
-		span_to_hex_u64(span_head(text, 16), ret_number);
+	       span_to_hex_u64(span_head(text, 16), ret_number);
 }
 
 struct files {
@@ -59,10 +59,11 @@ static int list_files(int directory, struct files *ret_files)
 	while (errno = 0, (entry = readdir(stream)) != NULL) {
 		uint64_t number;
 		if (parse_name(entry->d_name, LEDGER_LOG_SUFFIX, &number)) {
-			files.logs = memory_resize(files.logs, files.log_count + 1, sizeof *files.logs);
+			files.logs =
+				memory_resize(files.logs, files.log_count + 1, sizeof *files.logs);
 			files.logs[files.log_count++] = number;
 		} else if (parse_name(entry->d_name, LEDGER_SNAPSHOT_SUFFIX, &number) &&
-			(!files.has_snapshot || number > files.snapshot)) {
+			   (!files.has_snapshot || number > files.snapshot)) {
 			files.snapshot = number;
 			files.has_snapshot = true;
 		}
@@ -79,8 +80,8 @@ static int list_files(int directory, struct files *ret_files)
 	return 0;
 }
 
-static int open_log(int directory, uint64_t number, const char *suffix,
-	struct ledger_header *ret_header)
+static int open_log(
+	int directory, uint64_t number, const char *suffix, struct ledger_header *ret_header)
 {
 	char name[LEDGER_NAME_LENGTH], bytes[64];
 	ledger_make_name(name, number, suffix);
@@ -96,8 +97,8 @@ static int open_log(int directory, uint64_t number, const char *suffix,
 }
 
 /* Reads records up to limit (0: the end of the file). *ret_end: behind the last whole one. */
-static int read_log(int fd, uint64_t epoch, uint64_t limit, struct ledger_reading *reading,
-	uint64_t *ret_end)
+static int read_log(
+	int fd, uint64_t epoch, uint64_t limit, struct ledger_reading *reading, uint64_t *ret_end)
 {
 	uint64_t offset = LEDGER_HEADER_SIZE, end = offset;
 	char *window = memory_alloc(WINDOW);
@@ -183,8 +184,8 @@ int ledger_read_directory(int directory, struct ledger_reading *reading)
 int ledger_read(const char *queue_directory,
 	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg, uint64_t *ret_count)
 {
-	/* A snapshot may take the place of the logs while they are read: then once more. The entries
-	 * are assignments, so seeing them twice is harmless. */
+	/* A snapshot may take the place of the logs while they are read: then once more. The
+	 * entries are assignments, so seeing them twice is harmless. */
 	struct ledger_reading reading = {.visit = visit, .arg = arg};
 	int directory = queue_io_open_directory(queue_directory, "ledger");
 	if (directory < 0)
@@ -207,7 +208,8 @@ void ledger_remove_older(int directory, uint64_t number)
 	while ((entry = readdir(stream)) != NULL) {
 		uint64_t found;
 		if ((parse_name(entry->d_name, LEDGER_LOG_SUFFIX, &found) && found <= number) ||
-			(parse_name(entry->d_name, LEDGER_SNAPSHOT_SUFFIX, &found) && found < number))
+			(parse_name(entry->d_name, LEDGER_SNAPSHOT_SUFFIX, &found) &&
+				found < number))
 			unlinkat(directory, entry->d_name, 0);
 	}
 	closedir(stream);

@@ -15,17 +15,19 @@ enum phase { PHASE_SENDER, PHASE_ATTRIBUTES, PHASE_RECIPIENTS, PHASE_CONTENT, PH
 static const struct rule {
 	uint8_t type;
 	uint8_t first, last; /* phases */
-	uint8_t next;        /* the phase it begins */
+	uint8_t next;	     /* the phase it begins */
 	bool once;
-	uint32_t min, max;   /* bytes */
+	uint32_t min, max; /* bytes */
 } rules[] = {
 	{MAILDROP_SENDER, PHASE_SENDER, PHASE_SENDER, PHASE_ATTRIBUTES, false, 0, 2048},
 	{MAILDROP_FULL_NAME, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, true, 1, 1000},
 	{MAILDROP_ENVID, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, true, 1, 100},
 	{MAILDROP_RETURN, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, true, 1, 1},
 	{MAILDROP_FLAGS, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, PHASE_ATTRIBUTES, true, 1, 1},
-	{MAILDROP_RECIPIENT, PHASE_ATTRIBUTES, PHASE_RECIPIENTS, PHASE_RECIPIENTS, false, 4, 3 + 500 + 2048},
-	{MAILDROP_CONTENT, PHASE_RECIPIENTS, PHASE_CONTENT, PHASE_CONTENT, false, 1, MAILDROP_CONTENT_MAX},
+	{MAILDROP_RECIPIENT, PHASE_ATTRIBUTES, PHASE_RECIPIENTS, PHASE_RECIPIENTS, false, 4,
+		3 + 500 + 2048},
+	{MAILDROP_CONTENT, PHASE_RECIPIENTS, PHASE_CONTENT, PHASE_CONTENT, false, 1,
+		MAILDROP_CONTENT_MAX},
 	{MAILDROP_END, PHASE_RECIPIENTS, PHASE_CONTENT, PHASE_DONE, false, 4, 4},
 };
 
@@ -58,8 +60,8 @@ void maildrop_begin(struct maildrop_encoder *encoder, struct buf *out)
 	put(encoder, MAILDROP_MAGIC, MAGIC_LENGTH, out);
 }
 
-void maildrop_append(struct maildrop_encoder *encoder, uint8_t type, struct span bytes,
-	struct buf *out)
+void maildrop_append(
+	struct maildrop_encoder *encoder, uint8_t type, struct span bytes, struct buf *out)
 {
 	do {
 		struct span piece = span_head(bytes, MAILDROP_CONTENT_MAX);
@@ -125,8 +127,8 @@ static bool check_record(struct maildrop_decoder *decoder, struct maildrop_recor
 	return false;
 }
 
-enum maildrop_result maildrop_next(struct maildrop_decoder *decoder, struct span *input,
-	struct maildrop_record *ret_record)
+enum maildrop_result maildrop_next(
+	struct maildrop_decoder *decoder, struct span *input, struct maildrop_record *ret_record)
 {
 	if (!decoder->begun) {
 		struct span magic = span_new(MAILDROP_MAGIC, MAGIC_LENGTH);

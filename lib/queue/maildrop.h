@@ -2,7 +2,7 @@
  * picks up. Pure. Strict: what is not exactly this is refused as a whole.
  *   "TamboMD1", then records {u8 type, u32 little endian length, bytes} in this order: one sender;
  *   attributes in any order, each at most once; recipients (u8 notify, u16 length of orcpt, orcpt,
- *   address), at least one; content in pieces; one end, which holds the CRC-32C of all bytes before.
+ *   address), at least one; content in pieces; one end, with the CRC-32C of all bytes before.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_QUEUE_MAILDROP_H
 #define TAMBO_QUEUE_MAILDROP_H

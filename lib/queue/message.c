@@ -34,8 +34,8 @@ static int read_part(struct queue_reader *reader, const struct queue_message *me
 	return 0;
 }
 
-int queue_message_content(struct queue_reader *reader, const struct queue_message *message,
-	struct buf *out)
+int queue_message_content(
+	struct queue_reader *reader, const struct queue_message *message, struct buf *out)
 {
 	if (message->envelope.flags & QUEUE_LARGE_CONTENT)
 		return -EINVAL;
@@ -48,8 +48,8 @@ int queue_message_content(struct queue_reader *reader, const struct queue_messag
 	return error;
 }
 
-static int open_file(struct queue_reader *reader, const struct queue_message *message,
-	const char *suffix)
+static int open_file(
+	struct queue_reader *reader, const struct queue_message *message, const char *suffix)
 {
 	char name[QUEUE_ID_MAX + 8];
 	struct span id = message->envelope.queue_id;
@@ -149,9 +149,11 @@ static int read_run(int fd, uint64_t epoch, struct queue_cursor *cursor, struct 
 	ssize_t n = queue_io_read_task(fd, first, sizeof first, cursor->offset);
 	if (n <= 0)
 		return n < 0 ? (int)n : 1;
-	if ((size_t)n < sizeof first || record_header_decode(span_new(first, sizeof first), epoch,
-		&header) != RECORD_OK || header.type != RECORD_RECIPIENTS || header.head_length != 8 ||
-		header.length > RUN_MAX || load_u32(first + RECORD_HEADER_SIZE) != cursor->run_index)
+	if ((size_t)n < sizeof first ||
+		record_header_decode(span_new(first, sizeof first), epoch, &header) != RECORD_OK ||
+		header.type != RECORD_RECIPIENTS || header.head_length != 8 ||
+		header.length > RUN_MAX ||
+		load_u32(first + RECORD_HEADER_SIZE) != cursor->run_index)
 		return -EBADMSG;
 	uint32_t count = load_u32(first + RECORD_HEADER_SIZE + 4);
 	*ret_next = cursor->offset + record_size(header.length);
@@ -178,8 +180,8 @@ static int read_run(int fd, uint64_t epoch, struct queue_cursor *cursor, struct 
 	return 0;
 }
 
-static int walk_file(struct walk *walk, struct queue_reader *reader,
-	const struct queue_message *message)
+static int walk_file(
+	struct walk *walk, struct queue_reader *reader, const struct queue_message *message)
 {
 	struct queue_cursor *cursor = walk->cursor;
 	struct buf run = BUF_INIT(RUN_MAX + 64);
@@ -193,7 +195,8 @@ static int walk_file(struct walk *walk, struct queue_reader *reader,
 		cursor->index < message->envelope.recipient_count) {
 		struct span rest;
 		uint64_t next;
-		error = read_run(fd, message->envelope.recipients_epoch, cursor, &run, &rest, &next);
+		error = read_run(
+			fd, message->envelope.recipients_epoch, cursor, &run, &rest, &next);
 		uint32_t index = cursor->run_index;
 		if (error == 0 && rest.len > 0)
 			error = walk_run(walk, &rest, &index);
@@ -209,12 +212,13 @@ static int walk_file(struct walk *walk, struct queue_reader *reader,
 
 int queue_message_recipients(struct queue_reader *reader, const struct queue_message *message,
 	struct queue_cursor *cursor, size_t limit,
-	bool (*visit)(void *arg, uint32_t index, const struct queue_recipient *recipient), void *arg,
-	size_t *ret_count)
+	bool (*visit)(void *arg, uint32_t index, const struct queue_recipient *recipient),
+	void *arg, size_t *ret_count)
 {
 	struct walk walk = {.cursor = cursor, .limit = limit, .visit = visit, .arg = arg};
-	int error = message->envelope.flags & QUEUE_LARGE_RECIPIENTS ?
-		walk_file(&walk, reader, message) : walk_inline(&walk, message);
+	int error = message->envelope.flags & QUEUE_LARGE_RECIPIENTS
+			    ? walk_file(&walk, reader, message)
+			    : walk_inline(&walk, message);
 	if (error == 0)
 		*ret_count = walk.count;
 	return error;

@@ -140,10 +140,10 @@ static size_t find_record(struct span window, uint64_t epoch)
 struct scan {
 	struct open_segment *open;
 	struct buf window;
-	uint64_t start;  /* offset of the window in the segment */
+	uint64_t start;	 /* offset of the window in the segment */
 	uint64_t offset; /* where the scan stands */
-	uint64_t end;    /* behind the last record visited */
-	int idle;        /* nobody writes here: 1; somebody does: 0; not asked: -1 */
+	uint64_t end;	 /* behind the last record visited */
+	int idle;	 /* nobody writes here: 1; somebody does: 0; not asked: -1 */
 	bool (*visit)(void *arg, const struct queue_position *position,
 		const struct queue_envelope *envelope);
 	void *arg;
@@ -201,8 +201,8 @@ static int scan_record(struct scan *scan)
 		result = record_decode(scan_bytes(scan), epoch, &header, &head, &rest);
 	}
 	if (result == RECORD_OK) {
-		struct queue_position position = {scan->open->segment.number, scan->offset,
-			record_size(header.length)};
+		struct queue_position position = {
+			scan->open->segment.number, scan->offset, record_size(header.length)};
 		struct queue_envelope envelope;
 		bool go_on = true;
 		if (header.type == RECORD_MESSAGE && queue_envelope_decode(head, &envelope) &&
@@ -224,10 +224,13 @@ static int scan_record(struct scan *scan)
 
 int queue_reader_scan(struct queue_reader *reader, uint64_t segment, uint64_t from,
 	bool (*visit)(void *arg, const struct queue_position *position,
-		const struct queue_envelope *envelope), void *arg, uint64_t *ret_end)
+		const struct queue_envelope *envelope),
+	void *arg, uint64_t *ret_end)
 {
-	struct scan scan = {.window = BUF_INIT(RECORD_BODY_MAX + SCAN_WINDOW), .idle = -1,
-		.visit = visit, .arg = arg};
+	struct scan scan = {.window = BUF_INIT(RECORD_BODY_MAX + SCAN_WINDOW),
+		.idle = -1,
+		.visit = visit,
+		.arg = arg};
 	int result = queue_reader_hold(reader, segment, &scan.open);
 	if (result != 0)
 		return result;
@@ -251,8 +254,8 @@ static int read_more(struct open_segment *open, struct queue_message *message, s
 	char *to = buf_reserve(&message->bytes, more);
 	if (to == NULL)
 		return -ENOMEM;
-	ssize_t n = queue_io_read_task(open->segment.fd, to, more,
-		message->position.offset + message->bytes.len);
+	ssize_t n = queue_io_read_task(
+		open->segment.fd, to, more, message->position.offset + message->bytes.len);
 	if (n < 0)
 		return (int)n;
 	message->bytes.len += (size_t)n;
@@ -264,8 +267,9 @@ static int load(struct open_segment *open, struct queue_message *message)
 	int error = read_more(open, message, FIRST_READ);
 	if (error != 0)
 		return error;
-	if (record_header_decode(buf_span(&message->bytes), open->segment.epoch, &message->header) !=
-		RECORD_OK || message->header.type != RECORD_MESSAGE)
+	if (record_header_decode(buf_span(&message->bytes), open->segment.epoch,
+		    &message->header) != RECORD_OK ||
+		message->header.type != RECORD_MESSAGE)
 		return -EBADMSG;
 	size_t want = RECORD_HEADER_SIZE + message->header.head_length;
 	error = read_more(open, message, want);
@@ -289,8 +293,8 @@ int queue_message_load(struct queue_reader *reader, const struct queue_position 
 	struct queue_message *ret_message)
 {
 	struct open_segment *open;
-	struct queue_message message = {.position = *position,
-		.bytes = BUF_INIT(RECORD_BODY_MAX + RECORD_HEADER_SIZE)};
+	struct queue_message message = {
+		.position = *position, .bytes = BUF_INIT(RECORD_BODY_MAX + RECORD_HEADER_SIZE)};
 	if (position->offset < SEGMENT_HEADER_SIZE || position->offset % 8 != 0)
 		return -EBADMSG;
 	int error = queue_reader_hold(reader, position->segment, &open);

@@ -27,10 +27,11 @@ bool queue_reader_segment_exists(struct queue_reader *reader, uint64_t segment);
 
 /* Visits the whole records of a segment in order, beginning at offset from (0: the first; otherwise
  * the end of a known record). Envelope and content checksums are checked; the envelope's spans live
- * until visit returns. Visit answers false to stop. *ret_end: offset behind the last record visited:
- * where a later scan of a growing segment goes on. A torn or foreign record ends the scan as the end
- * of the segment does. The same queue id may occur again in a higher segment (a compaction copied
- * it): the later one counts. 0, -ENOENT, -EBADMSG (not a segment: holds nothing), -EIO. Yields. */
+ * until visit returns. Visit answers false to stop. *ret_end: offset behind the last record
+ * visited: where a later scan of a growing segment goes on. A torn or foreign record ends the scan
+ * as the end of the segment does. The same queue id may occur again in a higher segment (a
+ * compaction copied it): the later one counts. 0, -ENOENT, -EBADMSG (not a segment: holds nothing),
+ * -EIO. Yields. */
 int queue_reader_scan(struct queue_reader *reader, uint64_t segment, uint64_t from,
 	bool (*visit)(void *arg, const struct queue_position *position,
 		const struct queue_envelope *envelope), void *arg, uint64_t *ret_end);
@@ -56,7 +57,8 @@ int queue_message_content(struct queue_reader *reader, const struct queue_messag
 	struct buf *out);
 /* Opens the content of a large message, read only, at offset 0: fd or -errno. */
 int queue_message_open_large(struct queue_reader *reader, const struct queue_message *message);
-/* Appends at most max bytes of content, inline or large, from the start (headers, postcat). Yields. */
+/* Appends at most max bytes of content, inline or large, from the start (headers, postcat). Yields.
+ */
 int queue_message_content_part(struct queue_reader *reader, const struct queue_message *message,
 	uint64_t offset, size_t max, struct buf *out);
 
@@ -69,12 +71,12 @@ struct queue_cursor {
 
 /* Visits at most limit recipients from the cursor on and moves it behind them. Works in windows:
  * memory does not grow with the number of recipients. Setting cursor->index forward (with the rest
- * as it was, or zero) skips. *ret_count: how many were visited; 0 at the end. visit answers false to
- * stop behind the recipient it was given. -EBADMSG: damaged. Yields, but not between visits of the
- * same run. */
+ * as it was, or zero) skips. *ret_count: how many were visited; 0 at the end. visit answers false
+ * to stop behind the recipient it was given. -EBADMSG: damaged. Yields, but not between visits of
+ * the same run. */
 int queue_message_recipients(struct queue_reader *reader, const struct queue_message *message,
 	struct queue_cursor *cursor, size_t limit,
-	bool (*visit)(void *arg, uint32_t index, const struct queue_recipient *recipient), void *arg,
-	size_t *ret_count);
+	bool (*visit)(void *arg, uint32_t index, const struct queue_recipient *recipient),
+	void *arg, size_t *ret_count);
 
 #endif

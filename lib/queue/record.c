@@ -7,7 +7,7 @@
 #include "queue/codec_private.h"
 
 #define RECORD_MAGIC 0x6f626d54u /* "Tmbo" */
-#define CHECKED_BYTES 28         /* of the header, by its own checksum */
+#define CHECKED_BYTES 28	 /* of the header, by its own checksum */
 
 size_t record_size(size_t length)
 {
@@ -33,8 +33,8 @@ void record_header_encode(uint32_t type, uint64_t epoch, struct span head, struc
 	store_u32(ret_bytes + 28, header_crc(ret_bytes, head));
 }
 
-enum record_result record_header_decode(struct span bytes, uint64_t epoch,
-	struct record_header *ret_header)
+enum record_result record_header_decode(
+	struct span bytes, uint64_t epoch, struct record_header *ret_header)
 {
 	if (bytes.len < RECORD_HEADER_SIZE)
 		return RECORD_END;
@@ -56,17 +56,17 @@ enum record_result record_header_decode(struct span bytes, uint64_t epoch,
 	return RECORD_OK;
 }
 
-bool record_check_head(const struct record_header *header, struct span header_bytes,
-	struct span head)
+bool record_check_head(
+	const struct record_header *header, struct span header_bytes, struct span head)
 {
 	return header_bytes.len >= CHECKED_BYTES && head.len == header->head_length &&
-		header_crc(header_bytes.ptr, head) == header->crc;
+	       header_crc(header_bytes.ptr, head) == header->crc;
 }
 
 bool record_check_rest(const struct record_header *header, struct span rest)
 {
 	return rest.len == header->length - header->head_length &&
-		crc32c(0, rest.ptr, rest.len) == header->rest_crc;
+	       crc32c(0, rest.ptr, rest.len) == header->rest_crc;
 }
 
 enum record_result record_decode(struct span bytes, uint64_t epoch,
@@ -89,8 +89,8 @@ enum record_result record_decode(struct span bytes, uint64_t epoch,
 	return RECORD_OK;
 }
 
-void record_append(struct buf *out, uint32_t type, uint64_t epoch, struct span head,
-	struct span rest)
+void record_append(
+	struct buf *out, uint32_t type, uint64_t epoch, struct span head, struct span rest)
 {
 	static const char zeros[8];
 	size_t length = head.len + rest.len, size = record_size(length);

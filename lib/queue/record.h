@@ -1,15 +1,16 @@
-/* The framing of everything the queue writes: records with epoch and checksum. Pure: no I/O. Torn or
- * foreign bytes are refused, never trusted.
+/* The framing of everything the queue writes: records with epoch and checksum. Pure: no I/O. Torn
+ * or foreign bytes are refused, never trusted.
  *
  * A record, little endian, begins at a multiple of 8:
  *   u32 magic, u16 type, u16 zero, u32 length of the body, u32 length of its head (<= length),
- *   u64 epoch, u32 CRC-32C of the rest of the body, u32 CRC-32C of the 28 bytes before and the head;
- *   then the body (head, rest) and zeros up to the next multiple of 8.
- * epoch is a random number of the file; bytes that an earlier life of the file left do not match it.
- * In a message the head is the envelope and the rest is the content.
+ *   u64 epoch, u32 CRC-32C of the rest of the body, u32 CRC-32C of the 28 bytes before and the
+ *   head; then the body (head, rest) and zeros up to the next multiple of 8.
+ * epoch is a random number of the file; bytes that an earlier life of the file left do not match
+ * it. In a message the head is the envelope and the rest is the content.
  *
- * INVARIANT: content is stored with LF line ends and ends with an LF (unless it is empty). Sizes are
- * counted so. smtp makes CRLF of LF while it doubles dots; a Maildir file is the content as it stands.
+ * INVARIANT: content is stored with LF line ends and ends with an LF (unless it is empty). Sizes
+ * are counted so. smtp makes CRLF of LF while it doubles dots; a Maildir file is the content as it
+ * stands.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_QUEUE_RECORD_H
 #define TAMBO_QUEUE_RECORD_H

@@ -35,7 +35,7 @@ static bool parse_name(const char *name, const char *suffix, uint64_t *ret_numbe
 {
 	struct span text = span_from_cstr(name);
 	return text.len == 16 + strlen(suffix) && span_ends_with(text, span_from_cstr(suffix)) &&
-		span_to_hex_u64(span_head(text, 16), ret_number);
+	       span_to_hex_u64(span_head(text, 16), ret_number);
 }
 
 /* What is in journal/. */
@@ -127,8 +127,10 @@ static int read_header(int fd, struct segment *ret_segment)
 		load_u32(header + 4) != SEGMENT_VERSION ||
 		load_u32(header + HEADER_BYTES) != crc32c(0, header, HEADER_BYTES))
 		return -EBADMSG;
-	*ret_segment = (struct segment){.fd = fd, .number = load_u64(header + 8),
-		.epoch = load_u64(header + 16), .size = load_u64(header + 24)};
+	*ret_segment = (struct segment){.fd = fd,
+		.number = load_u64(header + 8),
+		.epoch = load_u64(header + 16),
+		.size = load_u64(header + 24)};
 	return 0;
 }
 
@@ -170,8 +172,8 @@ static int take_spare(int dir, uint64_t number, uint64_t size, char ret_name[NAM
 }
 
 /* The lowest spare that nobody else takes, or a new file: fd or -errno. */
-static int find_file(int dir, const struct listing *listing, uint64_t size,
-	char ret_name[NAME_MAX_LENGTH])
+static int find_file(
+	int dir, const struct listing *listing, uint64_t size, char ret_name[NAME_MAX_LENGTH])
 {
 	for (size_t i = 0; i < listing->spare_count; i++) {
 		int fd = take_spare(dir, listing->spares[i], size, ret_name);

@@ -1,11 +1,11 @@
 /* Segment files: queue_directory/journal/<16 hex digits>.seg, preallocated and zeroed, first 4096
- * bytes a header {magic, version, number, epoch, size, CRC-32C}, then records. A number is never used
- * again. A segment whose records are all dead becomes <number>.spare and later a segment with a new
- * number and a new epoch, so its old records no longer count and need not be erased. The file with
- * the highest number is never unlinked: it remembers the number.
- * A writer holds a flock on the segment it appends to. A segment whose header does not name its own
- * number holds nothing (a crash came between taking a spare and renaming it).
- * All functions block; none yields. Errors are -errno.
+ * bytes a header {magic, version, number, epoch, size, CRC-32C}, then records. A number is never
+ * used again. A segment whose records are all dead becomes <number>.spare and later a segment with
+ * a new number and a new epoch, so its old records no longer count and need not be erased. The file
+ * with the highest number is never unlinked: it remembers the number. A writer holds a flock on the
+ * segment it appends to. A segment whose header does not name its own number holds nothing (a crash
+ * came between taking a spare and renaming it). All functions block; none yields. Errors are
+ * -errno.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_QUEUE_SEGMENT_H
 #define TAMBO_QUEUE_SEGMENT_H
@@ -24,8 +24,8 @@ struct segment {
 	uint64_t number, epoch, size;
 };
 
-/* Makes (or takes a spare as) the next segment and locks it: allocated, header and name durable when
- * it returns 0. dir: descriptor of journal/. */
+/* Makes (or takes a spare as) the next segment and locks it: allocated, header and name durable
+ * when it returns 0. dir: descriptor of journal/. */
 int segment_create(int dir, uint64_t size, struct segment *ret_segment);
 /* Makes one spare ahead of time, when there is none. */
 int segment_prepare_spare(int dir, uint64_t size);
@@ -33,8 +33,8 @@ int segment_prepare_spare(int dir, uint64_t size);
  * number: it holds no records. */
 int segment_open(int dir, uint64_t number, struct segment *ret_segment);
 void segment_close(struct segment *segment);
-/* All records of the segment are dead: it becomes a spare, when there are fewer than spares, or goes. -EBUSY: a writer still holds it.
- * -ENOENT: already gone. */
+/* All records of the segment are dead: it becomes a spare, when there are fewer than spares, or
+ * goes. -EBUSY: a writer still holds it. -ENOENT: already gone. */
 int segment_retire(int dir, uint64_t number, size_t spares);
 
 /* The numbers of all .seg files, ascending; free() them. */

@@ -1,6 +1,6 @@
 /* See writer.h. The task that finds no commit under way becomes the leader: it takes what waits (as
- * much as fits into the segment), has it written and flushed by the pool, wakes the others, and goes
- * on until its own record is done; then the next waiting task leads.
+ * much as fits into the segment), has it written and flushed by the pool, wakes the others, and
+ * goes on until its own record is done; then the next waiting task leads.
  * SPDX-License-Identifier: ISC */
 #include "queue/writer.h"
 
@@ -37,7 +37,7 @@ struct entry {
 struct written {
 	uint64_t number;
 	uint64_t bytes; /* of committed records */
-	uint64_t dead;  /* as qmgr said last */
+	uint64_t dead;	/* as qmgr said last */
 };
 
 struct queue_writer {
@@ -76,7 +76,8 @@ int queue_writer_open(const struct queue_writer_options *options, struct queue_w
 	writer->journal = journal;
 	writer->large = large;
 	writer->reader = reader;
-	writer->segment_size = options->segment_size == 0 ? SEGMENT_SIZE_DEFAULT : options->segment_size;
+	writer->segment_size =
+		options->segment_size == 0 ? SEGMENT_SIZE_DEFAULT : options->segment_size;
 	writer->segment.fd = -1;
 	writer->ids.long_ids = options->long_ids;
 	writer->options = *options;
@@ -122,8 +123,8 @@ static struct written *find_written(struct queue_writer *writer, uint64_t number
 
 static struct written *add_written(struct queue_writer *writer, uint64_t number, uint64_t bytes)
 {
-	writer->written = memory_resize(writer->written, writer->written_count + 1,
-		sizeof *writer->written);
+	writer->written =
+		memory_resize(writer->written, writer->written_count + 1, sizeof *writer->written);
 	struct written *written = &writer->written[writer->written_count++];
 	*written = (struct written){.number = number, .bytes = bytes};
 	return written;
@@ -149,7 +150,8 @@ static void retire_offloaded(void *arg)
 
 static int retire(struct queue_writer *writer, uint64_t number)
 {
-	struct retire_job job = {.journal = writer->journal, .number = number,
+	struct retire_job job = {.journal = writer->journal,
+		.number = number,
 		.spares = writer->options.spare_segments};
 	queue_reader_forget(writer->reader, number);
 	task_offload(retire_offloaded, &job);
@@ -164,8 +166,8 @@ static int retire(struct queue_writer *writer, uint64_t number)
 }
 
 /* Bytes of whole records in a segment of an earlier process. */
-static bool add_length(void *arg, const struct queue_position *position,
-	const struct queue_envelope *envelope)
+static bool add_length(
+	void *arg, const struct queue_position *position, const struct queue_envelope *envelope)
 {
 	(void)envelope;
 	*(uint64_t *)arg += position->length;
@@ -283,13 +285,16 @@ static void write_offloaded(void *arg)
 	size_t n = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		struct entry *entry = batch->entries[i];
-		struct span parts[] = {{(const char *)entry->header, RECORD_HEADER_SIZE}, entry->head,
-			entry->rest, {zeros, entry->size - RECORD_HEADER_SIZE - entry->head.len - entry->rest.len}};
+		struct span parts[] = {{(const char *)entry->header, RECORD_HEADER_SIZE},
+			entry->head, entry->rest,
+			{zeros, entry->size - RECORD_HEADER_SIZE - entry->head.len -
+					entry->rest.len}};
 		record_header_encode(RECORD_MESSAGE, batch->segment.epoch, entry->head, entry->rest,
 			entry->header);
 		for (size_t k = 0; k < ARRAY_LEN(parts); k++)
 			if (parts[k].len > 0)
-				vectors[n++] = (struct iovec){(void *)(uintptr_t)parts[k].ptr, parts[k].len};
+				vectors[n++] = (struct iovec){
+					(void *)(uintptr_t)parts[k].ptr, parts[k].len};
 	}
 	batch->result = queue_io_writev_at(batch->segment.fd, vectors, n, batch->offset);
 	/* DURABLE: what this flush covers may be acknowledged. */
@@ -297,7 +302,8 @@ static void write_offloaded(void *arg)
 		batch->result = queue_io_fdatasync(batch->segment.fd);
 	if (batch->result == 0)
 		return;
-	/* None of it counts. What can still be wiped is wiped, so that nothing unacknowledged comes back. */
+	/* None of it counts. What can still be wiped is wiped, so that nothing unacknowledged comes
+	 * back. */
 	queue_io_zero(batch->segment.fd, batch->offset, batch->offset + batch->bytes);
 	queue_io_fdatasync(batch->segment.fd);
 }
@@ -313,13 +319,14 @@ static void fill_batch(struct queue_writer *writer, struct batch *batch)
 {
 	batch->segment = writer->segment;
 	batch->offset = writer->offset;
-	LIST_FOREACH(node, &writer->pending) {
+	LIST_FOREACH (node, &writer->pending) {
 		struct entry *entry = LIST_ENTRY(node, struct entry, node);
 		if (batch->count == BATCH_RECORDS || batch->bytes + entry->size > BATCH_BYTES ||
 			writer->offset + batch->bytes + entry->size > writer->segment.size)
 			break;
 		entry->position = (struct queue_position){.segment = writer->segment.number,
-			.offset = writer->offset + batch->bytes, .length = entry->size};
+			.offset = writer->offset + batch->bytes,
+			.length = entry->size};
 		batch->entries[batch->count++] = entry;
 		batch->bytes += entry->size;
 	}
@@ -338,14 +345,15 @@ static void finish_batch(struct queue_writer *writer, struct batch *batch)
 	for (size_t i = 0; i < batch->count; i++) {
 		struct entry *entry = batch->entries[i];
 		if (batch->result == 0 && !entry->moved && writer->options.committed != NULL)
-			writer->options.committed(writer->options.arg, entry->queue_id, &entry->position);
+			writer->options.committed(
+				writer->options.arg, entry->queue_id, &entry->position);
 		finish_entry(entry, batch->result);
 	}
 }
 
 static void fail_pending(struct queue_writer *writer, int error)
 {
-	LIST_FOREACH(node, &writer->pending)
+	LIST_FOREACH (node, &writer->pending)
 		finish_entry(LIST_ENTRY(node, struct entry, node), error);
 }
 
@@ -409,7 +417,8 @@ int queue_writer_new_id(struct queue_writer *writer, char ret_id[QUEUE_ID_MAX])
 	struct timespec now;
 	for (;;) {
 		clock_gettime(CLOCK_REALTIME, &now);
-		if (queue_id_new(&writer->ids, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, ret_id))
+		if (queue_id_new(&writer->ids, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000,
+			    ret_id))
 			return 0;
 		if (writer->committing) {
 			wait_for_leader(writer);
@@ -430,8 +439,8 @@ int queue_writer_append(struct queue_writer *writer, const struct queue_envelope
 	struct buf head = BUF_INIT(ENVELOPE_MAX);
 	struct entry entry = {.queue_id = envelope->queue_id, .rest = content};
 	int error = -EMSGSIZE;
-	CHECK((envelope->flags & QUEUE_LARGE_CONTENT) == 0 ? content.len == envelope->size :
-		content.len == 0);
+	CHECK((envelope->flags & QUEUE_LARGE_CONTENT) == 0 ? content.len == envelope->size
+							   : content.len == 0);
 	if (queue_envelope_encode(envelope, &head)) {
 		entry.head = buf_span(&head);
 		error = append_entry(writer, &entry);
@@ -455,8 +464,10 @@ int queue_writer_copy(struct queue_writer *writer, const struct queue_position *
 		error = -EBADMSG;
 	else if ((message.envelope.flags & QUEUE_LARGE_CONTENT) == 0)
 		error = queue_message_content(writer->reader, &message, &content);
-	struct entry entry = {.queue_id = message.envelope.queue_id, .moved = true,
-		.head = buf_span(&head), .rest = buf_span(&content)};
+	struct entry entry = {.queue_id = message.envelope.queue_id,
+		.moved = true,
+		.head = buf_span(&head),
+		.rest = buf_span(&content)};
 	if (error == 0)
 		error = append_entry(writer, &entry);
 	if (error == 0)

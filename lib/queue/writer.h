@@ -1,9 +1,9 @@
 /* The writing end of the journal, for cleanup alone. Many tasks append; one of them commits for all
  * that wait at that moment (group commit: one pwritev and one fdatasync in the thread pool).
  *
- * DURABLE: queue_writer_append answers 0 only after the record's bytes, the segment's header and its
- * name are on disk. It answers -errno when they are not: the message must not be acknowledged, and
- * the record does not count. A failed write or flush ends the segment (what was committed in it
+ * DURABLE: queue_writer_append answers 0 only after the record's bytes, the segment's header and
+ * its name are on disk. It answers -errno when they are not: the message must not be acknowledged,
+ * and the record does not count. A failed write or flush ends the segment (what was committed in it
  * before stays good, what was not is wiped as far as the disk allows); the next append starts a
  * new one, and each append tries again, so a full disk heals by itself.
  * SPDX-License-Identifier: ISC */
@@ -22,8 +22,8 @@ struct queue_writer_options {
 	uint64_t segment_size; /* 0: default */
 	size_t spare_segments; /* kept for use again; 0: default */
 	bool long_ids;
-	/* Called after each commit, in the order of positions within a segment, on the task that did
-	 * the commit: must not wait. moved: the copy made by a compaction. May be NULL. */
+	/* Called after each commit, in the order of positions within a segment, on the task that
+	 * did the commit: must not wait. moved: the copy made by a compaction. May be NULL. */
 	void (*committed)(void *arg, struct span queue_id, const struct queue_position *position);
 	void *arg;
 };
@@ -41,8 +41,8 @@ int queue_writer_new_id(struct queue_writer *writer, char ret_id[QUEUE_ID_MAX]);
  * bytes must stay until it returns. Yields. -EMSGSIZE: larger than a segment or a record may be. */
 int queue_writer_append(struct queue_writer *writer, const struct queue_envelope *envelope,
 	struct span content, struct queue_position *ret_position);
-/* Copies a live record as it is to the end of the journal (compaction). The record of the same queue
- * id with the higher position counts from then on. -EBADMSG: not a whole record. Yields. */
+/* Copies a live record as it is to the end of the journal (compaction). The record of the same
+ * queue id with the higher position counts from then on. -EBADMSG: not a whole record. Yields. */
 int queue_writer_copy(struct queue_writer *writer, const struct queue_position *from,
 	struct queue_position *ret_position);
 

@@ -19,8 +19,8 @@ static void silence(enum log_level level, const char *line, size_t len)
 static void set_up(void)
 {
 	struct span text = SPAN("myhostname = mx.example.test\nmydomain = example.test\n"
-		"myorigin = example.test\nappend_dot_mydomain = yes\nalias_maps =\n"
-		"local_recipient_maps =\nheader_size_limit = 1000\n");
+				"myorigin = example.test\nappend_dot_mydomain = yes\nalias_maps =\n"
+				"local_recipient_maps =\nheader_size_limit = 1000\n");
 	char *problem = NULL;
 	log_set_sink(silence);
 	struct conf *conf = conf_parse("/nowhere", "cleanup", text, &problem);

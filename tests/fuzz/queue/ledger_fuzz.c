@@ -11,7 +11,8 @@ static void visit(void *arg, const struct ledger_entry *entry)
 	struct ledger_entry again;
 	ledger_entry_encode(entry, &out);
 	CHECK(ledger_entry_decode(span_skip(buf_span(&out), 4), &again));
-	CHECK(again.kind == entry->kind && again.value == entry->value && again.first == entry->first);
+	CHECK(again.kind == entry->kind && again.value == entry->value &&
+		again.first == entry->first);
 	buf_done(&out);
 	++*(uint64_t *)arg;
 }

@@ -1,5 +1,5 @@
-/* Maildrop records: whole, and byte by byte, the same is accepted; a complete file encodes again to the
- * same bytes but for the order of attributes.
+/* Maildrop records: whole, and byte by byte, the same is accepted; a complete file encodes again to
+ * the same bytes but for the order of attributes.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 

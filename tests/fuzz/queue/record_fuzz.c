@@ -1,4 +1,5 @@
-/* Envelope and recipients decoded from any bytes: what is accepted encodes again to the same meaning.
+/* Envelope and recipients decoded from any bytes: what is accepted encodes again to the same
+ * meaning.
  * SPDX-License-Identifier: ISC */
 #include "base/check.h"
 #include "queue/envelope.h"

@@ -38,7 +38,8 @@ static void set_up(void)
 	close(dir);
 }
 
-/* Gives what looks like a record our epoch and right checksums, so that the bytes behind them count. */
+/* Gives what looks like a record our epoch and right checksums, so that the bytes behind them
+ * count. */
 static void sign(char *at, size_t room)
 {
 	uint32_t length, head;
@@ -59,8 +60,8 @@ static bool visit_recipient(void *arg, uint32_t index, const struct queue_recipi
 	return true;
 }
 
-static bool visit(void *arg, const struct queue_position *position,
-	const struct queue_envelope *envelope)
+static bool visit(
+	void *arg, const struct queue_position *position, const struct queue_envelope *envelope)
 {
 	struct queue_message message = {0};
 	struct queue_cursor cursor = {0};
@@ -68,7 +69,8 @@ static bool visit(void *arg, const struct queue_position *position,
 	(void)envelope;
 	if (queue_message_load(reader, position, &message) != 0)
 		return true;
-	(void)queue_message_recipients(reader, &message, &cursor, 1000, visit_recipient, arg, &count);
+	(void)queue_message_recipients(
+		reader, &message, &cursor, 1000, visit_recipient, arg, &count);
 	queue_message_done(&message);
 	return true;
 }

@@ -1,7 +1,8 @@
 /* For tests/crash/queue_kill9: a cleanup and a qmgr in one, that can be killed at any moment.
  *   queue_hammer write DIR FIRST [STEP]  many tasks queue numbered messages and declare some done;
  *       prints "queued N" and "done N" after each commit. With STEP it dies at that durable step.
- *   queue_hammer read DIR                prints "live N" for each whole message, "done N" for each mark
+ *   queue_hammer read DIR                prints "live N" for each whole message, "done N" for each
+ * mark
  * SPDX-License-Identifier: ISC */
 #include <signal.h>
 #include <stdio.h>
@@ -80,12 +81,14 @@ static void queue_one(uint64_t number)
 	snprintf(sender, sizeof sender, "%llu", (unsigned long long)number);
 	fill(number, &content);
 	struct queue_envelope envelope = {.queue_id = span_from_cstr(id),
-		.sender = span_from_cstr(sender), .size = content.len};
+		.sender = span_from_cstr(sender),
+		.size = content.len};
 	recipient_list_init(&list, queue_writer_large_directory(writer), id);
 	size_t recipients = number % 17 == 0 ? RECIPIENTS_LARGE : 1 + number % 5;
 	for (size_t i = 0; i < recipients; i++)
-		CHECK(recipient_list_add(&list, &(struct queue_recipient){SPAN("someone@example.com"),
-			SPAN("someone@example.com"), SPAN_EMPTY, 0}) == 0);
+		CHECK(recipient_list_add(
+			      &list, &(struct queue_recipient){SPAN("someone@example.com"),
+					     SPAN("someone@example.com"), SPAN_EMPTY, 0}) == 0);
 	CHECK(recipient_list_finish(&list, &envelope) == 0);
 	struct span body = buf_span(&content);
 	if (content.len > LARGE_SIZE) {
@@ -107,8 +110,13 @@ static void queue_one(uint64_t number)
 		bury(&position);
 		position = copy;
 	}
-	struct ledger_entry entry = {.kind = LEDGER_DONE, .queue_id = span_from_cstr(id), .value = number,
-		.dsn = SPAN_EMPTY, .text = SPAN_EMPTY, .remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+	struct ledger_entry entry = {.kind = LEDGER_DONE,
+		.queue_id = span_from_cstr(id),
+		.value = number,
+		.dsn = SPAN_EMPTY,
+		.text = SPAN_EMPTY,
+		.remote_mta = SPAN_EMPTY,
+		.diagnostic = SPAN_EMPTY};
 	ledger_append(ledger, &entry);
 	CHECK(ledger_commit(ledger) == 0);
 	say("done", number);
@@ -134,8 +142,8 @@ static void ignore_entry(void *arg, const struct ledger_entry *entry)
 static int run_writer(const char *directory, uint64_t first, int step)
 {
 	uint64_t count;
-	struct queue_writer_options options = {.queue_directory = directory,
-		.segment_size = SEGMENT_SIZE};
+	struct queue_writer_options options = {
+		.queue_directory = directory, .segment_size = SEGMENT_SIZE};
 	next_number = first;
 	CHECK(task_loop_open() == 0);
 	CHECK(queue_layout_create(directory, NULL) == 0);
@@ -159,8 +167,8 @@ static bool count_recipient(void *arg, uint32_t index, const struct queue_recipi
 static struct queue_reader *reader;
 
 /* Whole: content and recipients are those of its number. */
-static bool visit_record(void *arg, const struct queue_position *position,
-	const struct queue_envelope *found)
+static bool visit_record(
+	void *arg, const struct queue_position *position, const struct queue_envelope *found)
 {
 	struct queue_message message = {0};
 	struct buf want = BUF_INIT(100000), have = BUF_INIT(100000);
@@ -172,10 +180,10 @@ static bool visit_record(void *arg, const struct queue_position *position,
 	CHECK(queue_message_load(reader, position, &message) == 0);
 	fill(number, &want);
 	bool whole = queue_message_content_part(reader, &message, 0, 100000, &have) == 0 &&
-		span_equal(buf_span(&want), buf_span(&have)) &&
-		queue_message_recipients(reader, &message, &cursor, SIZE_MAX, count_recipient, &recipients,
-			&count) == 0 &&
-		recipients == (number % 17 == 0 ? RECIPIENTS_LARGE : 1 + number % 5);
+		     span_equal(buf_span(&want), buf_span(&have)) &&
+		     queue_message_recipients(reader, &message, &cursor, SIZE_MAX, count_recipient,
+			     &recipients, &count) == 0 &&
+		     recipients == (number % 17 == 0 ? RECIPIENTS_LARGE : 1 + number % 5);
 	if (whole)
 		say("live", number);
 	queue_message_done(&message);

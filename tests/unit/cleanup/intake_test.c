@@ -39,7 +39,8 @@ static int setup(void **state)
 		return -1;
 	snprintf(path, sizeof path, "%s/main.cf", directory);
 	FILE *file = fopen(path, "w");
-	fprintf(file, "compatibility_level = 3.6\nmyhostname = mx.example.test\n"
+	fprintf(file,
+		"compatibility_level = 3.6\nmyhostname = mx.example.test\n"
 		"mydomain = example.test\nmyorigin = example.test\nmydestination = example.test\n"
 		"queue_directory = %s\nrecipient_delimiter = +\nmessage_size_limit = 600000\n"
 		"hopcount_limit = 5\nappend_dot_mydomain = yes\nbounce_size_limit = 1000\n"
@@ -47,7 +48,8 @@ static int setup(void **state)
 		"virtual_alias_maps = inline:{ {list@virt.test=a@example.test, b@example.test, a@Example.Test},"
 		" {deep@virt.test=list@virt.test}, {self@example.test=self@example.test, other@example.test},"
 		" {one@virt.test=two@virt.test}, {two@virt.test=one@virt.test}, {local@virt.test=root},"
-		" {@all.test=@example.test} }\n", directory);
+		" {@all.test=@example.test} }\n",
+		directory);
 	fclose(file);
 	struct conf *conf = conf_load(directory, "cleanup", NULL, 0, &problem);
 	if (conf == NULL || settings_load(conf) != 0 || queue_layout_create(directory, NULL) != 0)
@@ -55,8 +57,8 @@ static int setup(void **state)
 	process.route = route_open(conf, &problem);
 	if (process.route == NULL)
 		fprintf(stderr, "%s\n", problem);
-	struct queue_writer_options options = {.queue_directory = directory,
-		.segment_size = 2097152, .committed = on_commit};
+	struct queue_writer_options options = {
+		.queue_directory = directory, .segment_size = 2097152, .committed = on_commit};
 	return process.route == NULL || queue_writer_open(&options, &process.writer) != 0;
 }
 
@@ -71,11 +73,20 @@ static int teardown(void **state)
 
 static struct cleanup_open open_with(const char *sender, uint32_t origin, uint32_t flags)
 {
-	struct cleanup_open open = {.origin = origin, .flags = flags, .sender = span_from_cstr(sender),
-		.envid = SPAN_EMPTY, .client_name = SPAN("client.example.net"),
-		.client_address = SPAN("192.0.2.7"), .client_port = SPAN("4711"), .helo = SPAN("helo.test"),
-		.protocol = SPAN("ESMTP"), .sasl_method = SPAN_EMPTY, .sasl_username = SPAN_EMPTY,
-		.sasl_sender = SPAN_EMPTY, .tls_summary = SPAN_EMPTY, .received_for = SPAN_EMPTY,
+	struct cleanup_open open = {.origin = origin,
+		.flags = flags,
+		.sender = span_from_cstr(sender),
+		.envid = SPAN_EMPTY,
+		.client_name = SPAN("client.example.net"),
+		.client_address = SPAN("192.0.2.7"),
+		.client_port = SPAN("4711"),
+		.helo = SPAN("helo.test"),
+		.protocol = SPAN("ESMTP"),
+		.sasl_method = SPAN_EMPTY,
+		.sasl_username = SPAN_EMPTY,
+		.sasl_sender = SPAN_EMPTY,
+		.tls_summary = SPAN_EMPTY,
+		.received_for = SPAN_EMPTY,
 		.original_queue_id = SPAN_EMPTY};
 	return open;
 }
@@ -105,14 +116,15 @@ static void read_last(struct buf *content, struct buf *recipients)
 	queue_reader_close(reader);
 	assert_true(span_starts_with(buf_span(content), SPAN("Received: ")));
 	size_t end = 0;
-	while (end + 1 < content->len && (content->ptr[end] != '\n' || content->ptr[end + 1] == '\t'))
+	while (end + 1 < content->len &&
+		(content->ptr[end] != '\n' || content->ptr[end + 1] == '\t'))
 		end++;
 	buf_consume(content, end + 1);
 }
 
 /* Sends text in pieces of the given size. */
-static enum cleanup_status send(uint32_t origin, uint32_t flags, const char *to, struct span text,
-	size_t piece)
+static enum cleanup_status send(
+	uint32_t origin, uint32_t flags, const char *to, struct span text, size_t piece)
 {
 	struct intake intake;
 	struct cleanup_open open = open_with("s@example.net", origin, flags);
@@ -137,28 +149,35 @@ static void test_headers_and_line_ends(void **state)
 	} rows[] = {
 		{"CRLF becomes LF", "Subject: x\r\nMessage-Id: <1@x>\r\n\r\nhi\r\n.dot\r\n",
 			"Subject: x\nMessage-Id: <1@x>\n\nhi\n.dot\n"},
-		{"LF stays, a missing last line end is added", "Subject: x\n\nhi", "Subject: x\n\nhi\n"},
+		{"LF stays, a missing last line end is added", "Subject: x\n\nhi",
+			"Subject: x\n\nhi\n"},
 		{"a bare CR stays", "A: b\r\n\r\na\rb\r\r\n", "A: b\n\na\rb\r\n"},
-		{"dropped fields", "Bcc: secret@x\r\n secret2@x\r\nReturn-Path: <y>\r\nTo: z\r\n"
-			"Content-Length: 5\r\n\r\nb\r\n", "To: z\n\nb\n"},
-		{"folded fields stay as they are", "Subject: a\r\n\tb\r\n  c\r\n\r\n", "Subject: a\n\tb\n  c\n\n"},
+		{"dropped fields",
+			"Bcc: secret@x\r\n secret2@x\r\nReturn-Path: <y>\r\nTo: z\r\n"
+			"Content-Length: 5\r\n\r\nb\r\n",
+			"To: z\n\nb\n"},
+		{"folded fields stay as they are", "Subject: a\r\n\tb\r\n  c\r\n\r\n",
+			"Subject: a\n\tb\n  c\n\n"},
 		{"no field ends the header", "Subject: x\r\nno field here\r\nmore: y\r\n",
 			"Subject: x\n\nno field here\nmore: y\n"},
 		{"no header at all", "just text\r\n", "\njust text\n"},
 		{"nothing at all", "", "\n"},
 		{"header only", "Subject: x\r\n", "Subject: x\n\n"},
-		{"a mailbox line", "From joe Mon Jan 1\r\nSubject: x\r\n\r\n", "X-Mailbox-Line: From joe Mon Jan 1\n"
+		{"a mailbox line", "From joe Mon Jan 1\r\nSubject: x\r\n\r\n",
+			"X-Mailbox-Line: From joe Mon Jan 1\n"
 			"Subject: x\n\n"},
-		{"incomplete addresses of strangers are left alone", "To: joe, \"x y\" <ann@host>\r\n\r\n",
-			"To: joe, \"x y\" <ann@host>\n\n"},
-		{"white space before the first field", " x\r\nSubject: y\r\n\r\n", "\n x\nSubject: y\n\n"},
+		{"incomplete addresses of strangers are left alone",
+			"To: joe, \"x y\" <ann@host>\r\n\r\n", "To: joe, \"x y\" <ann@host>\n\n"},
+		{"white space before the first field", " x\r\nSubject: y\r\n\r\n",
+			"\n x\nSubject: y\n\n"},
 	};
 	static const size_t pieces[] = {1, 7, 100000};
 	struct buf content = BUF_INIT(100000), recipients = BUF_INIT(1000);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		for (size_t p = 0; p < ARRAY_LEN(pieces); p++) {
-			assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@example.test", span_from_cstr(rows[i].in),
-				pieces[p]), CLEANUP_OK);
+			assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@example.test",
+						 span_from_cstr(rows[i].in), pieces[p]),
+				CLEANUP_OK);
 			read_last(&content, &recipients);
 			if (strcmp(buf_cstr(&content), rows[i].out) != 0)
 				print_error("case: %s\n", rows[i].name);
@@ -172,8 +191,11 @@ static void test_local_mail_is_completed(void **state)
 {
 	(void)state;
 	struct buf content = BUF_INIT(100000), recipients = BUF_INIT(1000);
-	assert_int_equal(send(CLEANUP_FROM_MAILDROP, CLEANUP_REWRITE_LOCAL, "r", SPAN(
-		"To: joe, \"x y\" <ann@host> (no), good@example.org\nSubject: x\n\n"), 1000), CLEANUP_OK);
+	assert_int_equal(
+		send(CLEANUP_FROM_MAILDROP, CLEANUP_REWRITE_LOCAL, "r",
+			SPAN("To: joe, \"x y\" <ann@host> (no), good@example.org\nSubject: x\n\n"),
+			1000),
+		CLEANUP_OK);
 	read_last(&content, &recipients);
 	assert_string_equal(buf_cstr(&recipients), "r@example.test ");
 	const char *text = buf_cstr(&content);
@@ -184,12 +206,14 @@ static void test_local_mail_is_completed(void **state)
 	assert_non_null(strstr(text, "\nDate: "));
 	assert_non_null(strstr(text, "\nFrom: s@example.net\n\n"));
 	/* What is there is not added. */
-	assert_int_equal(send(CLEANUP_FROM_MAILDROP, CLEANUP_REWRITE_LOCAL, "r", SPAN(
-		"From: a@b.c\nDate: x\nmessage-ID: <y>\n\n"), 1000), CLEANUP_OK);
+	assert_int_equal(send(CLEANUP_FROM_MAILDROP, CLEANUP_REWRITE_LOCAL, "r",
+				 SPAN("From: a@b.c\nDate: x\nmessage-ID: <y>\n\n"), 1000),
+		CLEANUP_OK);
 	read_last(&content, &recipients);
 	assert_string_equal(buf_cstr(&content), "From: a@b.c\nDate: x\nmessage-ID: <y>\n\n");
 	/* A forward of local gets nothing added. */
-	assert_int_equal(send(CLEANUP_FROM_LOCAL, CLEANUP_REWRITE_LOCAL, "r", SPAN("X: y\n\n"), 9), 0);
+	assert_int_equal(
+		send(CLEANUP_FROM_LOCAL, CLEANUP_REWRITE_LOCAL, "r", SPAN("X: y\n\n"), 9), 0);
 	read_last(&content, &recipients);
 	assert_string_equal(buf_cstr(&content), "X: y\n\n");
 	buf_done(&content);
@@ -205,7 +229,8 @@ static void test_aliases(void **state)
 		const char *recipients;
 	} rows[] = {
 		{"no alias", "x@example.org", CLEANUP_OK, "x@example.org "},
-		{"a list, without its duplicate", "list@virt.test", CLEANUP_OK, "a@example.test b@example.test "},
+		{"a list, without its duplicate", "list@virt.test", CLEANUP_OK,
+			"a@example.test b@example.test "},
 		{"in two steps", "deep@virt.test", CLEANUP_OK, "a@example.test b@example.test "},
 		{"to itself and another", "self@example.test", CLEANUP_OK,
 			"self@example.test other@example.test "},
@@ -225,8 +250,9 @@ static void test_aliases(void **state)
 		read_last(&content, &recipients);
 		assert_string_equal(buf_cstr(&recipients), rows[i].recipients);
 	}
-	assert_int_equal(send(CLEANUP_FROM_SMTP, CLEANUP_NO_MAPPING, "list@virt.test", SPAN("A: b\n\n"),
-		100), CLEANUP_OK);
+	assert_int_equal(send(CLEANUP_FROM_SMTP, CLEANUP_NO_MAPPING, "list@virt.test",
+				 SPAN("A: b\n\n"), 100),
+		CLEANUP_OK);
 	read_last(&content, &recipients);
 	assert_string_equal(buf_cstr(&recipients), "list@virt.test ");
 	buf_done(&content);
@@ -244,14 +270,18 @@ static void test_limits(void **state)
 	size_t before = committed;
 	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, 650000), 65536),
 		CLEANUP_TOO_BIG);
-	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", SPAN("Received: a\nReceived: b\nReceived: c\n"
-		"Received: d\nReceived: e\nReceived: f\n\n"), 100), CLEANUP_TOO_MANY_HOPS);
+	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y",
+				 SPAN("Received: a\nReceived: b\nReceived: c\n"
+				      "Received: d\nReceived: e\nReceived: f\n\n"),
+				 100),
+		CLEANUP_TOO_MANY_HOPS);
 	assert_int_equal(send(CLEANUP_FROM_SMTP, CLEANUP_DISCARD, "r@x.y", SPAN("A: b\n\n"), 100),
 		CLEANUP_OK);
 	assert_int_equal(committed, before);
 	/* Above the inline limit: a file of its own, byte for byte. */
 	text[0] = '\n';
-	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, 500000), 30000), CLEANUP_OK);
+	assert_int_equal(
+		send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, 500000), 30000), CLEANUP_OK);
 	read_last(&content, &recipients);
 	assert_int_equal(content.len, 500000);
 	assert_memory_equal(content.ptr, text, 500000);
@@ -260,7 +290,8 @@ static void test_limits(void **state)
 	for (size_t i = 6; i < 300000; i++)
 		text[i] = 'y';
 	memcpy(text + 300000, "\nNext: z\n\nbody\n", 15);
-	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, 300015), 5000), CLEANUP_OK);
+	assert_int_equal(
+		send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, 300015), 5000), CLEANUP_OK);
 	read_last(&content, &recipients);
 	assert_true(content.len < 110000);
 	assert_non_null(strstr(buf_cstr(&content), "yy\nNext: z\n\nbody\n"));
@@ -280,7 +311,8 @@ static void test_unusable_table(void **state)
 	process.route = route_open(conf, &problem);
 	assert_non_null(process.route);
 	size_t before = committed;
-	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", SPAN("A: b\n\n"), 100), CLEANUP_QUEUE_ERROR);
+	assert_int_equal(
+		send(CLEANUP_FROM_SMTP, 0, "r@x.y", SPAN("A: b\n\n"), 100), CLEANUP_QUEUE_ERROR);
 	assert_int_equal(committed, before);
 	route_close(process.route);
 	conf_free(conf);
@@ -299,7 +331,8 @@ static void test_trouble_is_not_ok(void **state)
 	memset(text, '\n', sizeof text);
 	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", SPAN("A: b\n\n"), 100), CLEANUP_OK);
 	queue_faults = no_space;
-	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", SPAN("A: b\n\n"), 100), CLEANUP_NO_SPACE);
+	assert_int_equal(
+		send(CLEANUP_FROM_SMTP, 0, "r@x.y", SPAN("A: b\n\n"), 100), CLEANUP_NO_SPACE);
 	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, sizeof text), 65536),
 		CLEANUP_NO_SPACE);
 	queue_faults = NULL;
@@ -310,48 +343,64 @@ static void test_bounce(void **state)
 {
 	(void)state;
 	struct buf content = BUF_INIT(100000), recipients = BUF_INIT(1000);
-	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "gone@example.org", SPAN(
-		"Subject: hello\nFrom: s@example.net\n\nthe body\n"), 100), CLEANUP_OK);
+	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "gone@example.org",
+				 SPAN("Subject: hello\nFrom: s@example.net\n\nthe body\n"), 100),
+		CLEANUP_OK);
 	struct queue_position position = last_position;
 	struct queue_reader *reader;
 	struct queue_message message = {0};
 	assert_int_equal(queue_reader_open(directory, &reader), 0);
 	assert_int_equal(queue_message_load(reader, &position, &message), 0);
 	struct bounce_recipient gone = {.address = SPAN("gone@example.org"),
-		.original = SPAN("alias@example.org"), .orcpt = SPAN("rfc822;first@example.org"),
-		.dsn = SPAN("5.1.1"), .text = SPAN("host mx said: 550 5.1.1 nobody\r\nX-Evil: yes"),
-		.remote_mta = SPAN("mx.example.org"), .diagnostic = SPAN("550 5.1.1 nobody"),
+		.original = SPAN("alias@example.org"),
+		.orcpt = SPAN("rfc822;first@example.org"),
+		.dsn = SPAN("5.1.1"),
+		.text = SPAN("host mx said: 550 5.1.1 nobody\r\nX-Evil: yes"),
+		.remote_mta = SPAN("mx.example.org"),
+		.diagnostic = SPAN("550 5.1.1 nobody"),
 		.status = DELIVERY_BOUNCED};
-	struct bounce_request request = {.kind = BOUNCE_FAILURE, .queue_id = message.envelope.queue_id,
-		.segment = position.segment, .offset = position.offset, .length = position.length,
-		.sender = SPAN("s@example.net"), .envid = SPAN("env1"), .arrival_ms = 1700000000000,
-		.recipients = &gone, .recipient_count = 1};
+	struct bounce_request request = {.kind = BOUNCE_FAILURE,
+		.queue_id = message.envelope.queue_id,
+		.segment = position.segment,
+		.offset = position.offset,
+		.length = position.length,
+		.sender = SPAN("s@example.net"),
+		.envid = SPAN("env1"),
+		.arrival_ms = 1700000000000,
+		.recipients = &gone,
+		.recipient_count = 1};
 	static const struct {
 		const char *name;
 		uint32_t kind, dsn_return;
 		const char *to, *has[6], *has_not;
 	} rows[] = {
 		{"failure, whole message", BOUNCE_FAILURE, DSN_RETURN_DEFAULT, "s@example.net ",
-			{"Subject: Undelivered Mail Returned to Sender\n", "report-type=delivery-status;",
-			"Original-Envelope-Id: env1\n", "\nFinal-Recipient: rfc822; gone@example.org\n"
-			"Original-Recipient: rfc822;first@example.org\nAction: failed\nStatus: 5.1.1\n"
-			"Remote-MTA: dns; mx.example.org\nDiagnostic-Code: smtp; 550 5.1.1 nobody\n",
-			"(expanded from <alias@example.org>)", "Content-Type: message/rfc822\n\nReceived: "},
+			{"Subject: Undelivered Mail Returned to Sender\n",
+				"report-type=delivery-status;", "Original-Envelope-Id: env1\n",
+				"\nFinal-Recipient: rfc822; gone@example.org\n"
+				"Original-Recipient: rfc822;first@example.org\nAction: failed\nStatus: 5.1.1\n"
+				"Remote-MTA: dns; mx.example.org\nDiagnostic-Code: smtp; 550 5.1.1 nobody\n",
+				"(expanded from <alias@example.org>)",
+				"Content-Type: message/rfc822\n\nReceived: "},
 			"\nX-Evil"},
 		{"failure, header only", BOUNCE_FAILURE, DSN_RETURN_HEADERS, "s@example.net ",
 			{"Content-Type: text/rfc822-headers\n", "Subject: hello\n"}, "the body"},
 		{"delay", BOUNCE_DELAY, DSN_RETURN_DEFAULT, "s@example.net ",
-			{"Subject: Delayed Mail (still being retried)\n", "Action: delayed\n"}, "the body"},
+			{"Subject: Delayed Mail (still being retried)\n", "Action: delayed\n"},
+			"the body"},
 		{"success", BOUNCE_SUCCESS, DSN_RETURN_DEFAULT, "s@example.net ",
-			{"Subject: Successful Mail Delivery Report\n", "Action: delivered\n"}, "the body"},
+			{"Subject: Successful Mail Delivery Report\n", "Action: delivered\n"},
+			"the body"},
 		{"postmaster", BOUNCE_POSTMASTER, DSN_RETURN_DEFAULT, "postmaster@example.test ",
-			{"Subject: Postmaster Copy: Undelivered Mail\n", "X-Postfix-Sender: rfc822; s@example.net\n"}, "the body"},
+			{"Subject: Postmaster Copy: Undelivered Mail\n",
+				"X-Postfix-Sender: rfc822; s@example.net\n"},
+			"the body"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct intake intake;
 		request.kind = rows[i].kind;
-		request.sender = rows[i].kind == BOUNCE_POSTMASTER ? SPAN("postmaster") :
-			SPAN("s@example.net");
+		request.sender = rows[i].kind == BOUNCE_POSTMASTER ? SPAN("postmaster")
+								   : SPAN("s@example.net");
 		request.dsn_return = rows[i].dsn_return;
 		bounce_compose(&request, &intake);
 		assert_int_equal(intake.status, CLEANUP_OK);
@@ -361,7 +410,8 @@ static void test_bounce(void **state)
 		const char *text = buf_cstr(&content);
 		for (size_t k = 0; k < ARRAY_LEN(rows[i].has) && rows[i].has[k] != NULL; k++)
 			if (strstr(text, rows[i].has[k]) == NULL)
-				fail_msg("case %s: missing %s in %s", rows[i].name, rows[i].has[k], text);
+				fail_msg("case %s: missing %s in %s", rows[i].name, rows[i].has[k],
+					text);
 		assert_null(strstr(text, rows[i].has_not));
 	}
 	queue_message_done(&message);

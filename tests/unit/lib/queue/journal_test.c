@@ -1,5 +1,5 @@
-/* The journal as a whole: group commit, rotation, recycling, faults at every step, recipients of any
- * number, copies.
+/* The journal as a whole: group commit, rotation, recycling, faults at every step, recipients of
+ * any number, copies.
  * SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,13 +54,17 @@ static int append(struct queue_writer *writer, const char *content, char id[QUEU
 	struct queue_position *position)
 {
 	struct buf recipients = BUF_INIT(1000);
-	struct queue_recipient recipient = {SPAN("r@example.com"), SPAN("r@example.com"), SPAN_EMPTY, 0};
+	struct queue_recipient recipient = {
+		SPAN("r@example.com"), SPAN("r@example.com"), SPAN_EMPTY, 0};
 	int error = queue_writer_new_id(writer, id);
 	if (error != 0)
 		return error;
 	queue_recipient_append(&recipients, &recipient);
-	struct queue_envelope envelope = {.queue_id = span_from_cstr(id), .sender = SPAN("s@x"),
-		.size = strlen(content), .recipient_count = 1, .recipients = buf_span(&recipients)};
+	struct queue_envelope envelope = {.queue_id = span_from_cstr(id),
+		.sender = SPAN("s@x"),
+		.size = strlen(content),
+		.recipient_count = 1,
+		.recipients = buf_span(&recipients)};
 	error = queue_writer_append(writer, &envelope, span_from_cstr(content), position);
 	buf_done(&recipients);
 	return error;
@@ -72,8 +76,8 @@ struct found {
 	struct queue_position last;
 };
 
-static bool count_record(void *arg, const struct queue_position *position,
-	const struct queue_envelope *envelope)
+static bool count_record(
+	void *arg, const struct queue_position *position, const struct queue_envelope *envelope)
 {
 	struct found *found = arg;
 	found->count++;
@@ -161,8 +165,8 @@ static void tell(void *arg, struct span queue_id, const struct queue_position *p
 static void test_group_commit(void **state)
 {
 	(void)state;
-	struct queue_writer_options options = {.queue_directory = directory, .segment_size = 65536,
-		.committed = tell};
+	struct queue_writer_options options = {
+		.queue_directory = directory, .segment_size = 65536, .committed = tell};
 	assert_int_equal(task_loop_open(), 0);
 	assert_int_equal(queue_writer_open(&options, &shared), 0);
 	queue_faults = count_flushes;
@@ -189,9 +193,11 @@ static void test_recycling(void **state)
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(append(writer, "old\n", id, &position), 0);
 	uint64_t bytes = position.offset + position.length - SEGMENT_HEADER_SIZE;
-	assert_int_equal(queue_writer_released(writer, first.segment, bytes), 0); /* still written to */
+	assert_int_equal(
+		queue_writer_released(writer, first.segment, bytes), 0); /* still written to */
 	queue_writer_rotate(writer);
-	assert_int_equal(queue_writer_released(writer, first.segment, bytes - 8), 0); /* one is alive */
+	assert_int_equal(
+		queue_writer_released(writer, first.segment, bytes - 8), 0); /* one is alive */
 	assert_int_equal(queue_writer_released(writer, first.segment, bytes), 1);
 	assert_int_equal(scan_all().count, 0);
 	assert_int_equal(append(writer, "new\n", id, &position), 0);
@@ -328,16 +334,18 @@ static void with_recipients(uint32_t total, bool want_file)
 	assert_int_equal(message.envelope.recipient_count, total);
 	next_index = 0;
 	do
-		assert_int_equal(queue_message_recipients(reader, &message, &cursor, 777, check_recipient,
-			NULL, &count), 0);
+		assert_int_equal(queue_message_recipients(reader, &message, &cursor, 777,
+					 check_recipient, NULL, &count),
+			0);
 	while (count > 0);
 	assert_int_equal(next_index, total);
 	/* From an index, back and forth. */
 	static const uint32_t percent[] = {50, 10, 99, 0};
 	for (size_t i = 0; i < ARRAY_LEN(percent); i++) {
 		next_index = cursor.index = total / 100 * percent[i];
-		assert_int_equal(queue_message_recipients(reader, &message, &cursor, 3, check_recipient,
-			NULL, &count), 0);
+		assert_int_equal(queue_message_recipients(reader, &message, &cursor, 3,
+					 check_recipient, NULL, &count),
+			0);
 		assert_int_equal(count, 3);
 	}
 	queue_message_done(&message);
@@ -373,8 +381,8 @@ static void test_large_content(void **state)
 	assert_int_equal(large_create(directory_fd, id, false, &file), -EEXIST);
 	assert_int_equal(large_write(&file, SPAN("large\n")), 0);
 	assert_int_equal(large_commit(&file), 0);
-	struct queue_envelope envelope = {.queue_id = span_from_cstr(id), .size = 6,
-		.flags = QUEUE_LARGE_CONTENT};
+	struct queue_envelope envelope = {
+		.queue_id = span_from_cstr(id), .size = 6, .flags = QUEUE_LARGE_CONTENT};
 	assert_int_equal(queue_writer_append(writer, &envelope, SPAN_EMPTY, &position), 0);
 	/* A copy refers to the same file. */
 	struct queue_position copy;

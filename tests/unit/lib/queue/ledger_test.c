@@ -61,9 +61,13 @@ static struct ledger *open_ledger(void)
 
 static void append(struct ledger *ledger, uint64_t value)
 {
-	struct ledger_entry entry = {.kind = LEDGER_DEFERRED, .queue_id = SPAN("0123ABC"),
-		.value = value, .text = SPAN("connection refused"), .dsn = SPAN("4.4.1"),
-		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+	struct ledger_entry entry = {.kind = LEDGER_DEFERRED,
+		.queue_id = SPAN("0123ABC"),
+		.value = value,
+		.text = SPAN("connection refused"),
+		.dsn = SPAN("4.4.1"),
+		.remote_mta = SPAN_EMPTY,
+		.diagnostic = SPAN_EMPTY};
 	ledger_append(ledger, &entry);
 }
 
@@ -193,8 +197,12 @@ static void test_full_disk_keeps_entries(void **state)
 	static char text[LEDGER_TEXT_MAX];
 	memset(text, 'x', sizeof text);
 	for (uint64_t i = 20; i < 2000; i++) {
-		struct ledger_entry entry = {.kind = LEDGER_SENT, .queue_id = SPAN("0123ABC"), .value = i,
-			.text = span_new(text, sizeof text), .dsn = SPAN_EMPTY, .remote_mta = SPAN_EMPTY,
+		struct ledger_entry entry = {.kind = LEDGER_SENT,
+			.queue_id = SPAN("0123ABC"),
+			.value = i,
+			.text = span_new(text, sizeof text),
+			.dsn = SPAN_EMPTY,
+			.remote_mta = SPAN_EMPTY,
 			.diagnostic = SPAN_EMPTY};
 		ledger_append(ledger, &entry);
 	}
@@ -221,8 +229,13 @@ static void test_snapshot(void **state)
 	append(ledger, 3);
 	assert_int_equal(ledger_commit(ledger), 0);
 	for (uint64_t i = 0; i < 3; i++) {
-		struct ledger_entry entry = {.kind = LEDGER_RETRY, .queue_id = SPAN("0123ABC"), .value = i,
-			.text = SPAN_EMPTY, .dsn = SPAN_EMPTY, .remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+		struct ledger_entry entry = {.kind = LEDGER_RETRY,
+			.queue_id = SPAN("0123ABC"),
+			.value = i,
+			.text = SPAN_EMPTY,
+			.dsn = SPAN_EMPTY,
+			.remote_mta = SPAN_EMPTY,
+			.diagnostic = SPAN_EMPTY};
 		assert_int_equal(ledger_snapshot_put(ledger, &entry), 0);
 	}
 	read_all(); /* not complete: does not count */
@@ -244,8 +257,12 @@ static void test_snapshot(void **state)
 		queue_faults = fail_once;
 		int error = ledger_snapshot_begin(ledger);
 		for (uint64_t i = 0; error == 0 && i < 6; i++) {
-			struct ledger_entry entry = {.kind = LEDGER_RETRY, .queue_id = SPAN("0123ABC"),
-				.value = i, .text = SPAN_EMPTY, .dsn = SPAN_EMPTY, .remote_mta = SPAN_EMPTY,
+			struct ledger_entry entry = {.kind = LEDGER_RETRY,
+				.queue_id = SPAN("0123ABC"),
+				.value = i,
+				.text = SPAN_EMPTY,
+				.dsn = SPAN_EMPTY,
+				.remote_mta = SPAN_EMPTY,
 				.diagnostic = SPAN_EMPTY};
 			error = ledger_snapshot_put(ledger, &entry);
 		}

@@ -23,9 +23,15 @@ static struct queue_envelope sample_envelope(struct buf *recipients)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(list); i++)
 		assert_true(queue_recipient_append(recipients, &list[i]));
-	return (struct queue_envelope){.queue_id = SPAN("0123ABC"), .sender = SPAN("s@example.org"),
-		.envid = SPAN_EMPTY, .helo = SPAN("client"), .arrival_ms = 1234567890123, .size = 5,
-		.flags = QUEUE_8BITMIME, .recipient_count = 2, .recipients = buf_span(recipients)};
+	return (struct queue_envelope){.queue_id = SPAN("0123ABC"),
+		.sender = SPAN("s@example.org"),
+		.envid = SPAN_EMPTY,
+		.helo = SPAN("client"),
+		.arrival_ms = 1234567890123,
+		.size = 5,
+		.flags = QUEUE_8BITMIME,
+		.recipient_count = 2,
+		.recipients = buf_span(recipients)};
 }
 
 static void sample_record(struct buf *out)
@@ -69,7 +75,8 @@ static void test_round_trip(void **state)
 	buf_done(&bytes);
 }
 
-/* A record cut at any byte (zeros or the end of the file behind it) is never taken for a whole one. */
+/* A record cut at any byte (zeros or the end of the file behind it) is never taken for a whole one.
+ */
 static void test_torn_at_every_byte(void **state)
 {
 	(void)state;
@@ -83,13 +90,15 @@ static void test_torn_at_every_byte(void **state)
 	while (bytes.ptr[last - 1] == '\0')
 		last--;
 	for (size_t cut = 0; cut < bytes.len; cut++)
-		assert_int_not_equal(record_decode(span_new(bytes.ptr, cut), EPOCH, &header, &head, &rest),
+		assert_int_not_equal(
+			record_decode(span_new(bytes.ptr, cut), EPOCH, &header, &head, &rest),
 			RECORD_OK);
 	for (size_t cut = 0; cut < last; cut++) {
 		memcpy(zeroed, bytes.ptr, cut);
 		memset(zeroed + cut, 0, bytes.len - cut);
-		assert_int_not_equal(record_decode(span_new(zeroed, bytes.len), EPOCH, &header, &head,
-			&rest), RECORD_OK);
+		assert_int_not_equal(
+			record_decode(span_new(zeroed, bytes.len), EPOCH, &header, &head, &rest),
+			RECORD_OK);
 	}
 	test_free(zeroed);
 	buf_done(&bytes);
@@ -106,12 +115,13 @@ static void test_every_bit_flip_is_seen(void **state)
 	size_t covered = RECORD_HEADER_SIZE + header.length;
 	for (size_t bit = 0; bit < covered * 8; bit++) {
 		bytes.ptr[bit / 8] = (char)(bytes.ptr[bit / 8] ^ 1 << bit % 8);
-		assert_int_not_equal(record_decode(buf_span(&bytes), EPOCH, &header, &head, &rest),
-			RECORD_OK);
+		assert_int_not_equal(
+			record_decode(buf_span(&bytes), EPOCH, &header, &head, &rest), RECORD_OK);
 		bytes.ptr[bit / 8] = (char)(bytes.ptr[bit / 8] ^ 1 << bit % 8);
 	}
 	assert_int_equal(record_decode(buf_span(&bytes), EPOCH, &header, &head, &rest), RECORD_OK);
-	assert_int_equal(record_decode(buf_span(&bytes), EPOCH + 1, &header, &head, &rest), RECORD_END);
+	assert_int_equal(
+		record_decode(buf_span(&bytes), EPOCH + 1, &header, &head, &rest), RECORD_END);
 	buf_done(&bytes);
 }
 
@@ -171,20 +181,30 @@ static void test_ledger_entries(void **state)
 {
 	(void)state;
 	struct buf entries = BUF_INIT(10000), framed = BUF_INIT(10000);
-	struct ledger_entry entry = {.kind = LEDGER_DEFERRED, .queue_id = SPAN("0123ABC"), .first = 7,
-		.count = 2, .time_ms = -5, .value = 9, .dsn = SPAN("4.4.1"), .text = SPAN("no route"),
-		.remote_mta = SPAN("mx"), .diagnostic = SPAN("x"), .boot = {1, 2, 3}};
+	struct ledger_entry entry = {.kind = LEDGER_DEFERRED,
+		.queue_id = SPAN("0123ABC"),
+		.first = 7,
+		.count = 2,
+		.time_ms = -5,
+		.value = 9,
+		.dsn = SPAN("4.4.1"),
+		.text = SPAN("no route"),
+		.remote_mta = SPAN("mx"),
+		.diagnostic = SPAN("x"),
+		.boot = {1, 2, 3}};
 	uint64_t count = 0;
 	ledger_entry_encode(&entry, &entries);
 	entry.kind = LEDGER_DONE;
 	ledger_entry_encode(&entry, &entries);
 	ledger_frame(buf_span(&entries), EPOCH, &framed);
-	assert_int_equal(ledger_scan(buf_span(&framed), EPOCH, keep_entry, NULL, &count), framed.len);
+	assert_int_equal(
+		ledger_scan(buf_span(&framed), EPOCH, keep_entry, NULL, &count), framed.len);
 	assert_int_equal(count, 2);
 	assert_int_equal(last_entry.kind, LEDGER_DONE);
 	assert_true(span_equal(last_entry.text, SPAN("no route")));
 	assert_true(last_entry.time_ms == -5 && last_entry.value == 9 && last_entry.boot[2] == 3);
-	/* Torn anywhere: only whole entries are seen; the first damaged: the second is found all the same. */
+	/* Torn anywhere: only whole entries are seen; the first damaged: the second is found all
+	 * the same. */
 	for (size_t cut = 0; cut < framed.len; cut++) {
 		count = 0;
 		ledger_scan(span_new(framed.ptr, cut), EPOCH, keep_entry, NULL, &count);
@@ -192,7 +212,8 @@ static void test_ledger_entries(void **state)
 	}
 	framed.ptr[40] ^= 1;
 	count = 0;
-	assert_int_equal(ledger_scan(buf_span(&framed), EPOCH, keep_entry, NULL, &count), framed.len);
+	assert_int_equal(
+		ledger_scan(buf_span(&framed), EPOCH, keep_entry, NULL, &count), framed.len);
 	assert_int_equal(count, 1);
 	buf_done(&entries);
 	buf_done(&framed);
