@@ -1,7 +1,6 @@
 /* Files of tables: opened by path or through the process's opener, watched for change.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,7 +44,7 @@ int map_source_open(struct map_source *source)
 {
 	int fd;
 
-	/* Set first: the opener may wait, and another task may look at this table meanwhile. */
+	/* Set first: an opener may wait, and another task may look at this table meanwhile. */
 	source->next_check = map_clock() + CHECK_INTERVAL;
 	fd = open_path(source->path);
 	source->failed = fd < 0 || fstat(fd, &source->seen) != 0;
@@ -62,20 +61,16 @@ bool map_source_changed(struct map_source *source)
 {
 	int64_t now = map_clock();
 	struct stat st;
-	bool known = false;
 
 	if (now < source->next_check)
 		return false;
 	source->next_check = now + CHECK_INTERVAL;
-	if (stat(source->path, &st) == 0) {
-		known = true;
-	} else if (opener != NULL) {
-		int fd = opener(source->path);
-		known = fd >= 0 && fstat(fd, &st) == 0;
-		if (fd >= 0)
-			close(fd);
-	}
-	if (!known)
+	/* A sealed process cannot look, and of a file that was handed over it has only the old
+	 * descriptor: master replaces the process when such a file changes. */
+	if (file_access_is_sealed() || file_is_granted(source->path))
+		return false;
+	/* A file that is gone for a moment is no change. */
+	if (stat(source->path, &st) != 0)
 		return false;
 	return source->failed || !is_same_file(&st, &source->seen);
 }
