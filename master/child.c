@@ -185,7 +185,8 @@ static void drop_privileges(const struct process_group *group)
 	int capability = -1;
 	if (wants_empty_root(group))
 		capability = CAP_SYS_CHROOT;
-	int error = limit_bounding_set(capability);
+	/* A person's command may be set-uid; it gets what the person's shell would give it. */
+	int error = group->role == CONTROL_ROLE_COMMAND ? 0 : limit_bounding_set(capability);
 	if (error != 0)
 		fail("cannot limit capabilities", -error);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)

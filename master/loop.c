@@ -21,6 +21,7 @@
 
 static int epoll_fd = -1;
 static int64_t next_watch;
+static int drain_signal; /* 0: not draining */
 
 int64_t clock_ms(void)
 {
@@ -46,6 +47,12 @@ void loop_remove(struct source *source)
 	(void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
+static bool has_clients(const struct process *process)
+{
+	unsigned both = PROGRAM_CHROOT | PROGRAM_LISTENS;
+	return process->role == CONTROL_ROLE_SERVICE && (process->program->flags & both) == both;
+}
+
 static void stop_all(int signo, int64_t ms)
 {
 	log_info(NULL, "terminating on signal %d", signo);
@@ -53,6 +60,31 @@ static void stop_all(int signo, int64_t ms)
 	master.stopping = true;
 	LIST_FOREACH(node, &master.processes)
 		process_stop(LIST_ENTRY(node, struct process, all_node), ms);
+}
+
+/* Those with clients finish first; the others serve them as long as that takes. */
+static void start_drain(int signo)
+{
+	drain_signal = signo;
+	log_info(NULL, "draining on signal %d", signo);
+	LIST_FOREACH(node, &master.processes) {
+		struct process *process = LIST_ENTRY(node, struct process, all_node);
+		if (!has_clients(process))
+			continue;
+		if (process->group != NULL)
+			process->group->wanted = 0;
+		process_stop(process, DRAIN_MS);
+	}
+}
+
+static void end_drain(void)
+{
+	if (drain_signal == 0 || master.stopping)
+		return;
+	LIST_FOREACH(node, &master.processes)
+		if (has_clients(LIST_ENTRY(node, struct process, all_node)))
+			return;
+	stop_all(drain_signal, STOP_MS);
 }
 
 static void reload(void)
@@ -79,11 +111,12 @@ static void take_signal(struct source *source, unsigned events)
 			process_reap();
 			break;
 		case SIGHUP:
-			if (!master.stopping)
+			if (!master.stopping && drain_signal == 0)
 				reload();
 			break;
 		case SIGUSR1:
-			stop_all((int)info.ssi_signo, DRAIN_MS);
+			if (!master.stopping)
+				start_drain((int)info.ssi_signo);
 			break;
 		case SIGQUIT:
 			stop_all((int)info.ssi_signo, QUICK_STOP_MS);
@@ -132,6 +165,7 @@ static int next_wait(void)
 static void run_clock(void)
 {
 	process_kill_late();
+	end_drain();
 	if (!master.stopping)
 		groups_run();
 	if (clock_ms() >= next_watch && !master.stopping) {

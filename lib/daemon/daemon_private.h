@@ -29,7 +29,8 @@ struct daemon_state {
 	const struct daemon_spec *spec;
 	struct daemon_arguments arguments;
 	struct conf *conf;
-	bool stopping;
+	bool draining; /* no new clients */
+	bool stopping; /* and sessions are told to end */
 	size_t work;     /* sessions, peers and other work in progress */
 	size_t sessions; /* of those: clients of listening sockets */
 };

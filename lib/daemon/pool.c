@@ -49,7 +49,7 @@ void daemon_pool_give(struct daemon_pool *pool, struct channel *channel_take)
 {
 	if (channel_take == NULL)
 		return;
-	if (daemon_state.stopping || pool->idle_count == pool->max_idle)
+	if (daemon_state.draining || pool->idle_count == pool->max_idle)
 		channel_free(channel_take);
 	else
 		pool->idle[pool->idle_count++] = channel_take;

@@ -16,7 +16,7 @@
 
 static struct task *accept_tasks[DAEMON_LISTEN_MAX];
 static struct task_event session_ended;
-static struct task_timer idle_timer, cancel_timer, stop_timer;
+static struct task_timer idle_timer, gentle_timer, cancel_timer, stop_timer;
 static struct list_node clients = LIST_INIT(clients);
 
 struct client {
@@ -67,7 +67,7 @@ void daemon_work_end(void)
 {
 	if (--daemon_state.work > 0)
 		return;
-	if (daemon_state.stopping)
+	if (daemon_state.draining)
 		task_loop_stop();
 	else if (daemon_state.arguments.idle_ms > 0)
 		task_timer_start(&idle_timer, daemon_state.arguments.idle_ms, say_idle, NULL);
@@ -182,23 +182,42 @@ void serve_peer(int fd_take, const char *name)
 	daemon_work_end();
 }
 
-/* A second call may shorten the time that is left. */
+static void close_listeners(void)
+{
+	for (size_t i = 0; i < DAEMON_LISTEN_MAX; i++)
+		if (accept_tasks[i] != NULL)
+			task_cancel(accept_tasks[i]);
+}
+
+/* From here on sessions are told to end. */
+static void end_sessions(void *arg)
+{
+	(void)arg;
+	if (daemon_state.stopping)
+		return;
+	daemon_state.stopping = true;
+	if (daemon_state.spec->stop != NULL)
+		daemon_state.spec->stop();
+	if (daemon_state.work == 0)
+		task_loop_stop();
+}
+
+/* With much time (a reload, a changed table) sessions go on until their clients end them; others
+ * take the new ones. With little time they are told, and a little later cut off. A second call may
+ * shorten the time that is left. */
 void serve_stop(int64_t ms)
 {
-	bool first = !daemon_state.stopping;
-	daemon_state.stopping = true;
+	int64_t gentle = ms <= SHORT_STOP_MS ? 0 : ms - SHORT_STOP_MS;
+	int64_t cut_off = gentle > 0 ? gentle + SHORT_STOP_MS / 10 : ms / 10;
 	task_timer_stop(&idle_timer);
-	if (first) {
-		for (size_t i = 0; i < DAEMON_LISTEN_MAX; i++)
-			if (accept_tasks[i] != NULL)
-				task_cancel(accept_tasks[i]);
-		pool_drop_all();
-		if (daemon_state.spec->stop != NULL)
-			daemon_state.spec->stop();
-	}
-	int64_t grace = ms <= SHORT_STOP_MS ? ms / 10 : ms - SHORT_STOP_MS;
-	task_timer_start(&cancel_timer, grace, cancel_sessions, NULL);
-	if (ms <= HURRY_MS && daemon_state.spec->hurry != NULL)
-		daemon_state.spec->hurry();
+	if (!daemon_state.draining)
+		close_listeners();
+	daemon_state.draining = true;
+	pool_drop_all();
+	if (gentle == 0)
+		end_sessions(NULL);
+	else
+		task_timer_start(&gentle_timer, gentle, end_sessions, NULL);
+	task_timer_start(&cancel_timer, cut_off, cancel_sessions, NULL);
 	task_timer_start(&stop_timer, daemon_state.work == 0 ? 0 : ms, end_loop, NULL);
 }

@@ -210,3 +210,24 @@ def test_log_goes_on_in_a_new_file_after_a_rotation(folder):
         t.reload()
         Probe(t.ports['smtp']).ask('WHOAMI')
         t.wait_log(r'postfix/smtpd\[\d+\]: probe connected')
+
+
+def test_an_idle_worker_ends_and_comes_back(folder):
+    with instance(folder, main={'max_idle': '1s'}) as t:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(t.queue, 'private', 'auth'))
+            s.settimeout(10)
+            file = s.makefile('rw')
+
+            def ask_for_worker():
+                file.write('WORKER imapd %d %d\n' % (t.uid, t.gid))
+                file.flush()
+                assert file.readline().strip() == 'OK'
+                return wait_for('a worker', lambda: [
+                    p['pid'] for p in t.processes('imapd') if p['worker'] is not None])[0]
+
+            first = ask_for_worker()
+            wait_for('the end of the idle worker', lambda: not alive(first))
+            assert t.processes('imapd'), 'the fronts stay'
+            assert ask_for_worker() != first
+        assert 'pid %d' % first not in t.log(), 'its end is nothing to complain of'

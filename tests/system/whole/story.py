@@ -4,13 +4,15 @@ killed in turn and mail goes on; stopping leaves no warning behind.
 SPDX-License-Identifier: ISC
 """
 import concurrent.futures
+import imaplib
 import os
 import re
+import signal
 import smtplib
 import socket
 import time
 
-from tambo import Instance, wait_for
+from tambo import Instance, alive, wait_for
 
 ACCOUNTS = {'alice': 'first secret', 'bob': 'second secret'}
 ALL = ('smtp', 'submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s')
@@ -127,7 +129,7 @@ def test_stop_is_quick_with_idle_clients(folder):
         imap.select('INBOX')
         began = time.monotonic()
         t.stop()
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 6, time.monotonic() - began
         for connection in idle:
             connection.close()
 
@@ -150,3 +152,61 @@ def test_the_user_of_each_process(folder):
                 assert uid == t.uid, process
         owners = {os.stat(m).st_uid for m in t.messages('alice')}
         assert owners == {t.uid}
+
+
+def test_a_new_mailbox_is_known_without_a_reload(folder):
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        with t.smtp() as client:
+            client.mail('stranger@example.net')
+            assert client.rcpt('carol@example.test')[0] == 550
+        t.accounts['carol'] = 'third secret'
+        t.write_accounts()
+
+        def accepted():
+            with t.smtp() as client:
+                client.mail('stranger@example.net')
+                return client.rcpt('carol@example.test')[0] == 250
+
+        wait_for('carol to be known', accepted, 20)
+        t.send('carol', subject='welcome')
+        assert t.wait_messages('carol')[0]['Subject'] == 'welcome'
+        wait_for('carol to log in', lambda: login_works(t, 'carol'), 20)
+
+
+def login_works(t, user):
+    try:
+        t.imap(user).logout()
+        return True
+    except imaplib.IMAP4.error:
+        return False
+
+
+def test_a_reload_leaves_sessions_in_peace(folder):
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        smtp, imap, pop3 = t.smtp(), t.imap('alice'), t.pop3('bob')
+        imap.select('INBOX')
+        t.reload()
+        time.sleep(1)
+        smtp.sendmail('stranger@example.net', ['alice@example.test'], b'Subject: kept\r\n\r\nHi.\r\n')
+        t.wait_messages('alice', 1)
+        wait_for('the new message in the old session', lambda: imap.noop()[0] == 'OK' and
+                 imap.select('INBOX')[1] == [b'1'])
+        assert pop3.stat()[0] == 0
+        smtp.quit()
+        imap.logout()
+        pop3.quit()
+
+
+def test_drain_lets_a_session_finish(folder):
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        client = t.smtp()
+        os.kill(t.pid, signal.SIGUSR1)
+        t.wait_log('draining on signal')
+        time.sleep(0.5)
+        client.sendmail('stranger@example.net', ['alice@example.test'],
+                        b'Subject: last\r\n\r\nHi.\r\n')
+        t.wait_messages('alice', 1)
+        pid = t.pid
+        client.quit()
+        wait_for('the end', lambda: not alive(pid), 20)
+        t.pid = None
