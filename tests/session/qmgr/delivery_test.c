@@ -493,6 +493,29 @@ static void test_a_large_message_stays_in_its_window(void **state)
 	play("qmgr_message_recipient_limit = 50\n", many_story);
 }
 
+static void crowd_story(void)
+{
+	enum { COUNT = 20000 };
+	size_t most = 0, most_runs = 0;
+	submit_many(COUNT, 7, id);
+	for (const struct queue_entry *entry; (entry = entry_of(id)) != NULL; task_sleep(1)) {
+		if (qmgr.recipients_in_memory > most)
+			most = qmgr.recipients_in_memory;
+		if (entry->run_count > most_runs)
+			most_runs = entry->run_count;
+	}
+	assert_int_equal(fake.recipients, COUNT);
+	assert_true(most <= 1100);
+	/* what is done is known by few runs, not by each recipient */
+	assert_true(most_runs <= 1100);
+}
+
+static void test_a_crowd_of_recipients(void **state)
+{
+	(void)state;
+	play("qmgr_message_recipient_limit = 1000\n", crowd_story);
+}
+
 static void snapshot_story(void)
 {
 	static const struct fixture_recipient recipients[] = {{"sent@y.test", 0},
@@ -547,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_a_restart_knows_everything),
 		cmocka_unit_test(test_what_is_done_does_not_come_back),
 		cmocka_unit_test(test_a_large_message_stays_in_its_window),
+		cmocka_unit_test(test_a_crowd_of_recipients),
 		cmocka_unit_test(test_a_snapshot_is_the_whole_state),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "qmgr/qmgr.h"
+#include "queue/large.h"
 #include "queue/layout.h"
 #include "queue/writer.h"
 #include "service/cleanup.h"
@@ -278,6 +279,34 @@ static void submit(const char *sender, const struct fixture_recipient *recipient
 	assert_int_equal(queue_writer_append(fake.writer, &envelope, content, &position), 0);
 	assert_int_equal(intake_scan(position.segment, position.offset + position.length), 0);
 	buf_done(&encoded);
+}
+
+/* One message with so many recipients: sent0@d0.test, sent1@d1.test ... in the recipient file. */
+static void submit_many(uint32_t count, unsigned domains, char ret_id[QUEUE_ID_MAX])
+{
+	struct queue_position position;
+	struct recipient_list list;
+	struct span content = SPAN("Subject: x\n\nhello\n");
+	if (fake.writer == NULL) {
+		struct queue_writer_options options = {.queue_directory = fake.folder,
+			.segment_size = 256 * 1024};
+		assert_int_equal(queue_writer_open(&options, &fake.writer), 0);
+	}
+	assert_int_equal(queue_writer_new_id(fake.writer, ret_id), 0);
+	recipient_list_init(&list, queue_writer_large_directory(fake.writer), ret_id);
+	for (uint32_t i = 0; i < count; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "sent%u@d%u.test", i, i % domains);
+		struct span address = span_from_cstr(text);
+		struct queue_recipient item = {address, address, SPAN_EMPTY, 0};
+		assert_int_equal(recipient_list_add(&list, &item), 0);
+	}
+	struct queue_envelope envelope = {.queue_id = span_from_cstr(ret_id),
+		.sender = SPAN("s@x.test"), .arrival_ms = wall_now(), .size = content.len};
+	assert_int_equal(recipient_list_finish(&list, &envelope), 0);
+	assert_int_equal(queue_writer_append(fake.writer, &envelope, content, &position), 0);
+	recipient_list_done(&list);
+	assert_int_equal(intake_scan(position.segment, position.offset + position.length), 0);
 }
 
 static void submit_one(const char *sender, const char *recipient, char ret_id[QUEUE_ID_MAX])

@@ -1,0 +1,60 @@
+/* The internal messages of cleanup, qmgr and the delivery agents: a payload of any type is refused or
+ * decoded within its limits, and what was decoded encodes to the same bytes. The first byte chooses
+ * the type.
+ * SPDX-License-Identifier: ISC */
+#include "base/check.h"
+#include "service/cleanup.h"
+#include "service/delivery.h"
+#include "service/qmgr.h"
+
+#define HEADER_SIZE 8
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct message_type *const types[] = {
+	&delivery_request_type, &delivery_reply_type, &delivery_checkpoint_type, &queue_added_type,
+	&queue_released_type, &queue_list_type, &queue_item_type, &queue_command_type,
+	&queue_result_type, &queue_compact_type, &queue_compacted_type, &bounce_request_type,
+	&cleanup_open_type, &cleanup_opened_type, &cleanup_recipients_type, &cleanup_chunk_type,
+	&cleanup_end_type, &cleanup_result_type,
+};
+
+static bool carries_descriptors(const struct message_type *type)
+{
+	for (size_t i = 0; i < type->field_count; i++)
+		if (type->fields[i].kind == FIELD_FD)
+			return true;
+	return false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	union {
+		struct delivery_request request;
+		struct cleanup_open open;
+		struct bounce_request bounce;
+		struct queue_item item;
+		uint64_t room[200];
+	} message;
+	if (size == 0)
+		return 0;
+	const struct message_type *type = types[data[0] % ARRAY_LEN(types)];
+	struct span payload = span_new(data + 1, size - 1);
+	struct arena arena;
+	CHECK(type->size <= sizeof message);
+	arena_init(&arena, 16 * 1024 * 1024);
+	if (message_decode(type, payload, NULL, 0, &arena, &message) == 0) {
+		struct buf out = BUF_INIT(4 * MESSAGE_SIZE_MAX), text = BUF_INIT(1024 * 1024);
+		int fds[MESSAGE_FDS_MAX];
+		size_t fd_count;
+		CHECK(message_encode(type, &message, &out, fds, &fd_count) == 0);
+		CHECK(fd_count == 0);
+		if (!carries_descriptors(type))
+			CHECK(span_equal(span_skip(buf_span(&out), HEADER_SIZE), payload));
+		message_print(type, &message, &text);
+		buf_done(&out);
+		buf_done(&text);
+	}
+	arena_done(&arena);
+	return 0;
+}
