@@ -17,13 +17,17 @@ static enum wake wait_for_something(struct session *session, task_time deadline)
 	struct stream *stream = session->connection.stream;
 	int event = session->mailbox == NULL ? -1 : mailbox_event_fd(session->mailbox);
 	int which = 0;
-	if (stream_buffered(stream).len > 0)
+	/* Gives the buffers back; a descriptor is waited for only when nothing is left in it (task.h). */
+	int status = stream_wait_input(stream, task_now());
+	if (status == 0)
 		return WAKE_INPUT;
+	if (status != -ETIMEDOUT)
+		return status == -ECANCELED ? WAKE_STOP : WAKE_LOST;
 	bool poll = session->mailbox != NULL && event < 0;
 	if (poll && task_deadline(POLL_MS) < deadline)
 		deadline = task_deadline(POLL_MS);
 	session->idle = true;
-	int status = task_wait_two(stream_fd(stream), TASK_READ, event < 0 ? -1 : event, TASK_READ,
+	status = task_wait_two(stream_fd(stream), TASK_READ, event < 0 ? -1 : event, TASK_READ,
 		deadline, &which);
 	session->idle = false;
 	if (status == -ETIMEDOUT)

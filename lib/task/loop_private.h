@@ -33,6 +33,8 @@ struct task {
 	char *stack; /* behind its guard page */
 	size_t stack_size;
 	bool waiting, canceled, ended;
+	bool trimmed;            /* since it began to wait, see task_stacks_trim */
+	task_time waiting_since;
 	int wake_result;
 	int wait_fd[TASK_WAITS]; /* -1: none */
 	enum task_io wait_io[TASK_WAITS];
@@ -65,6 +67,7 @@ struct loop {
 	size_t heap_count, heap_alloc;
 	task_time now;
 	bool fake_clock;
+	struct task_timer trim_timer;
 	void *loop_stack;
 	size_t loop_stack_size;
 	void *loop_fake_stack, *loop_fiber;
@@ -84,6 +87,8 @@ task_time task_timers_next(void);
 struct task *task_stack_new(size_t size);
 void task_stack_free(struct task *task);
 void task_stacks_drop(void);
+/* A task begins to wait: sees to it that its stack is trimmed if the wait becomes long. */
+void task_stacks_trim_later(struct task *task);
 void task_offload_close(void);
 void task_signals_close(void);
 

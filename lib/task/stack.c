@@ -32,6 +32,8 @@
 #endif
 #define STACK_MIN (16 * 1024)
 #define STACKS_KEPT 64
+/* A stack is trimmed after this time asleep; looked at as often. */
+#define TRIM_MS 5000
 
 static struct task *kept[STACKS_KEPT];
 static size_t kept_count;
@@ -116,4 +118,51 @@ void task_stacks_drop(void)
 {
 	while (kept_count > 0)
 		unmap_stack(kept[--kept_count]);
+}
+
+/* --- long waits --- */
+
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(TAMBO_SANITIZED)
+/* What lies below the saved stack pointer is dead: a deep call of long ago (a handshake, a search) need
+ * not cost memory while the task sleeps. The red zone and the switch's own frame stay. */
+static void trim(struct task *task)
+{
+	size_t page = guard_size();
+	uintptr_t low = (uintptr_t)task->stack;
+	uintptr_t high = ((uintptr_t)task->context.stack_pointer - 256) / page * page;
+	if (high > low)
+		(void)madvise(task->stack, high - low, MADV_DONTNEED);
+}
+#else
+static void trim(struct task *task)
+{
+	(void)task;
+}
+#endif
+
+static void trim_all(void *arg)
+{
+	bool again = false;
+	(void)arg;
+	LIST_FOREACH(node, &task_loop.all) {
+		struct task *task = LIST_ENTRY(node, struct task, all);
+		if (!task->waiting || task->trimmed)
+			continue;
+		if (task_loop.now - task->waiting_since < TRIM_MS) {
+			again = true;
+			continue;
+		}
+		trim(task);
+		task->trimmed = true;
+	}
+	if (again)
+		task_timer_start(&task_loop.trim_timer, TRIM_MS, trim_all, NULL);
+}
+
+void task_stacks_trim_later(struct task *task)
+{
+	task->trimmed = false;
+	task->waiting_since = task_loop.now;
+	if (task_loop.trim_timer.heap_index == 0 && !task_loop.fake_clock)
+		task_timer_start(&task_loop.trim_timer, TRIM_MS, trim_all, NULL);
 }

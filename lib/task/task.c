@@ -201,6 +201,7 @@ int task_suspend(task_time deadline)
 		task_timer_start(&task->deadline, left > 0 ? left : 0, deadline_passed, task);
 	}
 	task->waiting = true;
+	task_stacks_trim_later(task);
 	leave_task(task);
 	return task->wake_result;
 }
