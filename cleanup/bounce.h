@@ -12,7 +12,8 @@
 
 /* Composes and queues; intake holds the result (and the new queue id), to be sent and then
  * intake_done. It goes to request->sender; for BOUNCE_POSTMASTER that is the notice recipient, and
- * the envelope sender is double_bounce_sender, so that it is never bounced itself. May yield. */
+ * the envelope sender is double_bounce_sender, so that it is never bounced itself.
+ * request->length 0: the message was never queued, nothing of it is returned. May yield. */
 void bounce_compose(const struct bounce_request *request, struct intake *intake);
 
 /* --- parts, for bounce_compose and the tests --- */

@@ -1,7 +1,6 @@
 /* From a request of qmgr to a queued report. See bounce.h.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -11,33 +10,62 @@
 #include "mail/address.h"
 #include "mail/header.h"
 
-#define TEXT_MAX (8u * 1024 * 1024) /* notification and report of a thousand recipients */
+#define ORIGINAL_MAX (4u * 1024 * 1024)
+#define TEXT_MAX (2 * ORIGINAL_MAX + HEADERS_MAX) /* with a thousand recipients */
 #define HEADERS_MAX (256u * 1024)
 
-/* Appends what is returned of the message: whole, or its header. */
-static int append_original(struct queue_reader *reader, const struct queue_message *message,
-	const struct bounce *bounce, struct buf *out)
-{
-	size_t start = out->len;
-	size_t max = bounce->whole ? (size_t)message->envelope.size : HEADERS_MAX;
-	int error = queue_message_content_part(reader, message, 0, max, out);
-	if (error != 0)
-		return error;
-	if (!bounce->whole) {
-		size_t header = header_length(span_skip(buf_span(out), start));
-		size_t limit = (size_t)process.settings.bounce_size_limit;
-		if (limit > 0 && header > limit)
-			header = limit;
-		buf_truncate(out, start + header);
-	}
-	return 0;
-}
+/* What is known and returned of the message that the report is about. */
+struct original {
+	struct queue_message message;
+	struct buf bytes; /* the message, or its header */
+	bool found, whole;
+};
 
 static bool returns_whole(const struct bounce_request *request, const struct queue_message *message)
 {
 	uint64_t limit = (uint64_t)process.settings.bounce_size_limit;
+	if (limit == 0 || limit > ORIGINAL_MAX)
+		limit = ORIGINAL_MAX;
 	return request->kind == BOUNCE_FAILURE && request->dsn_return != DSN_RETURN_HEADERS &&
-	       (limit == 0 || message->envelope.size <= limit);
+	       message->envelope.size <= limit;
+}
+
+static int read_bytes(struct queue_reader *reader, struct original *original)
+{
+	size_t max = original->whole ? (size_t)original->message.envelope.size : HEADERS_MAX;
+	int error =
+		queue_message_content_part(reader, &original->message, 0, max, &original->bytes);
+	if (error != 0 || original->whole)
+		return error;
+	size_t header = header_length(buf_span(&original->bytes));
+	size_t limit = (size_t)process.settings.bounce_size_limit;
+	buf_truncate(&original->bytes, limit > 0 && header > limit ? limit : header);
+	return 0;
+}
+
+/* Without the message the report is still worth more than nothing. */
+static void read_original(const struct bounce_request *request, struct original *original)
+{
+	struct queue_position position = {request->segment, request->offset, request->length};
+	struct queue_reader *reader;
+	*original = (struct original){.bytes = BUF_INIT(ORIGINAL_MAX + HEADERS_MAX)};
+	if (request->length == 0)
+		return;
+	int error = queue_reader_open(process.settings.queue_directory, &reader);
+	if (error == 0) {
+		error = queue_message_load(reader, &position, &original->message);
+		if (error == 0 &&
+			!span_equal(original->message.envelope.queue_id, request->queue_id))
+			error = -ENOENT;
+		original->whole = error == 0 && returns_whole(request, &original->message);
+		if (error == 0)
+			error = read_bytes(reader, original);
+		queue_reader_close(reader);
+	}
+	original->found = error == 0;
+	if (error != 0)
+		log_warning(NULL, "%.*s: cannot read the message for its report: %s",
+			SPAN_ARGS(request->queue_id), strerror(-error));
 }
 
 /* Opens the intake: envelope, queue id. */
@@ -72,76 +100,60 @@ static void open_intake(struct bounce *bounce, struct intake *intake)
 	buf_done(&sender);
 }
 
-static int write_report(const struct bounce *bounce, struct queue_reader *reader,
-	const struct queue_message *message, struct intake *intake)
+static void write_report(
+	const struct bounce *bounce, const struct original *original, struct intake *intake)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
-	int error = 0;
 	bounce_header(bounce, &text);
 	bounce_notification(bounce, &text);
 	bounce_report(bounce, &text);
-	if (message != NULL) {
+	if (original->found) {
 		bounce_original_begin(bounce, &text);
-		error = append_original(reader, message, bounce, &text);
+		buf_append(&text, buf_span(&original->bytes));
 	}
 	bounce_end(bounce, &text);
-	if (error == 0 && text.overflow)
-		error = -EMSGSIZE;
-	if (error == 0)
+	if (!text.overflow)
 		intake_write(intake, buf_span(&text));
 	buf_done(&text);
-	return error;
+}
+
+static void log_report(const struct bounce_request *request, const struct intake *intake)
+{
+	struct buf id = BUF_INIT(QUEUE_ID_MAX + 1);
+	buf_append(&id, request->queue_id);
+	log_info(buf_cstr(&id), "%s: %s", bounce_log_name(request), intake->queue_id);
+	buf_done(&id);
 }
 
 void bounce_compose(const struct bounce_request *request, struct intake *intake)
 {
-	struct queue_reader *reader;
-	struct queue_message message = {0};
+	struct original original;
 	struct buf boundary = BUF_INIT(256), origin = BUF_INIT(256);
-	struct queue_position position = {request->segment, request->offset, request->length};
 	int64_t now = clock_now_ms();
-	int error = queue_reader_open(process.settings.queue_directory, &reader);
-	bool opened = error == 0;
-	if (opened)
-		error = queue_message_load(reader, &position, &message);
-	bool found = error == 0 && span_equal(message.envelope.queue_id, request->queue_id);
-	if (!found)
-		log_warning(NULL, "%.*s: cannot read the message for its report: %s",
-			SPAN_ARGS(request->queue_id), strerror(error == 0 ? ENOENT : -error));
+	read_original(request, &original);
+	uint32_t flags = original.found ? original.message.envelope.flags : 0;
 	buf_append(&origin, route_origin(process.route));
 	struct bounce bounce = {.request = request,
 		.reporter = process.settings.myhostname,
 		.mail_name = process.settings.mail_name,
 		.origin = buf_cstr(&origin),
 		.recipient = request->sender,
-		.sender = found ? message.envelope.sender : request->sender,
+		.sender = original.found ? original.message.envelope.sender : request->sender,
 		.date = clock_date(now),
-		.utf8 = found && (message.envelope.flags & QUEUE_SMTPUTF8) != 0,
-		.eight_bit =
-			found && (message.envelope.flags & (QUEUE_8BITMIME | QUEUE_SMTPUTF8)) != 0,
-		.whole = found && returns_whole(request, &message)};
+		.utf8 = (flags & QUEUE_SMTPUTF8) != 0,
+		.eight_bit = (flags & (QUEUE_8BITMIME | QUEUE_SMTPUTF8)) != 0 ||
+			     !span_is_ascii(buf_span(&original.bytes)),
+		.whole = original.whole};
 	open_intake(&bounce, intake);
-	buf_reset(&boundary);
 	buf_append_format(&boundary, "%s.%lld/%s", intake->queue_id, (long long)now,
 		process.settings.myhostname);
 	bounce.boundary = buf_span(&boundary);
-	if (intake->status == CLEANUP_OK) {
-		error = write_report(
-			&bounce, opened ? reader : NULL, found ? &message : NULL, intake);
-		if (error != 0 &&
-			found) /* its file may be gone: the report is worth more than nothing */
-			error = write_report(&bounce, NULL, NULL, intake);
-		if (intake_finish(intake) == CLEANUP_OK) {
-			struct buf id = BUF_INIT(QUEUE_ID_MAX + 1);
-			buf_append(&id, request->queue_id);
-			log_info(buf_cstr(&id), "%s: %s", bounce_log_name(request),
-				intake->queue_id);
-			buf_done(&id);
-		}
-	}
-	queue_message_done(&message);
-	if (opened)
-		queue_reader_close(reader);
+	if (intake->status == CLEANUP_OK)
+		write_report(&bounce, &original, intake);
+	if (intake_finish(intake) == CLEANUP_OK)
+		log_report(request, intake);
+	queue_message_done(&original.message);
+	buf_done(&original.bytes);
 	buf_done(&boundary);
 	buf_done(&origin);
 }

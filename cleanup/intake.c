@@ -177,7 +177,9 @@ static void write_received(struct intake *intake)
 		.client_name = intake->envelope.client_name,
 		.client_address = intake->envelope.client_address,
 		.tls_summary = intake->tls_summary,
-		.sasl_username = SPAN_EMPTY, /* smtpd_sasl_authenticated_header is smtpd's to say */
+		.sasl_username = process.settings.show_sasl_username
+					 ? intake->envelope.sasl_username
+					 : SPAN_EMPTY,
 		.host = span_from_cstr(process.settings.myhostname),
 		.mail_name = span_from_cstr(process.settings.mail_name),
 		.protocol = intake->envelope.protocol,

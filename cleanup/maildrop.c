@@ -20,13 +20,15 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "cleanup/intake.h"
+#include "cleanup/bounce.h"
 #include "cleanup/settings.h"
 #include "daemon/daemon.h"
 #include "queue/maildrop.h"
 #include "queue/queue_id.h"
+#include "service/delivery.h"
 
 #define SCAN_MS (60 * 1000)
+#define REPORTED_MAX 100   /* recipients named in the report of a refusal */
 #define FILES_AT_ONCE 1000 /* of one scan; the rest comes with the next, at once */
 
 static int directory = -1, corrupt = -1, watch = -1;
@@ -167,6 +169,69 @@ static void move_to_corrupt(const char *name, const char *why)
 		log_warning(NULL, "%s: cannot move to corrupt/: %s", name, strerror(errno));
 }
 
+/* Reads the file once more, for its recipients: as many as a report may have. */
+static size_t read_recipients(struct pickup *pickup, struct bounce_recipient *recipients)
+{
+	struct maildrop_decoder decoder = {0};
+	struct buf input = BUF_INIT(2 * MAILDROP_RECORD_MAX);
+	off_t offset = 0;
+	size_t count = 0;
+	arena_reset(&pickup->arena);
+	while (count < REPORTED_MAX) {
+		struct maildrop_record record;
+		struct span rest = buf_span(&input);
+		while (count < REPORTED_MAX &&
+			maildrop_next(&decoder, &rest, &record) == MAILDROP_RECORD) {
+			if (record.type != MAILDROP_RECIPIENT)
+				continue;
+			struct span address = arena_dup(&pickup->arena, record.bytes);
+			recipients[count++] = (struct bounce_recipient){.address = address,
+				.original = address,
+				.orcpt = arena_dup(&pickup->arena, record.orcpt),
+				.dsn = span_from_cstr(pickup->intake->code),
+				.text = span_from_cstr(pickup->intake->text),
+				.remote_mta = SPAN_EMPTY,
+				.diagnostic = SPAN_EMPTY,
+				.status = DELIVERY_BOUNCED};
+		}
+		buf_consume(&input, input.len - rest.len);
+		char *to = buf_reserve(&input, MAILDROP_RECORD_MAX);
+		ssize_t n = to == NULL ? 0 : pread(pickup->fd, to, MAILDROP_RECORD_MAX, offset);
+		if (n <= 0)
+			break;
+		offset += n;
+		input.len += (size_t)n;
+	}
+	buf_done(&input);
+	return count;
+}
+
+/* Tells the sender that the message is refused for good. False: the report is not queued. */
+static bool report_refusal(struct pickup *pickup)
+{
+	struct intake *report = NEW(struct intake);
+	struct bounce_recipient *recipients = memory_zalloc(REPORTED_MAX, sizeof *recipients);
+	struct bounce_request request = {.kind = BOUNCE_FAILURE,
+		.queue_id = span_from_cstr(pickup->intake->queue_id),
+		.sender = pickup->intake->envelope.sender,
+		.envid = pickup->intake->envelope.envid,
+		.arrival_ms = pickup->intake->envelope.arrival_ms,
+		.recipients = recipients};
+	request.recipient_count = read_recipients(pickup, recipients);
+	bounce_compose(&request, report);
+	bool queued = report->status == CLEANUP_OK;
+	intake_done(report);
+	free(recipients);
+	free(report);
+	return queued;
+}
+
+static void remove_file(const struct pickup *pickup)
+{
+	if (unlinkat(directory, pickup->name, 0) < 0)
+		log_warning(NULL, "cannot remove maildrop/%s: %s", pickup->name, strerror(errno));
+}
+
 /* What became of the message decides what becomes of the file. False: the queue takes nothing now.
  */
 static bool settle(struct pickup *pickup)
@@ -174,9 +239,7 @@ static bool settle(struct pickup *pickup)
 	const struct intake *intake = pickup->intake;
 	switch (intake->status) {
 	case CLEANUP_OK:
-		if (unlinkat(directory, pickup->name, 0) < 0)
-			log_warning(intake->queue_id, "cannot remove maildrop/%s: %s", pickup->name,
-				strerror(errno));
+		remove_file(pickup);
 		return true;
 	case CLEANUP_NO_SPACE:
 	case CLEANUP_QUEUE_ERROR:
@@ -189,7 +252,10 @@ static bool settle(struct pickup *pickup)
 	case CLEANUP_NO_RECIPIENT:
 		break;
 	}
-	move_to_corrupt(pickup->name, intake->text);
+	if (intake->envelope.sender.len > 0 && report_refusal(pickup))
+		remove_file(pickup);
+	else
+		move_to_corrupt(pickup->name, intake->text);
 	return true;
 }
 
@@ -235,7 +301,7 @@ static bool pick_up(const char *name)
 		move_to_corrupt(name, "not a regular file of one name");
 	} else {
 		pickup.intake = NEW(struct intake);
-		arena_init(&pickup.arena, 65536);
+		arena_init(&pickup.arena, 1024 * 1024);
 		go_on = pick_up_open(&pickup);
 		arena_done(&pickup.arena);
 		free(pickup.intake);

@@ -81,6 +81,21 @@ def test_a_broken_file_is_put_aside(folder):
         wait_for('pickup', lambda: not waiting(t))
 
 
+def test_a_message_refused_for_good_is_returned(folder):
+    with Instance(folder, services=(), main={'hopcount_limit': '3'}) as t:
+        loop = ''.join('Received: from x by y%d\n' % n for n in range(5)) + 'Subject: x\n\n'
+        assert sendmail(t, loop, '-f', 'me@remote.test', 'a@remote.test', 'b@remote.test').returncode == 0
+        wait_for('pickup', lambda: not waiting(t))
+        assert os.listdir(os.path.join(t.queue, 'corrupt')) == []
+        data = journal(t)
+        assert b'Subject: Undelivered Mail Returned to Sender' in data
+        assert b'Final-Recipient: rfc822; b@remote.test' in data and b'too many hops' in data
+        # nobody to tell: the administrator finds it
+        assert sendmail(t, loop, '-f', '', 'a@remote.test').returncode == 0
+        wait_for('pickup', lambda: not waiting(t))
+        assert len(os.listdir(os.path.join(t.queue, 'corrupt'))) == 1
+
+
 def test_kill_9_of_cleanup_loses_nothing(folder):
     with Instance(folder, services=()) as t:
         for n in range(60):
