@@ -59,6 +59,16 @@ static bool is_known(const struct check *check, struct span name)
 	       table_get(&check->references, name) != NULL;
 }
 
+static bool is_default(struct conf *conf, const char *name)
+{
+	const char *text = conf_default(conf, span_from_cstr(name));
+	char *expanded = conf_expand(conf, text != NULL ? text : "");
+	bool same = strcmp(expanded, conf_get(conf, name)) == 0;
+
+	free(expanded);
+	return same;
+}
+
 static bool check_value(struct span name, void *value, void *arg)
 {
 	struct check *check = arg;
@@ -72,7 +82,7 @@ static bool check_value(struct span name, void *value, void *arg)
 	} else if (!conf_value_is_usable(check->conf, text)) {
 		tell(check, true, set->line, "unusable value of parameter", name);
 	} else if (parameter != NULL && parameter->status == PARAMETER_UNSUPPORTED &&
-		   conf_get(check->conf, text)[0] != '\0') {
+		   !is_default(check->conf, text)) {
 		tell(check, false, set->line, "this version does not support parameter", name);
 	}
 	free(text);

@@ -24,7 +24,7 @@ static const struct parameter rows[] = {
 		"macros sent to milters after the content"),
 	ROW(LIST, "milter_end_of_header_macros", "i", ACCEPTED,
 		"macros sent to milters after the headers"),
-	ROW(STRING, "milter_header_checks", "", ACCEPTED,
+	ROW(STRING, "milter_header_checks", "", UNSUPPORTED,
 		"tables asked about headers that milters add"),
 	ROW(LIST, "milter_helo_macros", 
 		"{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}", ACCEPTED,
@@ -44,11 +44,11 @@ static const struct parameter rows[] = {
 		"macros sent to milters at RCPT"),
 	ROW(LIST, "milter_unknown_command_macros", "", ACCEPTED,
 		"macros sent to milters at an unknown command"),
-	ROW(LIST, "non_smtpd_milters", "", ACCEPTED,
+	ROW(LIST, "non_smtpd_milters", "", UNSUPPORTED,
 		"milters for mail that did not come by SMTP"),
-	ROW(STRING, "smtpd_milter_maps", "", ACCEPTED,
+	ROW(STRING, "smtpd_milter_maps", "", UNSUPPORTED,
 		"tables of milters by client address"),
-	ROW(LIST, "smtpd_milters", "", ACCEPTED,
+	ROW(LIST, "smtpd_milters", "", UNSUPPORTED,
 		"milters for mail that comes by SMTP"),
 };
 

@@ -58,6 +58,8 @@ static bool host_has_more(bool is_group)
 	return more;
 }
 
+static bool read_accounts(struct map *map, struct accounts *accounts);
+
 static bool open_unix(struct map *map, struct buf *error)
 {
 	struct accounts *accounts;
@@ -73,6 +75,8 @@ static bool open_unix(struct map *map, struct buf *error)
 	accounts->more_than_files = host_has_more(is_group);
 	map->table = accounts;
 	map->source.path = memory_dup_cstr(is_group ? "/etc/group" : "/etc/passwd");
+	/* Now, while a process that will be sealed can; what fails is tried again at a lookup. */
+	read_accounts(map, accounts);
 	return true;
 }
 
