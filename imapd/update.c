@@ -21,10 +21,15 @@ void update_write_flags(struct session *session, const struct message *message, 
 {
 	buf_append_char(out, '(');
 	imap_flag_write(message->flags, out);
+	bool first = message->flags == 0;
 	for (uint16_t i = 0; i < message->keyword_count; i++) {
-		if (i > 0 || message->flags != 0)
+		struct span name = mailbox_keyword(session->mailbox, message->keywords[i]);
+		if (name.len == 0)
+			continue;
+		if (!first)
 			buf_append_char(out, ' ');
-		buf_append(out, mailbox_keyword(session->mailbox, message->keywords[i]));
+		first = false;
+		buf_append(out, name);
 	}
 	buf_append_char(out, ')');
 }
@@ -56,8 +61,11 @@ void update_send_keywords(struct session *session)
 	session->keywords_told = mailbox_keyword_count(session->mailbox);
 	imap_flag_write(MESSAGE_FLAGS_SYSTEM, &names);
 	for (size_t i = 0; i < session->keywords_told; i++) {
+		struct span name = mailbox_keyword(session->mailbox, i);
+		if (name.len == 0)
+			continue; /* a number that is not in use */
 		buf_append_char(&names, ' ');
-		buf_append(&names, mailbox_keyword(session->mailbox, i));
+		buf_append(&names, name);
 	}
 	connection_write_cstr(connection, "* FLAGS (");
 	connection_write(connection, buf_span(&names));

@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "store/file_private.h"
+#include "store/keyword_log_private.h"
 #include "store/scan_private.h"
 #include "store/uidl_private.h"
 #include "store/uidlist_private.h"
@@ -29,6 +29,7 @@ struct life {
 struct names_claim {
 	uint32_t uidvalidity, uid_max;
 	size_t votes;
+	uint32_t letters; /* keywords that names carry */
 };
 
 static void unique_of(struct span name, struct span *ret_unique)
@@ -117,9 +118,11 @@ static int claim_of_names(struct folder *folder, struct names_claim *claim)
 	int error = listing_read(folder, &listing);
 	uint32_t *values = error != 0 ? NULL : memory_zalloc(listing.count + 1, sizeof(*values));
 	size_t count = 0;
-	for (size_t i = 0; error == 0 && i < listing.count; i++)
+	for (size_t i = 0; error == 0 && i < listing.count; i++) {
+		claim->letters |= listing.items[i].parsed.keywords;
 		if (listing.items[i].parsed.has_uid)
 			values[count++] = listing.items[i].parsed.uidvalidity;
+	}
 	if (count > 0)
 		qsort(values, count, sizeof(*values), compare_u32);
 	for (size_t i = 0, start = 0; i < count; i++) {
@@ -139,6 +142,35 @@ static int claim_of_names(struct folder *folder, struct names_claim *claim)
 	free(values);
 	listing_done(&listing);
 	return error;
+}
+
+/* Letters whose names were lost get a name that says so: the next new keyword must not become theirs.
+ * Names beyond the alphabet stand in tambo-keywords. */
+static void recover_keywords(struct folder *folder, uint32_t letters)
+{
+	struct keyword_log log;
+	for (unsigned i = 0; i < 26; i++) {
+		char name[] = "Keyword-a";
+		name[sizeof(name) - 2] = (char)('a' + i);
+		if ((letters & (1U << i)) != 0)
+			(void)record_keyword_put(&folder->record, i, span_from_cstr(name));
+	}
+	keyword_log_init(&log);
+	if (file_read_at(folder->dir_fd, KEYWORD_LOG_FILE, &log.text) == 0) {
+		struct span rest = buf_span(&log.text);
+		while (rest.len > 0) {
+			struct span line = span_split(&rest, '\n');
+			if (rest.ptr == NULL)
+				break; /* torn */
+			(void)span_split(&line, ' ');
+			while (line.ptr != NULL) {
+				size_t number = folder->record.keyword_count;
+				(void)record_keyword_put(&folder->record, number < 26 ? 26 : number,
+					span_split(&line, ' '));
+			}
+		}
+	}
+	keyword_log_done(&log);
 }
 
 static void forget_uids(struct life *life)
@@ -168,6 +200,17 @@ static int ask_index(struct life *life, struct index_folder *row)
 	return known ? 0 : -ENOENT;
 }
 
+/* Rows speak of keywords by number, and the numbers were lost: the scan makes them anew. */
+static int forget_rows(struct folder *folder)
+{
+	struct index_txn txn;
+	int error = index_begin(folder->store->index, true, &txn);
+	if (error != 0)
+		return error;
+	index_delete_folder(&txn, folder_dir(folder));
+	return index_commit(&txn);
+}
+
 static int decide(struct life *life)
 {
 	struct names_claim claim;
@@ -176,10 +219,14 @@ static int decide(struct life *life)
 	if (error != 0)
 		return error;
 	take_over(life);
+	recover_keywords(life->folder, claim.letters);
 	if (ask_index(life, &row) == 0) {
 		/* We know this mailbox: only its record was lost. */
 		life->modseq = row.highestmodseq;
 		begin_at(life, row.uidvalidity, row.uidnext);
+		error = forget_rows(life->folder);
+		if (error != 0)
+			return error;
 	} else if (claim.votes > 0 && life->uidvalidity != claim.uidvalidity
 		&& claim.uid_max < UINT32_MAX - 2 * LOST_MARK_GAP) {
 		/* Our own names outvote another server's old list: we were here after it. */

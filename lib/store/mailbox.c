@@ -211,7 +211,8 @@ size_t mailbox_keyword_count(const struct mailbox *mailbox)
 
 struct span mailbox_keyword(const struct mailbox *mailbox, size_t number)
 {
-	CHECK(number < mailbox->keyword_count);
+	if (number >= mailbox->keyword_count)
+		return SPAN_EMPTY;
 	return span_from_cstr(mailbox->keywords[number]);
 }
 

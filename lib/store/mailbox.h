@@ -58,7 +58,8 @@ const struct message *mailbox_at(const struct mailbox *mailbox, size_t index);
 /* Index of the first message with this UID or a greater one; mailbox_count when there is none. */
 size_t mailbox_find(const struct mailbox *mailbox, uint32_t uid);
 
-/* The keywords of this mailbox; numbers never change their meaning while the view is open. */
+/* The keywords of this mailbox; numbers never change their meaning while the view is open. A number
+ * that is not in use has the empty name. */
 size_t mailbox_keyword_count(const struct mailbox *mailbox);
 struct span mailbox_keyword(const struct mailbox *mailbox, size_t number);
 /* Number of a keyword (case-insensitive), or SIZE_MAX. */
