@@ -86,7 +86,6 @@ int mailbox_open(struct store *store, struct span name, unsigned flags, struct m
 		mailbox_close(mailbox);
 		return error == -ESTALE ? -ENOENT : error;
 	}
-	mailbox->was_open = true;
 	mailbox->told_keywords = mailbox->keyword_count;
 	*ret_mailbox = mailbox;
 	return 0;
@@ -282,16 +281,20 @@ static void report(struct mailbox *mailbox, bool allow_expunge, size_t keywords_
 {
 	struct mailbox_changes *changes = &mailbox->changes;
 	*changes = (struct mailbox_changes){0};
-	report_expunges(mailbox, allow_expunge);
+	if (mailbox->touched)
+		report_expunges(mailbox, allow_expunge);
 	changes->first_new = mailbox->told;
 	mailbox->told = mailbox->count;
-	for (size_t i = 0; i < mailbox->count; i++) {
+	bool left = false;
+	for (size_t i = 0; mailbox->touched && i < mailbox->count; i++) {
 		struct message *message = &mailbox->messages[i];
 		uint32_t index = (uint32_t)i;
 		if (i < changes->first_new && message->pending && !message->expunged)
 			buf_append_bytes(&mailbox->changed, &index, sizeof(index));
 		message->pending = false;
+		left = left || message->expunged;
 	}
+	mailbox->touched = left;
 	changes->expunged = (uint32_t *)(void *)mailbox->expunged.ptr;
 	changes->expunged_uids = (uint32_t *)(void *)mailbox->expunged_uids.ptr;
 	changes->expunged_count = mailbox->expunged.len / sizeof(uint32_t);

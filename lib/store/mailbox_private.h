@@ -23,7 +23,7 @@ struct mailbox {
 	size_t keyword_count;
 	size_t told_keywords;
 	int event_fd;
-	bool was_open;
+	bool touched; /* something may have to be reported */
 	bool recent_changed;
 	/* results of the last refresh */
 	struct mailbox_changes changes;

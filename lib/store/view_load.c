@@ -53,6 +53,7 @@ void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pen
 	} else {
 		return; /* below what this session was told: UIDs only grow, so it cannot be shown */
 	}
+	mailbox->touched = true;
 	message->flags = (row->flags & MESSAGE_FLAGS_SYSTEM) | recent;
 	message->modseq = row->modseq;
 	message->internaldate = row->internaldate;
@@ -199,6 +200,7 @@ int view_load(struct mailbox *mailbox)
 	index_abort(&txn);
 	if (error != 0 || none)
 		return error;
+	mailbox->touched = true;
 	mailbox->id = row.id;
 	if (all)
 		error = load_all(mailbox);
