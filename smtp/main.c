@@ -35,8 +35,9 @@ int main(int argc, char **argv)
 {
 	struct daemon_spec spec = {.name = "smtp", .rights = DAEMON_NETWORK_OUT, .chroot = true,
 		.private_files = smtp_files, .prepare = prepare, .serve = serve, .stop = cache_close};
-	for (int i = 1; i + 1 < argc; i++)
-		is_lmtp = is_lmtp || (strcmp(argv[i], "-p") == 0 && strcmp(argv[i + 1], "lmtp") == 0);
+	/* Which of its two protocols it speaks stands in column 8 of master.cf. */
+	for (int i = 1; i < argc; i++)
+		is_lmtp = is_lmtp || strcmp(argv[i], "-plmtp") == 0;
 	if (is_lmtp) {
 		/* UNIX sockets are reached by path. */
 		spec.chroot = false;
