@@ -205,7 +205,7 @@ void broker_handle(struct process *process, const struct control_message *messag
 		handle_idle(process, message);
 		break;
 	case CONTROL_LOG_LOST:
-		master_log_reopen();
+		master_log_lost();
 		break;
 	default:
 		log_warning(NULL, "process %d of service %s sends message %u: ignored", (int)process->pid,

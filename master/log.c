@@ -11,6 +11,7 @@
 #include "master/master.h"
 
 static int64_t last_open;
+static bool lost;
 
 /* maillog_file_permissions is octal, as Postfix has it. */
 static void set_permissions(int fd)
@@ -44,6 +45,8 @@ int master_log_open(void)
 		set_permissions(fd);
 	} else if ((fd = log_sink_open_syslog()) >= 0) {
 		kind = LOG_SINK_SYSLOG;
+	} else if (!master.in_foreground) {
+		lost = true; /* the syslog daemon may come later */
 	}
 	if (fd >= 0 || master.log_fd < 0) {
 		snprintf(tag, sizeof tag, "%s/master", conf_get(master.conf, "syslog_name"));
@@ -51,17 +54,38 @@ int master_log_open(void)
 			log_sink_replace(kind, fd); /* closes the old one */
 		else
 			log_sink_open(tag, kind, fd);
+		log_sink_on_loss(master_log_lost);
 		master.log_kind = kind;
 		master.log_fd = fd;
 	}
 	return 0;
 }
 
-/* After a rotation, or when the syslog daemon was restarted: at most once a second. */
+/* After a rotation. */
 void master_log_reopen(void)
 {
-	if (clock_ms() - last_open < 1000 && master.log_kind == LOG_SINK_SYSLOG)
-		return;
+	lost = false;
 	if (master_log_open() == 0)
 		processes_send_log();
+}
+
+/* Somebody could not write: the syslog daemon is gone, or was restarted. Tried again by the clock,
+ * once a second, until it is back. */
+void master_log_lost(void)
+{
+	lost = true;
+}
+
+void master_log_retry(void)
+{
+	if (!lost || clock_ms() - last_open < 1000)
+		return;
+	last_open = clock_ms();
+	if (conf_get(master.conf, "maillog_file")[0] == '\0') {
+		int fd = log_sink_open_syslog();
+		if (fd < 0)
+			return;
+		close(fd); /* it is back: master_log_open takes it */
+	}
+	master_log_reopen();
 }

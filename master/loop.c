@@ -165,6 +165,7 @@ static int next_wait(void)
 static void run_clock(void)
 {
 	process_kill_late();
+	master_log_retry();
 	end_drain();
 	if (!master.stopping)
 		groups_run();

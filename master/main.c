@@ -228,6 +228,7 @@ int main(int argc, char **argv)
 	}
 	master.config_dir = absolute;
 	master.is_root = geteuid() == 0;
+	master.in_foreground = options.foreground;
 	umask(077);
 	if (options.test_lock) {
 		struct conf *conf = load_main_cf();

@@ -160,6 +160,8 @@ void watch_forget_all(void);
 /* log.c */
 int master_log_open(void); /* as the configuration says: 0 or -errno */
 void master_log_reopen(void);
+void master_log_lost(void); /* lines cannot be written at the moment */
+void master_log_retry(void); /* called by the loop's clock */
 
 /* notify.c */
 void notify_systemd(const char *state);
