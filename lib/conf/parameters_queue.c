@@ -93,7 +93,7 @@ static const struct parameter rows[] = {
 		"go on with the address when an MX lookup fails"),
 	ROW(TIME, "in_flow_delay", "1s", ACCEPTED,
 		"pause of intake while more comes in than goes out"),
-	ROW(INT, "initial_destination_concurrency", "5", ACCEPTED,
+	ROW(INT, "initial_destination_concurrency", "5", IMPLEMENTED,
 		"deliveries to a destination that is not yet known, at once", .max = INT32_MAX),
 	ROW(TIME, "maximal_backoff_time", "4000s", IMPLEMENTED,
 		"longest pause between two tries"),
