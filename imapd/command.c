@@ -131,22 +131,23 @@ static bool resolve(struct command *command, struct imap_set *set)
 }
 
 /* Indexes [*ret_first, *ret_end) of the messages in one range of a resolved set. */
-static void range_of(struct command *command, const struct imap_range *range, size_t *ret_first,
-	size_t *ret_end)
+static void range_of(
+	struct command *command, const struct imap_range *range, size_t *ret_first, size_t *ret_end)
 {
 	struct mailbox *mailbox = command->session->mailbox;
 	size_t count = mailbox_count(mailbox);
 	if (command->uid) {
 		*ret_first = mailbox_find(mailbox, range->first);
-		*ret_end = range->last == UINT32_MAX ? count : mailbox_find(mailbox, range->last + 1);
+		*ret_end =
+			range->last == UINT32_MAX ? count : mailbox_find(mailbox, range->last + 1);
 	} else {
 		*ret_first = range->first - 1;
 		*ret_end = range->last > count ? count : range->last;
 	}
 }
 
-bool command_messages(struct command *command, struct imap_set *set, uint32_t **ret_indexes,
-	size_t *ret_count)
+bool command_messages(
+	struct command *command, struct imap_set *set, uint32_t **ret_indexes, size_t *ret_count)
 {
 	size_t total = 0, first, end;
 	if (!resolve(command, set))
@@ -172,8 +173,8 @@ bool command_messages(struct command *command, struct imap_set *set, uint32_t **
 	return true;
 }
 
-bool command_uids(struct command *command, struct imap_set *set, uint32_t **ret_uids,
-	size_t *ret_count)
+bool command_uids(
+	struct command *command, struct imap_set *set, uint32_t **ret_uids, size_t *ret_count)
 {
 	if (!command_messages(command, set, ret_uids, ret_count))
 		return false;
@@ -192,7 +193,7 @@ bool command_wants_literal(struct connection *connection)
 	arena_init(&arena, ARENA_CAP);
 	imap_parser_init(&parser, buf_span(&connection->frame.bytes), &arena);
 	bool wants = imap_parse_command(&parser, &tag, &name, &uid) && !uid &&
-		span_equal_nocase(name, SPAN("APPEND")) && imap_parse_append(&parser, &append);
+		     span_equal_nocase(name, SPAN("APPEND")) && imap_parse_append(&parser, &append);
 	arena_done(&arena);
 	return wants;
 }
@@ -228,7 +229,8 @@ static void send_tagged(struct command *command)
 		buf_reset(text);
 		buf_append_cstr(text, "Done.");
 	}
-	connection_write(command->connection, span_is_empty(command->tag) ? SPAN("*") : command->tag);
+	connection_write(
+		command->connection, span_is_empty(command->tag) ? SPAN("*") : command->tag);
 	connection_write(command->connection, SPAN(" "));
 	connection_write_cstr(command->connection, WORDS[command->status]);
 	connection_write(command->connection, SPAN(" "));
@@ -253,13 +255,16 @@ void command_run(struct session *session, bool literal_follows)
 {
 	struct connection *connection = &session->connection;
 	struct arena arena;
-	struct command command = {.session = session, .connection = connection, .arena = &arena,
+	struct command command = {.session = session,
+		.connection = connection,
+		.arena = &arena,
 		.literal_follows = literal_follows};
 	arena_init(&arena, ARENA_CAP);
 	buf_init(&command.text, TEXT_CAP);
 	/* APPEND goes on reading into the frame: what was parsed must stay where it is. */
 	struct span input = buf_span(&connection->frame.bytes);
-	imap_parser_init(&command.parser, literal_follows ? arena_dup(&arena, input) : input, &arena);
+	imap_parser_init(
+		&command.parser, literal_follows ? arena_dup(&arena, input) : input, &arena);
 	session->commands++;
 	if (imap_parse_command(&command.parser, &command.tag, &command.name, &command.uid))
 		run_row(&command);

@@ -13,15 +13,15 @@ enum command_status { COMMAND_OK, COMMAND_NO, COMMAND_BAD };
 struct command {
 	struct session *session;
 	struct connection *connection; /* of the session */
-	struct arena *arena;           /* lives as long as the command */
+	struct arena *arena;	       /* lives as long as the command */
 	struct imap_parser parser;     /* behind the command's name */
 	struct span tag, name;
-	bool uid;                      /* "UID name" */
-	bool literal_follows;          /* APPEND: the message comes from the connection */
-	bool literal_used;             /* APPEND has read it, or has let it pass */
-	bool keep_expunges;            /* EXPUNGE must not be sent at the end of this command */
+	bool uid;	      /* "UID name" */
+	bool literal_follows; /* APPEND: the message comes from the connection */
+	bool literal_used;    /* APPEND has read it, or has let it pass */
+	bool keep_expunges;   /* EXPUNGE must not be sent at the end of this command */
 	enum command_status status;
-	struct buf text;               /* of the tagged response, with its code */
+	struct buf text; /* of the tagged response, with its code */
 };
 
 /* Runs what the connection has read (frame.bytes), sends changes and the tagged response.
@@ -39,13 +39,13 @@ void command_failed(struct command *command, int error);
 
 /* --- for the functions --- */
 
-/* Resolves the set against the selected mailbox: ascending indexes in the arena. Names of messages that
- * are not there are passed over for UIDs and BAD otherwise (answered; false). */
-bool command_messages(struct command *command, struct imap_set *set, uint32_t **ret_indexes,
-	size_t *ret_count);
+/* Resolves the set against the selected mailbox: ascending indexes in the arena. Names of messages
+ * that are not there are passed over for UIDs and BAD otherwise (answered; false). */
+bool command_messages(
+	struct command *command, struct imap_set *set, uint32_t **ret_indexes, size_t *ret_count);
 /* The same as UIDs. */
-bool command_uids(struct command *command, struct imap_set *set, uint32_t **ret_uids,
-	size_t *ret_count);
+bool command_uids(
+	struct command *command, struct imap_set *set, uint32_t **ret_uids, size_t *ret_count);
 
 void command_append(struct command *command);
 void command_capability(struct command *command);

@@ -1,5 +1,6 @@
-/* APPEND (RFC 3501 6.3.11, RFC 4315 3): the message goes from the connection straight into the store,
- * whatever its size. DURABLE: OK is said after append_commit, which has flushed file and folder.
+/* APPEND (RFC 3501 6.3.11, RFC 4315 3): the message goes from the connection straight into the
+ * store, whatever its size. DURABLE: OK is said after append_commit, which has flushed file and
+ * folder.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 
@@ -20,8 +21,8 @@ static const char *refusal(struct command *command, uint64_t size)
 	return NULL;
 }
 
-/* Reads all of the literal, also when the store fails on the way. 0, a store error, -EBADMSG for a NUL,
- * -EPIPE when the client is gone. */
+/* Reads all of the literal, also when the store fails on the way. 0, a store error, -EBADMSG for a
+ * NUL, -EPIPE when the client is gone. */
 static int receive(struct command *command, struct append *append)
 {
 	struct connection *connection = command->connection;
@@ -53,7 +54,8 @@ static bool read_end_of_line(struct command *command)
 	imap_frame_take_literal(&connection->frame);
 	/* A second message would be refused below, like anything else that stands here. */
 	connection->wants_literal = NULL;
-	enum connection_result result = connection_read(connection, task_deadline(READ_MS), READ_MS);
+	enum connection_result result =
+		connection_read(connection, task_deadline(READ_MS), READ_MS);
 	connection->wants_literal = command_wants_literal;
 	if (result != CONNECTION_COMMAND) {
 		connection->failed = true;
@@ -115,8 +117,10 @@ void command_append(struct command *command)
 		return;
 	}
 	struct append_options options = {.flags = arguments.flags.system,
-		.keywords = arguments.flags.keywords, .keyword_count = arguments.flags.keyword_count,
-		.internaldate = arguments.has_date ? arguments.date : INT64_MIN, .base = SPAN_EMPTY,
+		.keywords = arguments.flags.keywords,
+		.keyword_count = arguments.flags.keyword_count,
+		.internaldate = arguments.has_date ? arguments.date : INT64_MIN,
+		.base = SPAN_EMPTY,
 		.durability = APPEND_DURABLE};
 	int error = append_begin(command->session->store, arguments.mailbox, &options, &append);
 	if (error == -ENOENT)

@@ -1,5 +1,5 @@
-/* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE (RFC 3501 6.1 and 6.4.1, RFC 2971, RFC 5161,
- * RFC 2342).
+/* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE (RFC 3501 6.1 and 6.4.1, RFC 2971, RFC
+ * 5161, RFC 2342).
  * SPDX-License-Identifier: ISC */
 #include "base/log.h"
 #include "imap/command.h"
@@ -66,15 +66,16 @@ void command_enable(struct command *command)
 	bool condstore = false;
 	do {
 		struct span name;
-		if (!imap_parse_space(&command->parser) || !imap_parse_atom(&command->parser, &name)) {
+		if (!imap_parse_space(&command->parser) ||
+			!imap_parse_atom(&command->parser, &name)) {
 			command_bad(command, NULL);
 			return;
 		}
 		if (span_equal_nocase(name, SPAN("CONDSTORE")))
 			condstore = true;
 	} while (command->parser.rest.len > 0);
-	connection_write_cstr(command->connection,
-		condstore ? "* ENABLED CONDSTORE\r\n" : "* ENABLED\r\n");
+	connection_write_cstr(
+		command->connection, condstore ? "* ENABLED CONDSTORE\r\n" : "* ENABLED\r\n");
 	if (condstore && !session->condstore && session->mailbox != NULL)
 		connection_format(command->connection, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
 			(unsigned long long)mailbox_highestmodseq(session->mailbox));

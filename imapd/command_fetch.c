@@ -1,5 +1,5 @@
-/* FETCH (RFC 3501 6.4.5, RFC 7162 3.1.4): which messages, \Seen, and one response each. Works through
- * the messages in small groups, so that \Seen is set shortly before a message is sent.
+/* FETCH (RFC 3501 6.4.5, RFC 7162 3.1.4): which messages, \Seen, and one response each. Works
+ * through the messages in small groups, so that \Seen is set shortly before a message is sent.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <string.h>
@@ -17,8 +17,8 @@ struct fetching {
 	uint32_t *indexes;
 	size_t count;
 	bool sets_seen;
-	bool gone;   /* some message went away meanwhile */
-	int error;   /* some message could not be read */
+	bool gone; /* some message went away meanwhile */
+	int error; /* some message could not be read */
 };
 
 static bool has_section_that_sees(const struct imap_fetch *fetch)
@@ -30,13 +30,13 @@ static bool has_section_that_sees(const struct imap_fetch *fetch)
 }
 
 /* Adds an item that was not asked for by name: UID in front, MODSEQ behind. */
-static bool add_item(struct command *command, struct imap_fetch *fetch, enum imap_fetch_kind kind,
-	bool in_front)
+static bool add_item(
+	struct command *command, struct imap_fetch *fetch, enum imap_fetch_kind kind, bool in_front)
 {
 	if (imap_fetch_asks(fetch, kind))
 		return true;
-	struct imap_fetch_item *items = ARENA_ARRAY(command->arena, struct imap_fetch_item,
-		fetch->count + 1);
+	struct imap_fetch_item *items =
+		ARENA_ARRAY(command->arena, struct imap_fetch_item, fetch->count + 1);
 	if (items == NULL) {
 		command_no(command, "[LIMIT] Too long");
 		return false;
@@ -53,14 +53,15 @@ static void keep_changed_since(struct fetching *fetching)
 	struct mailbox *mailbox = fetching->command->session->mailbox;
 	size_t kept = 0;
 	for (size_t i = 0; i < fetching->count; i++)
-		if (mailbox_at(mailbox, fetching->indexes[i])->modseq > fetching->fetch.changed_since)
+		if (mailbox_at(mailbox, fetching->indexes[i])->modseq >
+			fetching->fetch.changed_since)
 			fetching->indexes[kept++] = fetching->indexes[i];
 	fetching->count = kept;
 }
 
 /* Sets \Seen on those of the group that lack it; newly_seen says which. */
-static void mark_seen(struct fetching *fetching, const uint32_t *indexes, size_t count,
-	bool newly_seen[GROUP])
+static void mark_seen(
+	struct fetching *fetching, const uint32_t *indexes, size_t count, bool newly_seen[GROUP])
 {
 	struct mailbox *mailbox = fetching->command->session->mailbox;
 	uint32_t uids[GROUP];
@@ -76,8 +77,11 @@ static void mark_seen(struct fetching *fetching, const uint32_t *indexes, size_t
 	}
 	if (uid_count == 0)
 		return;
-	struct store_request request = {.uids = uids, .uid_count = uid_count, .operation = STORE_ADD,
-		.flags = MESSAGE_SEEN, .silent = true};
+	struct store_request request = {.uids = uids,
+		.uid_count = uid_count,
+		.operation = STORE_ADD,
+		.flags = MESSAGE_SEEN,
+		.silent = true};
 	int error = mailbox_store(mailbox, &request, NULL);
 	if (error != 0)
 		log_warning(NULL, "user=<%s>: cannot set \\Seen in %.*s: %s",
@@ -118,10 +122,10 @@ static bool prepare(struct fetching *fetching)
 	if (fetching->fetch.changed_since_given)
 		keep_changed_since(fetching);
 	fetching->sets_seen = has_section_that_sees(&fetching->fetch) &&
-		!mailbox_is_read_only(command->session->mailbox);
+			      !mailbox_is_read_only(command->session->mailbox);
 	return (!command->uid || add_item(command, &fetching->fetch, IMAP_FETCH_UID, true)) &&
-		(!fetching->fetch.changed_since_given ||
-		add_item(command, &fetching->fetch, IMAP_FETCH_MODSEQ, false));
+	       (!fetching->fetch.changed_since_given ||
+		       add_item(command, &fetching->fetch, IMAP_FETCH_MODSEQ, false));
 }
 
 void command_fetch(struct command *command)

@@ -1,5 +1,5 @@
-/* IDLE (RFC 2177): changes are told the moment they happen, until the client says DONE. Whatever the
- * client sent behind DONE, in the same packet, stays in the stream for the next commands.
+/* IDLE (RFC 2177): changes are told the moment they happen, until the client says DONE. Whatever
+ * the client sent behind DONE, in the same packet, stays in the stream for the next commands.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 
@@ -17,7 +17,8 @@ static enum wake wait_for_something(struct session *session, task_time deadline)
 	struct stream *stream = session->connection.stream;
 	int event = session->mailbox == NULL ? -1 : mailbox_event_fd(session->mailbox);
 	int which = 0;
-	/* Gives the buffers back; a descriptor is waited for only when nothing is left in it (task.h). */
+	/* Gives the buffers back; a descriptor is waited for only when nothing is left in it
+	 * (task.h). */
 	int status = stream_wait_input(stream, task_now());
 	if (status == 0)
 		return WAKE_INPUT;
@@ -27,8 +28,8 @@ static enum wake wait_for_something(struct session *session, task_time deadline)
 	if (poll && task_deadline(POLL_MS) < deadline)
 		deadline = task_deadline(POLL_MS);
 	session->idle = true;
-	status = task_wait_two(stream_fd(stream), TASK_READ, event < 0 ? -1 : event, TASK_READ,
-		deadline, &which);
+	status = task_wait_two(
+		stream_fd(stream), TASK_READ, event < 0 ? -1 : event, TASK_READ, deadline, &which);
 	session->idle = false;
 	if (status == -ETIMEDOUT)
 		return poll ? WAKE_CHANGE : WAKE_TIME;
@@ -44,7 +45,8 @@ static void read_done(struct command *command)
 {
 	struct connection *connection = command->connection;
 	struct span line;
-	int status = stream_read_line(connection->stream, DONE_LINE_MAX, task_deadline(60 * 1000), &line);
+	int status = stream_read_line(
+		connection->stream, DONE_LINE_MAX, task_deadline(60 * 1000), &line);
 	if (status == -EMSGSIZE) {
 		imap_frame_skip_line(&connection->frame);
 		command_bad(command, "Expected DONE");

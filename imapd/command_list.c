@@ -33,8 +33,8 @@ static void add(struct buf *out, const char *attribute, bool *first)
 	*first = false;
 }
 
-static void write_attributes(const struct listing *listing, const struct store_entry *entry,
-	struct buf *out)
+static void write_attributes(
+	const struct listing *listing, const struct store_entry *entry, struct buf *out)
 {
 	unsigned options = listing->list->options;
 	bool first = true;
@@ -43,8 +43,8 @@ static void write_attributes(const struct listing *listing, const struct store_e
 			add(out, "\\NonExistent", &first);
 		add(out, "\\Noselect", &first);
 	}
-	if (!listing->lsub && (entry->flags & STORE_SUBSCRIBED) != 0 && (options &
-		(IMAP_LIST_RETURN_SUBSCRIBED | IMAP_LIST_SELECT_SUBSCRIBED)) != 0)
+	if (!listing->lsub && (entry->flags & STORE_SUBSCRIBED) != 0 &&
+		(options & (IMAP_LIST_RETURN_SUBSCRIBED | IMAP_LIST_SELECT_SUBSCRIBED)) != 0)
 		add(out, "\\Subscribed", &first);
 	add(out, (entry->flags & STORE_HAS_CHILDREN) != 0 ? "\\HasChildren" : "\\HasNoChildren",
 		&first);
@@ -52,8 +52,8 @@ static void write_attributes(const struct listing *listing, const struct store_e
 		add(out, store_use_name(entry->use), &first);
 }
 
-static void send_entry(const struct listing *listing, const struct store_entry *entry,
-	bool child_info)
+static void send_entry(
+	const struct listing *listing, const struct store_entry *entry, bool child_info)
 {
 	struct buf line = BUF_INIT(64 * 1024);
 	buf_append_cstr(&line, listing->lsub ? "* LSUB (" : "* LIST (");
@@ -76,7 +76,7 @@ static void consider_list(const struct listing *listing, const struct store_entr
 		return;
 	if ((options & IMAP_LIST_SELECT_SUBSCRIBED) != 0) {
 		child_info = (options & IMAP_LIST_SELECT_RECURSIVE) != 0 &&
-			(entry->flags & STORE_CHILD_SUBSCRIBED) != 0;
+			     (entry->flags & STORE_CHILD_SUBSCRIBED) != 0;
 		if (!subscribed && !child_info)
 			return;
 	} else if ((entry->flags & (STORE_EXISTS | STORE_HAS_CHILDREN)) == 0) {

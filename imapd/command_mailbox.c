@@ -8,7 +8,8 @@
 static bool one_mailbox(struct command *command, struct span *ret_name)
 {
 	struct imap_parser *parser = &command->parser;
-	if (imap_parse_space(parser) && imap_parse_mailbox(parser, ret_name) && imap_parse_end(parser))
+	if (imap_parse_space(parser) && imap_parse_mailbox(parser, ret_name) &&
+		imap_parse_end(parser))
 		return true;
 	command_bad(command, NULL);
 	return false;
@@ -29,8 +30,8 @@ void command_create(struct command *command)
 		finish(command, store_create(command->session->store, name), "Create completed.");
 }
 
-/* A session that deletes what it has selected goes on without a mailbox, instead of being thrown out
- * by its own command. */
+/* A session that deletes what it has selected goes on without a mailbox, instead of being thrown
+ * out by its own command. */
 static void leave_if_selected(struct session *session, struct span name)
 {
 	if (session->mailbox != NULL && span_equal(mailbox_name(session->mailbox), name))
@@ -53,7 +54,8 @@ void command_rename(struct command *command)
 	struct imap_parser *parser = &command->parser;
 	struct span from, to;
 	if (!imap_parse_space(parser) || !imap_parse_mailbox(parser, &from) ||
-		!imap_parse_space(parser) || !imap_parse_mailbox(parser, &to) || !imap_parse_end(parser)) {
+		!imap_parse_space(parser) || !imap_parse_mailbox(parser, &to) ||
+		!imap_parse_end(parser)) {
 		command_bad(command, NULL);
 		return;
 	}

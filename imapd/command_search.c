@@ -12,8 +12,8 @@ struct found {
 	bool any;
 };
 
-static void add(struct command *command, const struct message *message, size_t index,
-	struct found *found)
+static void add(
+	struct command *command, const struct message *message, size_t index, struct found *found)
 {
 	buf_append_char(&found->line, ' ');
 	buf_append_u64(&found->line, command->uid ? message->uid : index + 1);
@@ -40,8 +40,8 @@ static void run(struct command *command, const struct imap_search *search)
 			(void)task_yield();
 	}
 	if (search->modseq && found.any)
-		buf_append_format(&found.line, " (MODSEQ %llu)",
-			(unsigned long long)found.highest_modseq);
+		buf_append_format(
+			&found.line, " (MODSEQ %llu)", (unsigned long long)found.highest_modseq);
 	buf_append_cstr(&found.line, "\r\n");
 	connection_write(command->connection, buf_span(&found.line));
 	buf_done(&found.line);

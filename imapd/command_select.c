@@ -1,5 +1,5 @@
-/* SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and STATUS (RFC 3501 6.3.1, 6.3.2, 6.3.10, 6.4.2, 6.4.3;
- * RFC 3691; RFC 4315 2.1; RFC 7162 3.1.2 and 3.1.8).
+/* SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE and STATUS (RFC
+ * 3501 6.3.1, 6.3.2, 6.3.10, 6.4.2, 6.4.3; RFC 3691; RFC 4315 2.1; RFC 7162 3.1.2 and 3.1.8).
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 
@@ -29,8 +29,9 @@ static void describe(struct session *session)
 		connection_format(connection, "* OK [UNSEEN %zu] First unseen.\r\n", unseen);
 	connection_format(connection,
 		"* OK [UIDVALIDITY %u] UIDs valid\r\n* OK [UIDNEXT %u] Predicted next UID\r\n"
-		"* OK [HIGHESTMODSEQ %llu] Highest\r\n", mailbox_uidvalidity(mailbox),
-		mailbox_uidnext(mailbox), (unsigned long long)mailbox_highestmodseq(mailbox));
+		"* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+		mailbox_uidvalidity(mailbox), mailbox_uidnext(mailbox),
+		(unsigned long long)mailbox_highestmodseq(mailbox));
 }
 
 static void open_mailbox(struct command *command, unsigned flags)
@@ -42,7 +43,8 @@ static void open_mailbox(struct command *command, unsigned flags)
 		return;
 	}
 	if (session->mailbox != NULL && session->condstore)
-		connection_write_cstr(command->connection, "* OK [CLOSED] Previous mailbox closed.\r\n");
+		connection_write_cstr(
+			command->connection, "* OK [CLOSED] Previous mailbox closed.\r\n");
 	/* RFC 3501 6.3.1: also a SELECT that fails leaves no mailbox selected. */
 	session_unselect(session);
 	int error = mailbox_open(session->store, select.mailbox, flags, &session->mailbox);
@@ -121,8 +123,8 @@ void command_expunge(struct command *command)
 	struct imap_set set;
 	uint32_t *uids = NULL;
 	size_t count = 0;
-	if (command->uid && (!imap_parse_space(&command->parser) ||
-		!imap_parse_set(&command->parser, &set))) {
+	if (command->uid &&
+		(!imap_parse_space(&command->parser) || !imap_parse_set(&command->parser, &set))) {
 		command_bad(command, NULL);
 		return;
 	}
@@ -133,7 +135,7 @@ void command_expunge(struct command *command)
 	if (command->uid && !command_uids(command, &set, &uids, &count))
 		return;
 	int error = mailbox_is_read_only(command->session->mailbox) ? -EROFS
-		: expunge(command, uids, count);
+								    : expunge(command, uids, count);
 	if (error != 0)
 		command_failed(command, error);
 	else

@@ -19,8 +19,8 @@ static void answer_modified(struct command *command, const struct buf *failed)
 	for (size_t i = 0; i < count; i++) {
 		uint32_t uid;
 		memcpy(&uid, failed->ptr + i * sizeof(uid), sizeof(uid));
-		imap_set_write_number(&writer,
-			command->uid ? uid : (uint32_t)mailbox_find(mailbox, uid) + 1);
+		imap_set_write_number(
+			&writer, command->uid ? uid : (uint32_t)mailbox_find(mailbox, uid) + 1);
 	}
 	imap_set_write_number(&writer, 0);
 	buf_append_cstr(&command->text, "] Conditional store failed for some messages.");
@@ -44,8 +44,8 @@ static bool is_in(const struct buf *failed, uint32_t uid)
 }
 
 /* The new flags of what was named; with .SILENT only the new mod-sequences, where wanted. */
-static void send_results(struct command *command, const uint32_t *uids, size_t count,
-	bool silent, const struct buf *failed)
+static void send_results(struct command *command, const uint32_t *uids, size_t count, bool silent,
+	const struct buf *failed)
 {
 	struct session *session = command->session;
 	if (silent && !session->condstore)
@@ -53,7 +53,8 @@ static void send_results(struct command *command, const uint32_t *uids, size_t c
 	for (size_t i = 0; i < count && !command->connection->failed; i++) {
 		size_t index = mailbox_find(session->mailbox, uids[i]);
 		if (index >= mailbox_count(session->mailbox) ||
-			mailbox_at(session->mailbox, index)->uid != uids[i] || is_in(failed, uids[i]))
+			mailbox_at(session->mailbox, index)->uid != uids[i] ||
+			is_in(failed, uids[i]))
 			continue;
 		update_send_flags(session, index, command->uid, silent);
 		if (i % YIELD_EVERY == YIELD_EVERY - 1)
@@ -75,17 +76,22 @@ void command_store(struct command *command)
 		return;
 	if (store.unchanged_since_given)
 		session->condstore = true;
-	static const enum store_operation OPERATIONS[] = {
-		[IMAP_STORE_SET] = STORE_SET, [IMAP_STORE_ADD] = STORE_ADD,
+	static const enum store_operation OPERATIONS[] = {[IMAP_STORE_SET] = STORE_SET,
+		[IMAP_STORE_ADD] = STORE_ADD,
 		[IMAP_STORE_REMOVE] = STORE_REMOVE};
-	struct store_request request = {.uids = uids, .uid_count = count,
-		.operation = OPERATIONS[store.operation], .flags = store.flags.system,
-		.keywords = store.flags.keywords, .keyword_count = store.flags.keyword_count,
+	struct store_request request = {.uids = uids,
+		.uid_count = count,
+		.operation = OPERATIONS[store.operation],
+		.flags = store.flags.system,
+		.keywords = store.flags.keywords,
+		.keyword_count = store.flags.keyword_count,
 		.has_unchanged_since = store.unchanged_since_given,
-		.unchanged_since = store.unchanged_since, .silent = true};
+		.unchanged_since = store.unchanged_since,
+		.silent = true};
 	struct buf failed = BUF_INIT(MODIFIED_CAP);
-	int error = mailbox_is_read_only(session->mailbox) ? -EROFS
-		: mailbox_store(session->mailbox, &request, &failed);
+	int error = mailbox_is_read_only(session->mailbox)
+			    ? -EROFS
+			    : mailbox_store(session->mailbox, &request, &failed);
 	if (error != 0) {
 		command_failed(command, error);
 	} else {
@@ -148,15 +154,17 @@ static void copy_or_move(struct command *command, bool move)
 	struct span to;
 	uint32_t *uids;
 	size_t count;
-	if (!imap_parse_space(parser) || !imap_parse_set(parser, &set) || !imap_parse_space(parser) ||
-		!imap_parse_mailbox(parser, &to) || !imap_parse_end(parser)) {
+	if (!imap_parse_space(parser) || !imap_parse_set(parser, &set) ||
+		!imap_parse_space(parser) || !imap_parse_mailbox(parser, &to) ||
+		!imap_parse_end(parser)) {
 		command_bad(command, NULL);
 		return;
 	}
 	if (!command_uids(command, &set, &uids, &count))
 		return;
-	int error = move && mailbox_is_read_only(session->mailbox) ? -EROFS
-		: store_exists(session->store, to);
+	int error = move && mailbox_is_read_only(session->mailbox)
+			    ? -EROFS
+			    : store_exists(session->store, to);
 	if (error == 0)
 		error = mailbox_copy(session->mailbox, uids, count, to, move, &result);
 	if (error == -ENOENT)

@@ -1,4 +1,5 @@
-/* Commands and responses over a stream; framing errors are answered here (RFC 3501 2.2, RFC 7888 4).
+/* Commands and responses over a stream; framing errors are answered here (RFC 3501 2.2, RFC 7888
+ * 4).
  * SPDX-License-Identifier: ISC */
 #include "imapd/connection.h"
 
@@ -9,7 +10,8 @@
 
 #define BAD_IN_ROW_MAX 10
 #define WRITE_TIMEOUT (5 * 60 * 1000)
-/* A refused literal that is not synchronising has to be read; above this we hang up (RFC 7888 4). */
+/* A refused literal that is not synchronising has to be read; above this we hang up (RFC 7888 4).
+ */
 #define DROP_MAX (1024 * 1024)
 
 void connection_init(struct connection *connection, struct stream *stream_take,
@@ -137,8 +139,8 @@ static enum connection_result read_failed(struct connection *connection, int sta
 }
 
 /* A literal was announced. False: go on reading; true: *ret_result is the answer. */
-static bool handle_literal(struct connection *connection, int64_t busy_ms,
-	enum connection_result *ret_result)
+static bool handle_literal(
+	struct connection *connection, int64_t busy_ms, enum connection_result *ret_result)
 {
 	struct imap_frame *frame = &connection->frame;
 	if (connection->wants_literal != NULL && connection->wants_literal(connection)) {
@@ -183,8 +185,8 @@ static bool handle(struct connection *connection, enum imap_frame_result framed,
 	return false;
 }
 
-enum connection_result connection_read(struct connection *connection, task_time idle,
-	int64_t busy_ms)
+enum connection_result connection_read(
+	struct connection *connection, task_time idle, int64_t busy_ms)
 {
 	enum connection_result result;
 	for (;;) {

@@ -1,6 +1,6 @@
 /* Message bytes by wire offset. Reading goes through the page cache in place and through the thread
- * pool when the disk has to be waited for. The place where a range ended is remembered in the session:
- * clients fetch large messages in pieces, one after the other.
+ * pool when the disk has to be waited for. The place where a range ended is remembered in the
+ * session: clients fetch large messages in pieces, one after the other.
  * SPDX-License-Identifier: ISC */
 #include "imapd/content.h"
 
@@ -48,8 +48,8 @@ int content_load_parts(struct content *content)
 {
 	if (content->parts.len > 0)
 		return 0;
-	int error = mailbox_message_cache(content->session->mailbox, content->uid, CACHE_PARTS,
-		&content->parts);
+	int error = mailbox_message_cache(
+		content->session->mailbox, content->uid, CACHE_PARTS, &content->parts);
 	if (error == 0 && content->parts.len < sizeof(struct message_part))
 		error = -EIO;
 	return error;
@@ -89,8 +89,10 @@ static size_t find_part(const struct content *content, const struct imap_section
 			struct message_part above = content_part(content, part);
 			if (above.kind == PART_LEAF)
 				return SIZE_MAX;
-			/* The message inside message/rfc822 takes the place of the outermost one. */
-			container = above.kind == PART_MESSAGE ? find_child(content, part, 1) : part;
+			/* The message inside message/rfc822 takes the place of the outermost one.
+			 */
+			container =
+				above.kind == PART_MESSAGE ? find_child(content, part, 1) : part;
 			if (container == SIZE_MAX)
 				return SIZE_MAX;
 		}
@@ -182,8 +184,8 @@ static struct content_place start_place(const struct content *content, uint64_t 
 	if (place.uid != content->uid || place.wire_offset > start)
 		place = (struct content_place){.uid = content->uid};
 	if (is_as_on_wire(content))
-		place = (struct content_place){.uid = content->uid, .wire_offset = start,
-			.file_offset = start};
+		place = (struct content_place){
+			.uid = content->uid, .wire_offset = start, .file_offset = start};
 	return place;
 }
 
@@ -225,7 +227,8 @@ static int copy_range(struct content *content, uint64_t start, uint64_t end, str
 			start = until;
 		}
 		if (start < end)
-			place = (struct content_place){.uid = content->uid, .wire_offset = wire_end,
+			place = (struct content_place){.uid = content->uid,
+				.wire_offset = wire_end,
 				.file_offset = place.file_offset + (size_t)count,
 				.after_cr = state.after_cr};
 		(void)task_yield();

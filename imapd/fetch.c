@@ -50,8 +50,8 @@ static void cut(const struct imap_fetch_item *item, uint64_t *start, uint64_t *e
 		*end = *start + item->length;
 }
 
-static int write_range(struct response *response, const struct imap_fetch_item *item,
-	uint64_t start, uint64_t end)
+static int write_range(
+	struct response *response, const struct imap_fetch_item *item, uint64_t start, uint64_t end)
 {
 	cut(item, &start, &end);
 	if (start == end) {
@@ -68,9 +68,9 @@ static int write_range(struct response *response, const struct imap_fetch_item *
 	if (error == 0)
 		return 0;
 	if (error != -EPIPE)
-		log_error(NULL, "user=<%s>: reading UID %u of %.*s failed: %s", response->session->user,
-			response->content.uid, SPAN_ARGS(mailbox_name(response->session->mailbox)),
-			strerror(-error));
+		log_error(NULL, "user=<%s>: reading UID %u of %.*s failed: %s",
+			response->session->user, response->content.uid,
+			SPAN_ARGS(mailbox_name(response->session->mailbox)), strerror(-error));
 	response->session->connection.failed = true;
 	return -EPIPE;
 }
@@ -105,14 +105,14 @@ static bool is_in_index(const struct imap_section *section)
 }
 
 /* The header that a HEADER.FIELDS section selects from. -ENODATA: there is no such part. */
-static int load_header(struct response *response, const struct imap_section *section,
-	struct buf *out)
+static int load_header(
+	struct response *response, const struct imap_section *section, struct buf *out)
 {
 	uint64_t start, end;
 	struct content *content = &response->content;
 	if (is_in_index(section))
-		return mailbox_message_cache(response->session->mailbox, content->uid, CACHE_HEADERS,
-			out);
+		return mailbox_message_cache(
+			response->session->mailbox, content->uid, CACHE_HEADERS, out);
 	int error = content_load_parts(content);
 	if (error != 0)
 		return error;
@@ -158,7 +158,8 @@ static int write_size(struct response *response, const struct message *message)
 {
 	uint64_t size = message->size;
 	int error = size == UINT64_MAX
-		? mailbox_message_size(response->session->mailbox, message->uid, &size) : 0;
+			    ? mailbox_message_size(response->session->mailbox, message->uid, &size)
+			    : 0;
 	if (error == 0)
 		buf_append_format(&response->line, "RFC822.SIZE %llu", (unsigned long long)size);
 	return error;
@@ -167,8 +168,8 @@ static int write_size(struct response *response, const struct message *message)
 static int write_cached(struct response *response, const char *label, enum message_cache kind)
 {
 	buf_append_cstr(&response->line, label);
-	return mailbox_message_cache(response->session->mailbox, response->content.uid, kind,
-		&response->line);
+	return mailbox_message_cache(
+		response->session->mailbox, response->content.uid, kind, &response->line);
 }
 
 static int write_item(struct response *response, const struct message *message,
@@ -216,12 +217,12 @@ static void write_unasked(struct response *response, const struct message *messa
 	/* RFC 7162 3.1: every FETCH response that tells flags tells the mod-sequence too. */
 	if (response->session->condstore && (with_flags || flags) &&
 		!imap_fetch_asks(fetch, IMAP_FETCH_MODSEQ))
-		buf_append_format(&response->line, " MODSEQ (%llu)",
-			(unsigned long long)message->modseq);
+		buf_append_format(
+			&response->line, " MODSEQ (%llu)", (unsigned long long)message->modseq);
 }
 
-static int write_all(struct response *response, size_t index, const struct imap_fetch *fetch,
-	bool with_flags)
+static int write_all(
+	struct response *response, size_t index, const struct imap_fetch *fetch, bool with_flags)
 {
 	struct mailbox *mailbox = response->session->mailbox;
 	buf_append_format(&response->line, "* %zu FETCH (", index + 1);
@@ -245,8 +246,8 @@ static int write_all(struct response *response, size_t index, const struct imap_
 	return 0;
 }
 
-int fetch_send(struct session *session, size_t index, const struct imap_fetch *fetch,
-	bool with_flags)
+int fetch_send(
+	struct session *session, size_t index, const struct imap_fetch *fetch, bool with_flags)
 {
 	struct response response = {.session = session};
 	buf_init(&response.line, LINE_CAP);

@@ -7,10 +7,11 @@
 #include "imap/fetch.h"
 #include "imapd/session.h"
 
-/* with_flags: FLAGS are told though they were not asked for (\Seen was set by this FETCH). 0; -ENOENT:
- * the message is gone and nothing was sent; other -errno: nothing was sent. When a file fails in the
- * middle of a literal the connection is marked failed: nothing else can be right then. */
-int fetch_send(struct session *session, size_t index, const struct imap_fetch *fetch,
-	bool with_flags);
+/* with_flags: FLAGS are told though they were not asked for (\Seen was set by this FETCH). 0;
+ * -ENOENT: the message is gone and nothing was sent; other -errno: nothing was sent. When a file
+ * fails in the middle of a literal the connection is marked failed: nothing else can be right then.
+ */
+int fetch_send(
+	struct session *session, size_t index, const struct imap_fetch *fetch, bool with_flags);
 
 #endif

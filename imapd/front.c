@@ -1,6 +1,6 @@
-/* Connections of clients: limits, TLS from the first byte, greeting, the loop of commands before login.
- * The conversation has a task of its own, which ends at login: what is left of a TLS session is the
- * relay of daemon/handoff.h, on a stack that was hardly used.
+/* Connections of clients: limits, TLS from the first byte, greeting, the loop of commands before
+ * login. The conversation has a task of its own, which ends at login: what is left of a TLS session
+ * is the relay of daemon/handoff.h, on a stack that was hardly used.
  * SPDX-License-Identifier: ISC */
 #include "imapd/front.h"
 
@@ -113,15 +113,18 @@ void front_run(struct front *front, bool wrapper)
 		enum connection_result result = connection_read(connection, idle, BUSY_MS);
 		if (result != CONNECTION_COMMAND) {
 			if (result == CONNECTION_TIMEOUT)
-				connection_write_cstr(connection, "* BYE Disconnected: login takes too long\r\n");
+				connection_write_cstr(
+					connection, "* BYE Disconnected: login takes too long\r\n");
 			else if (task_is_canceled())
-				connection_write_cstr(connection, "* BYE Server is shutting down\r\n");
+				connection_write_cstr(
+					connection, "* BYE Server is shutting down\r\n");
 			return;
 		}
 		front_command_run(front);
 		connection_next(connection);
 		if (!front->over && task_now() >= front->deadline) {
-			connection_write_cstr(connection, "* BYE Disconnected: login takes too long\r\n");
+			connection_write_cstr(
+				connection, "* BYE Disconnected: login takes too long\r\n");
 			return;
 		}
 	}
@@ -139,7 +142,7 @@ static struct list_node conversations = LIST_INIT(conversations);
 
 void front_hurry_all(void)
 {
-	LIST_FOREACH(node, &conversations)
+	LIST_FOREACH (node, &conversations)
 		task_cancel(LIST_ENTRY(node, struct conversation, node)->task);
 }
 
@@ -188,9 +191,12 @@ static void log_in(struct conversation *conversation)
 static void hand_over(struct front *front)
 {
 	struct stream *stream = front->connection.stream;
-	struct session_start start = {.client_fd = -1, .tag = buf_span(&front->tag),
-		.command = span_from_cstr(front->login_command), .input = SPAN_EMPTY,
-		.success_data = SPAN_EMPTY, .client_id = buf_span(&front->client_id)};
+	struct session_start start = {.client_fd = -1,
+		.tag = buf_span(&front->tag),
+		.command = span_from_cstr(front->login_command),
+		.input = SPAN_EMPTY,
+		.success_data = SPAN_EMPTY,
+		.client_id = buf_span(&front->client_id)};
 	imap_frame_done(&front->connection.frame);
 	int status = handoff_to_worker(stream, front->session_fd, &start);
 	if (status != 0)
@@ -208,7 +214,8 @@ static void serve(int fd_take, const struct address *peer)
 	buf_init(&front->client_id, 4096);
 	buf_init(&front->tag, 1024);
 	describe(fd_take, peer, front);
-	connection_init(&front->connection, stream_new(fd_take, CONNECTION_IN_CAP, CONNECTION_OUT_CAP),
+	connection_init(&front->connection,
+		stream_new(fd_take, CONNECTION_IN_CAP, CONNECTION_OUT_CAP),
 		&imap_frame_before_login);
 	log_in(conversation);
 	if (front->session_fd >= 0)
@@ -231,7 +238,8 @@ void imapd_session(int fd_take, const struct address *peer)
 	memcpy(key, buf_cstr(&text), text.len + 1);
 	buf_done(&text);
 	if (!address_enter(span_from_cstr(key), imapd_settings()->connection_limit)) {
-		log_warning(NULL, "too many connections from %s (imapd_client_connection_count_limit)", key);
+		log_warning(NULL,
+			"too many connections from %s (imapd_client_connection_count_limit)", key);
 		if (!imapd_settings()->tls.wrapper)
 			(void)!write(fd_take, REFUSAL, sizeof(REFUSAL) - 1);
 		close(fd_take);

@@ -15,13 +15,13 @@ struct front {
 	struct connection connection;
 	const struct imapd_settings *settings;
 	char remote[64], local[64]; /* addresses as text */
-	task_time deadline;         /* of the whole login */
-	unsigned failures;          /* logins refused on this connection */
-	struct buf client_id;       /* what ID said */
-	bool over;                  /* the conversation has ended: logged in, logged out or broken */
-	int session_fd;             /* logged in: the worker's socket, from auth; else -1 */
-	struct buf tag;             /* of the command that logged in */
-	const char *login_command;  /* "LOGIN" or "AUTHENTICATE" */
+	task_time deadline;	    /* of the whole login */
+	unsigned failures;	    /* logins refused on this connection */
+	struct buf client_id;	    /* what ID said */
+	bool over;		   /* the conversation has ended: logged in, logged out or broken */
+	int session_fd;		   /* logged in: the worker's socket, from auth; else -1 */
+	struct buf tag;		   /* of the command that logged in */
+	const char *login_command; /* "LOGIN" or "AUTHENTICATE" */
 };
 
 /* The process ends soon: conversations stop. On the loop; must not wait. */

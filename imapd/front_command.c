@@ -13,8 +13,8 @@
 
 void front_reply(struct front_command *command, const char *status, const char *text)
 {
-	connection_format(&command->front->connection, "%.*s %s %s\r\n", SPAN_ARGS(command->tag), status,
-		text);
+	connection_format(&command->front->connection, "%.*s %s %s\r\n", SPAN_ARGS(command->tag),
+		status, text);
 }
 
 void front_reply_bad(struct front_command *command)
@@ -73,8 +73,8 @@ static void id(struct front_command *command)
 	front_reply(command, "OK", "ID completed.");
 }
 
-/* RFC 3501 6.2.1. Whatever the client sent behind the command in the clear is dropped (tls_accept), and
- * so is what it told about itself. */
+/* RFC 3501 6.2.1. Whatever the client sent behind the command in the clear is dropped (tls_accept),
+ * and so is what it told about itself. */
 static void starttls(struct front_command *command)
 {
 	struct front *front = command->front;
@@ -82,8 +82,8 @@ static void starttls(struct front_command *command)
 	if (!no_arguments(command))
 		return;
 	if (!front->settings->tls.available || front_is_tls(front)) {
-		front_reply(command, "BAD", front_is_tls(front) ? "TLS is already active"
-			: "TLS is not available");
+		front_reply(command, "BAD",
+			front_is_tls(front) ? "TLS is already active" : "TLS is not available");
 		return;
 	}
 	front_reply(command, "OK", "Begin TLS negotiation now.");

@@ -40,14 +40,18 @@ void front_mechanisms(struct front *front, struct buf *out)
 {
 	bool tls = front_is_tls(front);
 	struct buf *list = &lists[tls];
-	struct auth_start start = {.service = SPAN("imap"), .mechanism = SPAN("LIST"), .tls = tls,
-		.response = SPAN_EMPTY, .remote_address = span_from_cstr(front->remote),
-		.local_address = span_from_cstr(front->local), .channel_binding = SPAN_EMPTY};
+	struct auth_start start = {.service = SPAN("imap"),
+		.mechanism = SPAN("LIST"),
+		.tls = tls,
+		.response = SPAN_EMPTY,
+		.remote_address = span_from_cstr(front->remote),
+		.local_address = span_from_cstr(front->local),
+		.channel_binding = SPAN_EMPTY};
 	void *message;
 	if (list->len == 0 || task_now() - list_time[tls] > LIST_FRESH_MS) {
 		struct channel *auth = take_auth();
 		if (auth != NULL && channel_call(auth, &auth_start_type, &start, &auth_reply_type,
-			task_deadline(AUTH_MS), &message) == 0) {
+					    task_deadline(AUTH_MS), &message) == 0) {
 			const struct auth_reply *reply = message;
 			buf_init(list, 1024);
 			buf_append(list, reply->mechanisms);
@@ -150,8 +154,8 @@ static void refuse(struct login *login, int status)
 	front->over = true;
 }
 
-/* RFC 3501 6.2.2: data that comes with success (SCRAM) is sent as a challenge, to which the client says
- * nothing more. */
+/* RFC 3501 6.2.2: data that comes with success (SCRAM) is sent as a challenge, to which the client
+ * says nothing more. */
 static bool send_success_data(struct login *login)
 {
 	struct front *front = login->command->front;
@@ -183,10 +187,13 @@ static void log_in(struct login *login, bool has_response, struct span response)
 	struct front *front = login->command->front;
 	uint8_t binding[32];
 	bool bound = tls_channel_binding(front->connection.stream, binding);
-	struct auth_start start = {.service = SPAN("imap"), .mechanism = login->mechanism,
-		.has_response = has_response, .response = response,
+	struct auth_start start = {.service = SPAN("imap"),
+		.mechanism = login->mechanism,
+		.has_response = has_response,
+		.response = response,
 		.remote_address = span_from_cstr(front->remote),
-		.local_address = span_from_cstr(front->local), .tls = front_is_tls(front),
+		.local_address = span_from_cstr(front->local),
+		.tls = front_is_tls(front),
 		.channel_binding = bound ? span_new(binding, sizeof(binding)) : SPAN_EMPTY};
 	login->auth = take_auth();
 	int status = login->auth == NULL ? -EPIPE : run_exchange(login, &start);
@@ -208,8 +215,8 @@ static bool allowed(struct front_command *command)
 void front_login(struct front_command *command)
 {
 	struct imap_parser *parser = &command->parser;
-	struct login login = {.command = command, .mechanism = SPAN("PLAIN"),
-		.command_name = "LOGIN"};
+	struct login login = {
+		.command = command, .mechanism = SPAN("PLAIN"), .command_name = "LOGIN"};
 	struct span user, password;
 	if (!imap_parse_space(parser) || !imap_parse_astring(parser, &user) ||
 		!imap_parse_space(parser) || !imap_parse_astring(parser, &password) ||
@@ -235,7 +242,8 @@ void front_authenticate(struct front_command *command)
 	struct login login = {.command = command, .command_name = "AUTHENTICATE"};
 	struct span mechanism, initial = SPAN_EMPTY;
 	bool has_initial = false;
-	if (!imap_parse_space(parser) || !imap_parse_atom(parser, &mechanism) || mechanism.len > 20) {
+	if (!imap_parse_space(parser) || !imap_parse_atom(parser, &mechanism) ||
+		mechanism.len > 20) {
 		front_reply_bad(command);
 		return;
 	}

@@ -1,5 +1,5 @@
-/* imapd: the IMAP server. One program is the front, which owns the clients' sockets, and the per-uid
- * worker, which owns one person's mail; master says which.
+/* imapd: the IMAP server. One program is the front, which owns the clients' sockets, and the
+ * per-uid worker, which owns one person's mail; master says which.
  * SPDX-License-Identifier: ISC */
 #include <stddef.h>
 

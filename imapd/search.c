@@ -1,5 +1,5 @@
-/* SEARCH keys against one message. Each key answers yes, no, or "not without the file"; only when the
- * whole expression is undecided are header and body looked at. RFC 3501 6.4.4.
+/* SEARCH keys against one message. Each key answers yes, no, or "not without the file"; only when
+ * the whole expression is undecided are header and body looked at. RFC 3501 6.4.4.
  * SPDX-License-Identifier: ISC */
 #include "imapd/search.h"
 
@@ -41,9 +41,10 @@ void search_prepare(struct session *session, struct imap_search_key *root, struc
 		if (key->kind == IMAP_SEARCH_SEQUENCE)
 			imap_set_resolve(&key->set, (uint32_t)count);
 		else if (key->kind == IMAP_SEARCH_UID)
-			imap_set_resolve(&key->set, count == 0 ? 0 : mailbox_at(mailbox, count - 1)->uid);
+			imap_set_resolve(
+				&key->set, count == 0 ? 0 : mailbox_at(mailbox, count - 1)->uid);
 		else if (key->kind == IMAP_SEARCH_HEADER || key->kind == IMAP_SEARCH_BODY ||
-			key->kind == IMAP_SEARCH_TEXT)
+			 key->kind == IMAP_SEARCH_TEXT)
 			key->text = fold(key->text, arena);
 		/* The parser bounds the depth. */
 		if (key->child != NULL)
@@ -72,7 +73,8 @@ static int64_t sent_day(struct matching *matching)
 	struct mail_date date;
 	int64_t day = internal_day(&matching->message);
 	if (mailbox_message_cache(matching->session->mailbox, matching->message.uid, CACHE_HEADERS,
-		&headers) == 0 && header_find(buf_span(&headers), SPAN("Date"), &field) &&
+		    &headers) == 0 &&
+		header_find(buf_span(&headers), SPAN("Date"), &field) &&
 		mail_date_parse(field.value, &date))
 		day = mail_date_day(date);
 	buf_done(&headers);
@@ -95,7 +97,8 @@ static enum answer match_size(struct matching *matching, const struct imap_searc
 	if (size == UINT64_MAX) {
 		if (!matching->may_open)
 			return UNDECIDED;
-		if (mailbox_message_size(matching->session->mailbox, matching->message.uid, &size) != 0)
+		if (mailbox_message_size(
+			    matching->session->mailbox, matching->message.uid, &size) != 0)
 			return NO;
 		matching->message.size = size;
 	}
@@ -122,8 +125,8 @@ static bool has_keyword(const struct matching *matching, struct span name)
 static enum answer match(struct matching *matching, const struct imap_search_key *key);
 
 /* AND of the children; OR when any is true. */
-static enum answer match_children(struct matching *matching, const struct imap_search_key *key,
-	bool any)
+static enum answer match_children(
+	struct matching *matching, const struct imap_search_key *key, bool any)
 {
 	enum answer ends = any ? YES : NO;
 	enum answer result = any ? NO : YES;
@@ -182,10 +185,11 @@ static enum answer match(struct matching *matching, const struct imap_search_key
 	return NO;
 }
 
-bool search_matches(struct session *session, size_t index, const struct imap_search_key *root,
-	bool *ret_opened)
+bool search_matches(
+	struct session *session, size_t index, const struct imap_search_key *root, bool *ret_opened)
 {
-	struct matching matching = {.session = session, .index = index,
+	struct matching matching = {.session = session,
+		.index = index,
 		.message = *mailbox_at(session->mailbox, index)};
 	enum answer answer = match(&matching, root);
 	*ret_opened = answer == UNDECIDED;

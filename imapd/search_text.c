@@ -1,5 +1,6 @@
-/* Text of messages for SEARCH. Bodies are decoded and searched in pieces that overlap by the needle's
- * length, so that memory does not depend on the size of a message. RFC 3501 6.4.4, RFC 2045, 2047.
+/* Text of messages for SEARCH. Bodies are decoded and searched in pieces that overlap by the
+ * needle's length, so that memory does not depend on the size of a message. RFC 3501 6.4.4, RFC
+ * 2045, 2047.
  * SPDX-License-Identifier: ISC */
 #include "imapd/search_text.h"
 
@@ -64,16 +65,16 @@ static bool load_header(struct search_text *text)
 {
 	if (text->header.len > 0)
 		return true;
-	return content_load_parts(&text->content) == 0 &&
-		load_part_header(text, 0, &text->header);
+	return content_load_parts(&text->content) == 0 && load_part_header(text, 0, &text->header);
 }
 
 bool search_text_header(struct search_text *text, struct span name, struct span needle)
 {
 	if (text->header.len == 0 && message_cache_has_header(name)) {
 		struct buf cached = BUF_INIT(HEADER_CAP);
-		bool found = mailbox_message_cache(text->content.session->mailbox, text->content.uid,
-			CACHE_HEADERS, &cached) == 0 && header_has(buf_span(&cached), name, needle);
+		bool found = mailbox_message_cache(text->content.session->mailbox,
+				     text->content.uid, CACHE_HEADERS, &cached) == 0 &&
+			     header_has(buf_span(&cached), name, needle);
 		buf_done(&cached);
 		return found;
 	}
@@ -171,8 +172,10 @@ static bool leaf_has(struct search_text *text, size_t index, struct span needle)
 		struct part_type type = type_of(buf_span(&header));
 		if (type.is_text && type.charset != NULL) {
 			struct message_part part = content_part(&text->content, index);
-			struct scan scan = {.needle = needle, .charset = type.charset,
-				.raw = BUF_INIT(TEXT_CAP), .utf8 = BUF_INIT(TEXT_CAP),
+			struct scan scan = {.needle = needle,
+				.charset = type.charset,
+				.raw = BUF_INIT(TEXT_CAP),
+				.utf8 = BUF_INIT(TEXT_CAP),
 				.folded = BUF_INIT(3 * TEXT_CAP)};
 			transfer_decoder_init(&scan.transfer, type.encoding);
 			found = scan_body(text, &part, &scan);
@@ -191,7 +194,7 @@ static bool inner_header_has(struct search_text *text, size_t index, struct span
 {
 	struct buf header = BUF_INIT(HEADER_CAP);
 	bool found = load_part_header(text, index, &header) &&
-		header_has(buf_span(&header), SPAN_EMPTY, needle);
+		     header_has(buf_span(&header), SPAN_EMPTY, needle);
 	buf_done(&header);
 	return found;
 }
@@ -202,8 +205,8 @@ bool search_text_body(struct search_text *text, struct span needle)
 		return false;
 	for (size_t i = 0; i < content_part_count(&text->content); i++) {
 		struct message_part part = content_part(&text->content, i);
-		bool inner_message = i > 0 &&
-			content_part(&text->content, part.parent).kind == PART_MESSAGE;
+		bool inner_message =
+			i > 0 && content_part(&text->content, part.parent).kind == PART_MESSAGE;
 		if (inner_message && inner_header_has(text, i, needle))
 			return true;
 		if (part.kind == PART_LEAF && leaf_has(text, i, needle))

@@ -1,6 +1,6 @@
-/* Searching the decoded text of one message: header fields with their encoded words, text parts with
- * their transfer encoding and charset undone. Needles are folded (mail/fold.h). A message that cannot
- * be read matches nothing.
+/* Searching the decoded text of one message: header fields with their encoded words, text parts
+ * with their transfer encoding and charset undone. Needles are folded (mail/fold.h). A message that
+ * cannot be read matches nothing.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_IMAPD_SEARCH_TEXT_H
 #define TAMBO_IMAPD_SEARCH_TEXT_H

@@ -24,7 +24,7 @@ static bool hurrying;
 void session_hurry_all(void)
 {
 	hurrying = true;
-	LIST_FOREACH(node, &sessions) {
+	LIST_FOREACH (node, &sessions) {
 		struct session *session = LIST_ENTRY(node, struct session, node);
 		if (session->idle)
 			task_cancel(session->task);
@@ -52,7 +52,8 @@ static void greet(struct session *session, const struct session_start_info *info
 static void say_goodbye(struct session *session, enum connection_result why)
 {
 	if (why == CONNECTION_TIMEOUT)
-		connection_write_cstr(&session->connection, "* BYE Disconnected for inactivity\r\n");
+		connection_write_cstr(
+			&session->connection, "* BYE Disconnected for inactivity\r\n");
 	else if (hurrying && !session->logged_out)
 		connection_write_cstr(&session->connection, "* BYE Server is shutting down\r\n");
 }
@@ -74,7 +75,8 @@ static void run_commands(struct session *session)
 	enum connection_result result = CONNECTION_COMMAND;
 	while (!session->logged_out && !connection->failed && !hurrying) {
 		session->idle = true;
-		result = connection_read(connection, task_deadline(session->settings->timeout_ms), BUSY_MS);
+		result = connection_read(
+			connection, task_deadline(session->settings->timeout_ms), BUSY_MS);
 		session->idle = false;
 		if (result != CONNECTION_COMMAND && result != CONNECTION_LITERAL)
 			break;
@@ -92,7 +94,8 @@ static void refuse(struct session *session, const struct session_start_info *inf
 		SPAN_ARGS(info->mailbox_path), strerror(-error));
 	connection_format(&session->connection,
 		"%.*s NO [UNAVAILABLE] The mailbox cannot be opened, try again later\r\n"
-		"* BYE Mailbox is not available\r\n", SPAN_ARGS(info->tag));
+		"* BYE Mailbox is not available\r\n",
+		SPAN_ARGS(info->tag));
 }
 
 void session_run(struct stream *stream_take, const struct session_start_info *info,

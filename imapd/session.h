@@ -8,8 +8,8 @@
 
 /* What the worker reads from main.cf. */
 struct worker_settings {
-	int64_t timeout_ms;        /* imapd_idle_timeout */
-	int64_t idle_notify_ms;    /* imapd_idle_notify_interval */
+	int64_t timeout_ms;	   /* imapd_idle_timeout */
+	int64_t idle_notify_ms;	   /* imapd_idle_notify_interval */
 	int64_t append_size_limit; /* imapd_literal_size_limit; 0: none */
 	struct imap_frame_limits limits;
 };
@@ -26,15 +26,15 @@ struct session {
 	const struct worker_settings *settings;
 	struct store *store;
 	struct mailbox *mailbox; /* selected, or NULL */
-	size_t keywords_told;    /* how many of its keywords the client knows */
+	size_t keywords_told;	 /* how many of its keywords the client knows */
 	struct content_place place;
-	char *user;              /* login name, for the log */
-	bool condstore;          /* MODSEQ goes into every FETCH response (RFC 7162 3.1) */
-	bool logged_out;         /* after this command the session ends */
+	char *user;	 /* login name, for the log */
+	bool condstore;	 /* MODSEQ goes into every FETCH response (RFC 7162 3.1) */
+	bool logged_out; /* after this command the session ends */
 	unsigned commands;
-	struct list_node node;   /* among all sessions of the process */
+	struct list_node node; /* among all sessions of the process */
 	struct task *task;
-	bool idle;               /* waits for the client; may be cancelled */
+	bool idle; /* waits for the client; may be cancelled */
 };
 
 struct session_start_info {

@@ -9,7 +9,8 @@ static struct imapd_settings settings;
 static const struct setting TABLE[] = {
 	SETTING("imapd_banner", SETTING_STRING, imapd_settings, banner),
 	SETTING("imapd_timeout", SETTING_TIME, imapd_settings, login_timeout_ms),
-	SETTING("imapd_client_connection_count_limit", SETTING_INT, imapd_settings, connection_limit),
+	SETTING("imapd_client_connection_count_limit", SETTING_INT, imapd_settings,
+		connection_limit),
 	SETTING("imapd_line_length_limit", SETTING_INT, imapd_settings, line_length_limit),
 	SETTING("imapd_idle_timeout", SETTING_TIME, imapd_settings, worker.timeout_ms),
 	SETTING("imapd_idle_notify_interval", SETTING_TIME, imapd_settings, worker.idle_notify_ms),

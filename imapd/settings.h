@@ -8,11 +8,11 @@
 
 struct imapd_settings {
 	const char *banner;
-	int64_t login_timeout_ms;  /* imapd_timeout */
-	int64_t connection_limit;  /* of one address */
+	int64_t login_timeout_ms; /* imapd_timeout */
+	int64_t connection_limit; /* of one address */
 	int64_t line_length_limit;
 	struct worker_settings worker;
-	struct server_tls tls;     /* front only */
+	struct server_tls tls; /* front only */
 };
 
 /* 0 or -errno; front: TLS too. */

@@ -12,10 +12,13 @@
 #define FLAGS_CAP (512 * 1024) /* 1,000 keywords of 200 bytes, twice over */
 #define YIELD_EVERY 256
 
-_Static_assert((int)MESSAGE_SEEN == (int)IMAP_FLAG_SEEN && (int)MESSAGE_RECENT == (int)IMAP_FLAG_RECENT
-	&& (int)MESSAGE_DELETED == (int)IMAP_FLAG_DELETED && (int)MESSAGE_DRAFT == (int)IMAP_FLAG_DRAFT
-	&& (int)MESSAGE_FLAGGED == (int)IMAP_FLAG_FLAGGED
-	&& (int)MESSAGE_ANSWERED == (int)IMAP_FLAG_ANSWERED, "store and grammar agree on flags");
+_Static_assert((int)MESSAGE_SEEN == (int)IMAP_FLAG_SEEN &&
+		       (int)MESSAGE_RECENT == (int)IMAP_FLAG_RECENT &&
+		       (int)MESSAGE_DELETED == (int)IMAP_FLAG_DELETED &&
+		       (int)MESSAGE_DRAFT == (int)IMAP_FLAG_DRAFT &&
+		       (int)MESSAGE_FLAGGED == (int)IMAP_FLAG_FLAGGED &&
+		       (int)MESSAGE_ANSWERED == (int)IMAP_FLAG_ANSWERED,
+	"store and grammar agree on flags");
 
 void update_write_flags(struct session *session, const struct message *message, struct buf *out)
 {
@@ -91,8 +94,8 @@ void update_mailbox_gone(struct session *session)
 	session->logged_out = true;
 }
 
-static void send_changes(struct session *session, const struct mailbox_changes *changes,
-	bool with_uid)
+static void send_changes(
+	struct session *session, const struct mailbox_changes *changes, bool with_uid)
 {
 	struct connection *connection = &session->connection;
 	for (size_t i = 0; i < changes->expunged_count; i++) {

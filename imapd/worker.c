@@ -1,5 +1,5 @@
-/* A channel in the worker: auth says whose session it is, the front how it begins, and the stream is the
- * client's (daemon/handoff.h).
+/* A channel in the worker: auth says whose session it is, the front how it begins, and the stream
+ * is the client's (daemon/handoff.h).
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 
 #define ARENA_CAP (64 * 1024)
 
-/* What a session needs to know, in as little memory as it takes: the arena of the hand-over is large. */
+/* What a session needs to know, in as little memory as it takes: the arena of the hand-over is
+ * large. */
 struct owner {
 	char *user, *mailbox, *tag;
 	bool maildir;
@@ -26,7 +27,8 @@ static void keep(const struct handoff_session *handed, struct owner *ret_owner)
 	ret_owner->tag = span_dup_cstr(handed->start.tag);
 	ret_owner->maildir = handed->user.maildir;
 	if (handed->start.client_id.len > 0)
-		log_info(NULL, "user=<%s>: ID %.*s", ret_owner->user, SPAN_ARGS(handed->start.client_id));
+		log_info(NULL, "user=<%s>: ID %.*s", ret_owner->user,
+			SPAN_ARGS(handed->start.client_id));
 }
 
 void imapd_serve(struct channel *channel_take, const char *peer)
@@ -35,7 +37,8 @@ void imapd_serve(struct channel *channel_take, const char *peer)
 	struct owner owner = {0};
 	struct arena arena;
 	arena_init(&arena, ARENA_CAP);
-	int status = handoff_receive(channel_take, &arena, CONNECTION_IN_CAP, CONNECTION_OUT_CAP, &handed);
+	int status = handoff_receive(
+		channel_take, &arena, CONNECTION_IN_CAP, CONNECTION_OUT_CAP, &handed);
 	if (status == 0)
 		keep(&handed, &owner);
 	else if (status != -EPIPE)
@@ -43,7 +46,8 @@ void imapd_serve(struct channel *channel_take, const char *peer)
 	arena_done(&arena);
 	if (status == 0) {
 		struct session_start_info info = {.user = span_from_cstr(owner.user),
-			.mailbox_path = span_from_cstr(owner.mailbox), .maildir = owner.maildir,
+			.mailbox_path = span_from_cstr(owner.mailbox),
+			.maildir = owner.maildir,
 			.tag = span_from_cstr(owner.tag)};
 		session_run(handed.stream, &info, &imapd_settings()->worker);
 	}

@@ -6,8 +6,8 @@
 #include "base/check.h"
 #include "imap/date.h"
 
-bool imap_parse_command(struct imap_parser *parser, struct span *ret_tag, struct span *ret_name,
-	bool *ret_uid)
+bool imap_parse_command(
+	struct imap_parser *parser, struct span *ret_tag, struct span *ret_name, bool *ret_uid)
 {
 	*ret_tag = *ret_name = SPAN_EMPTY;
 	*ret_uid = false;
@@ -20,8 +20,8 @@ bool imap_parse_command(struct imap_parser *parser, struct span *ret_tag, struct
 		if (!imap_parse_space(parser))
 			return false;
 	}
-	return imap_parse_atom(parser, ret_name)
-		? true : imap_parser_fail(parser, "Missing command");
+	return imap_parse_atom(parser, ret_name) ? true
+						 : imap_parser_fail(parser, "Missing command");
 }
 
 static bool parse_unchanged_since(struct imap_parser *parser, struct imap_store *store)
@@ -29,7 +29,8 @@ static bool parse_unchanged_since(struct imap_parser *parser, struct imap_store 
 	if (!imap_parser_accept(parser, '('))
 		return true;
 	if (!imap_parser_accept_word(parser, "UNCHANGEDSINCE") || !imap_parse_space(parser) ||
-		!imap_parse_number64(parser, &store->unchanged_since) || !imap_parse_char(parser, ')'))
+		!imap_parse_number64(parser, &store->unchanged_since) ||
+		!imap_parse_char(parser, ')'))
 		return imap_parser_fail(parser, "Invalid STORE modifier");
 	store->unchanged_since_given = true;
 	return imap_parse_space(parser);
@@ -50,7 +51,7 @@ bool imap_parse_store(struct imap_parser *parser, struct imap_store *ret_store)
 	else if (!imap_parser_accept_word(parser, "FLAGS"))
 		return imap_parser_fail(parser, "Expected FLAGS");
 	return imap_parse_space(parser) && imap_parse_store_flags(parser, &ret_store->flags) &&
-		imap_parse_end(parser);
+	       imap_parse_end(parser);
 }
 
 struct word_bit {
@@ -80,8 +81,8 @@ static const struct word_bit LIST_RETURN[] = {
 	{"SPECIAL-USE", IMAP_LIST_RETURN_SPECIAL_USE},
 };
 
-static bool accept_bit(struct imap_parser *parser, const struct word_bit *words, size_t count,
-	unsigned *bits)
+static bool accept_bit(
+	struct imap_parser *parser, const struct word_bit *words, size_t count, unsigned *bits)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (!imap_parser_accept_word(parser, words[i].word))
@@ -93,8 +94,8 @@ static bool accept_bit(struct imap_parser *parser, const struct word_bit *words,
 }
 
 /* "(" words ")", or "()". */
-static bool parse_words(struct imap_parser *parser, const struct word_bit *words, size_t count,
-	unsigned *bits)
+static bool parse_words(
+	struct imap_parser *parser, const struct word_bit *words, size_t count, unsigned *bits)
 {
 	if (!imap_parse_char(parser, '('))
 		return false;
@@ -177,7 +178,8 @@ bool imap_parse_list(struct imap_parser *parser, struct imap_list *ret_list)
 	if (imap_parser_accept(parser, ' ') && parser->rest.len > 0) {
 		ret_list->options |= IMAP_LIST_EXTENDED;
 		if (!imap_parser_accept_word(parser, "RETURN") || !imap_parse_space(parser) ||
-			!parse_words(parser, LIST_RETURN, ARRAY_LEN(LIST_RETURN), &ret_list->options))
+			!parse_words(
+				parser, LIST_RETURN, ARRAY_LEN(LIST_RETURN), &ret_list->options))
 			return imap_parser_fail(parser, "Unknown LIST return option");
 	}
 	/* RFC 5258 3.1: RECURSIVEMATCH needs another selection option */
@@ -224,8 +226,8 @@ bool imap_parse_append(struct imap_parser *parser, struct imap_append *ret_appen
 	if (!imap_parse_space(parser) || !imap_parse_mailbox(parser, &ret_append->mailbox) ||
 		!imap_parse_space(parser))
 		return false;
-	if (imap_parser_peek(parser, '(') && (!imap_parse_flag_list(parser, &ret_append->flags) ||
-		!imap_parse_space(parser)))
+	if (imap_parser_peek(parser, '(') &&
+		(!imap_parse_flag_list(parser, &ret_append->flags) || !imap_parse_space(parser)))
 		return false;
 	if (imap_parser_peek(parser, '"')) {
 		if (!imap_parse_date_time(parser, &ret_append->date) || !imap_parse_space(parser))
@@ -235,5 +237,6 @@ bool imap_parse_append(struct imap_parser *parser, struct imap_append *ret_appen
 	if (imap_parser_peek(parser, '~'))
 		return imap_parser_fail(parser, "literal8 needs BINARY, which is not offered");
 	return imap_parser_peek(parser, '{')
-		? true : imap_parser_fail(parser, "APPEND needs the message as a literal");
+		       ? true
+		       : imap_parser_fail(parser, "APPEND needs the message as a literal");
 }

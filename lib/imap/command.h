@@ -8,10 +8,10 @@
 #include "imap/flag.h"
 #include "imap/sequence_set.h"
 
-/* "tag SP name", with "UID name" as one: sets *ret_uid. The cursor stands behind the name. *ret_tag is
- * set to "" when not even a tag was found. */
-bool imap_parse_command(struct imap_parser *parser, struct span *ret_tag, struct span *ret_name,
-	bool *ret_uid);
+/* "tag SP name", with "UID name" as one: sets *ret_uid. The cursor stands behind the name. *ret_tag
+ * is set to "" when not even a tag was found. */
+bool imap_parse_command(
+	struct imap_parser *parser, struct span *ret_tag, struct span *ret_name, bool *ret_uid);
 
 enum imap_store_operation { IMAP_STORE_SET, IMAP_STORE_ADD, IMAP_STORE_REMOVE };
 

@@ -4,8 +4,8 @@
 
 #include "base/ascii.h"
 
-static const char MONTHS[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
-	"Oct", "Nov", "Dec"};
+static const char MONTHS[12][4] = {
+	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 int64_t imap_day_number(int64_t year, unsigned month, unsigned day)
 {
@@ -25,7 +25,8 @@ static void civil_of_day(int64_t number, int64_t *ret_year, unsigned *ret_month,
 	int64_t day_of_era = number - era * 146097;
 	int64_t year_of_era =
 		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t month = (5 * day_of_year + 2) / 153;
 	*ret_day = (unsigned)(day_of_year - (153 * month + 2) / 5 + 1);
 	*ret_month = (unsigned)(month < 10 ? month + 3 : month - 9);
@@ -68,7 +69,7 @@ static bool parse_day(struct span text, int64_t *ret_day)
 		return false;
 	int64_t first = imap_day_number(year, month, 1);
 	int64_t next = month == 12 ? imap_day_number((int64_t)year + 1, 1, 1)
-		: imap_day_number(year, month + 1, 1);
+				   : imap_day_number(year, month + 1, 1);
 	if (day < 1 || first + day - 1 >= next)
 		return false;
 	*ret_day = first + day - 1;
@@ -98,13 +99,14 @@ bool imap_parse_date_time(struct imap_parser *parser, int64_t *ret_seconds)
 		rest.ptr[2] != ':' || rest.ptr[5] != ':' || rest.ptr[8] != ' ' ||
 		(rest.ptr[9] != '+' && rest.ptr[9] != '-'))
 		return imap_parser_fail(parser, "Invalid date-time");
-	if (!digits(rest, 0, 2, &hour) || !digits(rest, 3, 2, &minute) || !digits(rest, 6, 2, &second) ||
-		!digits(rest, 10, 2, &zone_hour) || !digits(rest, 12, 2, &zone_minute) || hour > 23 ||
-		minute > 59 || second > 60 || zone_minute > 59)
+	if (!digits(rest, 0, 2, &hour) || !digits(rest, 3, 2, &minute) ||
+		!digits(rest, 6, 2, &second) || !digits(rest, 10, 2, &zone_hour) ||
+		!digits(rest, 12, 2, &zone_minute) || hour > 23 || minute > 59 || second > 60 ||
+		zone_minute > 59)
 		return imap_parser_fail(parser, "Invalid date-time");
 	int64_t zone = ((int64_t)zone_hour * 60 + zone_minute) * 60;
 	*ret_seconds = day * 86400 + hour * 3600 + minute * 60 + second -
-		(rest.ptr[9] == '-' ? -zone : zone);
+		       (rest.ptr[9] == '-' ? -zone : zone);
 	return true;
 }
 

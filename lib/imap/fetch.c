@@ -40,10 +40,10 @@ static const struct {
 	{"MIME", IMAP_SECTION_MIME},
 };
 
-static const enum imap_fetch_kind FAST[] = {IMAP_FETCH_FLAGS, IMAP_FETCH_INTERNALDATE,
-	IMAP_FETCH_SIZE};
-static const enum imap_fetch_kind ALL[] = {IMAP_FETCH_FLAGS, IMAP_FETCH_INTERNALDATE,
-	IMAP_FETCH_SIZE, IMAP_FETCH_ENVELOPE};
+static const enum imap_fetch_kind FAST[] = {
+	IMAP_FETCH_FLAGS, IMAP_FETCH_INTERNALDATE, IMAP_FETCH_SIZE};
+static const enum imap_fetch_kind ALL[] = {
+	IMAP_FETCH_FLAGS, IMAP_FETCH_INTERNALDATE, IMAP_FETCH_SIZE, IMAP_FETCH_ENVELOPE};
 static const enum imap_fetch_kind FULL[] = {IMAP_FETCH_FLAGS, IMAP_FETCH_INTERNALDATE,
 	IMAP_FETCH_SIZE, IMAP_FETCH_ENVELOPE, IMAP_FETCH_BODY};
 
@@ -57,15 +57,15 @@ static const struct {
 	{"FULL", FULL, ARRAY_LEN(FULL)},
 };
 
-static struct imap_fetch_item *add_item(struct imap_parser *parser, struct imap_fetch *fetch,
-	enum imap_fetch_kind kind)
+static struct imap_fetch_item *add_item(
+	struct imap_parser *parser, struct imap_fetch *fetch, enum imap_fetch_kind kind)
 {
 	if (fetch->count >= IMAP_FETCH_ITEMS_MAX) {
 		imap_parser_fail(parser, "Too many items");
 		return NULL;
 	}
-	struct imap_fetch_item *items = arena_grow(parser->arena, fetch->items, fetch->count,
-		fetch->count + 1, sizeof(*items));
+	struct imap_fetch_item *items = arena_grow(
+		parser->arena, fetch->items, fetch->count, fetch->count + 1, sizeof(*items));
 	if (items == NULL) {
 		imap_parser_fail(parser, "Command too long");
 		return NULL;
@@ -140,10 +140,11 @@ static bool parse_section(struct imap_parser *parser, struct imap_section *secti
 		if (section->kind == IMAP_SECTION_MIME && section->part_count == 0)
 			return imap_parser_fail(parser, "MIME needs a part number");
 		if ((section->kind == IMAP_SECTION_FIELDS ||
-			section->kind == IMAP_SECTION_FIELDS_NOT) && !parse_fields(parser, section))
+			    section->kind == IMAP_SECTION_FIELDS_NOT) &&
+			!parse_fields(parser, section))
 			return false;
-		return imap_parser_accept(parser, ']')
-			? true : imap_parser_fail(parser, "Expected ]");
+		return imap_parser_accept(parser, ']') ? true
+						       : imap_parser_fail(parser, "Expected ]");
 	}
 	return imap_parser_fail(parser, "Invalid section");
 }
@@ -194,7 +195,8 @@ static bool parse_body_section(struct imap_parser *parser, struct imap_fetch_ite
 		return imap_parser_fail(parser, "Invalid section");
 	if (imap_parser_accept(parser, '<')) {
 		if (!imap_parse_number(parser, &item->offset) || !imap_parser_accept(parser, '.') ||
-			!imap_parse_nz_number(parser, &item->length) || !imap_parser_accept(parser, '>'))
+			!imap_parse_nz_number(parser, &item->length) ||
+			!imap_parser_accept(parser, '>'))
 			return imap_parser_fail(parser, "Invalid partial");
 		item->partial = true;
 	}
@@ -277,10 +279,12 @@ bool imap_parse_fetch(struct imap_parser *parser, struct imap_fetch *ret_fetch)
 	if (!parse_items(parser, ret_fetch))
 		return false;
 	if (imap_parser_accept(parser, ' ') && parser->rest.len > 0) {
-		if (!imap_parse_char(parser, '(') || !imap_parser_accept_word(parser, "CHANGEDSINCE"))
+		if (!imap_parse_char(parser, '(') ||
+			!imap_parser_accept_word(parser, "CHANGEDSINCE"))
 			return imap_parser_fail(parser, "Unknown FETCH modifier");
 		/* 0 is not in the grammar, but clients send it. */
-		if (!imap_parse_space(parser) || !imap_parse_number64(parser, &ret_fetch->changed_since) ||
+		if (!imap_parse_space(parser) ||
+			!imap_parse_number64(parser, &ret_fetch->changed_since) ||
 			!imap_parse_char(parser, ')'))
 			return imap_parser_fail(parser, "Invalid CHANGEDSINCE");
 		ret_fetch->changed_since_given = true;

@@ -46,7 +46,7 @@ struct imap_fetch_item {
 	bool peek;
 	bool partial;
 	uint32_t offset, length; /* of the partial */
-	struct span label;       /* what the response calls a section: "BODY[HEADER]<0>" */
+	struct span label;	 /* what the response calls a section: "BODY[HEADER]<0>" */
 };
 
 struct imap_fetch {

@@ -47,7 +47,8 @@ static enum announcement find_literal(struct imap_frame *frame, struct span line
 		return NO_LITERAL;
 	struct span number = span_part(line, open + 1, line.len - open - 2);
 	bool sync = true;
-	if (number.len > 0 && (number.ptr[number.len - 1] == '+' || number.ptr[number.len - 1] == '-')) {
+	if (number.len > 0 &&
+		(number.ptr[number.len - 1] == '+' || number.ptr[number.len - 1] == '-')) {
 		sync = false;
 		number.len--;
 	}
@@ -82,15 +83,16 @@ static enum imap_frame_result end_of_line(struct imap_frame *frame)
 	}
 	frame->literal_seen++;
 	frame->waiting = true;
-	frame->literal_too_big = frame->literal_size > frame->limits.literal_max ||
+	frame->literal_too_big =
+		frame->literal_size > frame->limits.literal_max ||
 		frame->literal_seen > frame->limits.literal_count ||
 		frame->bytes.len + frame->literal_size + 2 > frame->limits.total_max;
 	buf_append(&frame->bytes, SPAN("\r\n"));
 	return frame->bytes.overflow ? IMAP_FRAME_TOO_LONG : IMAP_FRAME_LITERAL;
 }
 
-static enum imap_frame_result skip_line(struct imap_frame *frame, struct span input,
-	size_t *ret_used)
+static enum imap_frame_result skip_line(
+	struct imap_frame *frame, struct span input, size_t *ret_used)
 {
 	size_t end = span_find_char(input, '\n');
 	*ret_used = end == SIZE_MAX ? input.len : end + 1;
@@ -112,8 +114,8 @@ static bool feed_literal(struct imap_frame *frame, struct span input, size_t *re
 	return frame->literal_left == 0;
 }
 
-enum imap_frame_result imap_frame_feed(struct imap_frame *frame, struct span input,
-	size_t *ret_used)
+enum imap_frame_result imap_frame_feed(
+	struct imap_frame *frame, struct span input, size_t *ret_used)
 {
 	*ret_used = 0;
 	if (frame->skipping)

@@ -47,7 +47,8 @@ bool imap_parse_space(struct imap_parser *parser)
 {
 	if (imap_parser_accept(parser, ' '))
 		return true;
-	return imap_parser_fail(parser, parser->rest.len == 0 ? "Missing argument" : "Expected a space");
+	return imap_parser_fail(
+		parser, parser->rest.len == 0 ? "Missing argument" : "Expected a space");
 }
 
 bool imap_parse_end(struct imap_parser *parser)
@@ -55,13 +56,22 @@ bool imap_parse_end(struct imap_parser *parser)
 	/* Some clients leave a space at the end of the line. */
 	while (imap_parser_accept(parser, ' '))
 		;
-	return parser->rest.len == 0 ? true : imap_parser_fail(parser, "Unexpected extra arguments");
+	return parser->rest.len == 0 ? true
+				     : imap_parser_fail(parser, "Unexpected extra arguments");
 }
 
 bool imap_is_atom_char(char c)
 {
 	switch (c) {
-	case '(': case ')': case '{': case ' ': case '%': case '*': case '"': case '\\': case ']':
+	case '(':
+	case ')':
+	case '{':
+	case ' ':
+	case '%':
+	case '*':
+	case '"':
+	case '\\':
+	case ']':
 		return false;
 	}
 	return ascii_is_graph(c);
@@ -109,13 +119,15 @@ bool imap_parser_accept_word(struct imap_parser *parser, const char *word)
 bool imap_parse_tag(struct imap_parser *parser, struct span *ret_tag)
 {
 	return take_while(parser, is_tag_char, ret_tag) && ret_tag->len <= 256
-		? true : imap_parser_fail(parser, "Invalid tag");
+		       ? true
+		       : imap_parser_fail(parser, "Invalid tag");
 }
 
 bool imap_parse_atom(struct imap_parser *parser, struct span *ret_atom)
 {
 	return take_while(parser, imap_is_atom_char, ret_atom)
-		? true : imap_parser_fail(parser, "Expected an atom");
+		       ? true
+		       : imap_parser_fail(parser, "Expected an atom");
 }
 
 static bool unescape(struct imap_parser *parser, struct span quoted, struct span *ret_string)
@@ -197,7 +209,8 @@ bool imap_parse_astring(struct imap_parser *parser, struct span *ret_string)
 	if (imap_parser_peek(parser, '"') || imap_parser_peek(parser, '{'))
 		return imap_parse_string(parser, ret_string);
 	return take_while(parser, is_astring_char, ret_string)
-		? true : imap_parser_fail(parser, "Expected an atom or a string");
+		       ? true
+		       : imap_parser_fail(parser, "Expected an atom or a string");
 }
 
 bool imap_parse_nstring(struct imap_parser *parser, struct span *ret_string, bool *ret_is_nil)
@@ -215,7 +228,8 @@ bool imap_parse_list_mailbox(struct imap_parser *parser, struct span *ret_patter
 	if (imap_parser_peek(parser, '"') || imap_parser_peek(parser, '{'))
 		return imap_parse_string(parser, ret_pattern);
 	return take_while(parser, is_list_char, ret_pattern)
-		? true : imap_parser_fail(parser, "Expected a mailbox pattern");
+		       ? true
+		       : imap_parser_fail(parser, "Expected a mailbox pattern");
 }
 
 bool imap_parse_mailbox(struct imap_parser *parser, struct span *ret_mailbox)
@@ -238,7 +252,8 @@ static bool parse_up_to(struct imap_parser *parser, uint64_t max, uint64_t *ret_
 	if (!take_while(parser, is_digit, &digits))
 		return imap_parser_fail(parser, "Expected a number");
 	return span_to_u64(digits, max, ret_number)
-		? true : imap_parser_fail(parser, "Number is too large");
+		       ? true
+		       : imap_parser_fail(parser, "Number is too large");
 }
 
 bool imap_parse_number(struct imap_parser *parser, uint32_t *ret_number)

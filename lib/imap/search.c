@@ -6,14 +6,24 @@
 #include "base/check.h"
 #include "imap/date.h"
 
-enum argument { NOTHING, ONE_STRING, ONE_DATE, ONE_NUMBER, ONE_KEYWORD, ONE_SET, HEADER_ARGUMENTS,
-	ONE_KEY, TWO_KEYS, MODSEQ_ARGUMENTS };
+enum argument {
+	NOTHING,
+	ONE_STRING,
+	ONE_DATE,
+	ONE_NUMBER,
+	ONE_KEYWORD,
+	ONE_SET,
+	HEADER_ARGUMENTS,
+	ONE_KEY,
+	TWO_KEYS,
+	MODSEQ_ARGUMENTS
+};
 
 struct row {
 	const char *word;
 	enum imap_search_kind kind;
 	enum argument argument;
-	unsigned flags;   /* IMAP_SEARCH_FLAG */
+	unsigned flags; /* IMAP_SEARCH_FLAG */
 	bool negated;
 	const char *name; /* IMAP_SEARCH_HEADER */
 };
@@ -65,8 +75,8 @@ struct limits {
 
 static struct imap_search_key *parse_key(struct imap_parser *parser, struct limits *limits);
 
-static struct imap_search_key *new_key(struct imap_parser *parser, struct limits *limits,
-	enum imap_search_kind kind)
+static struct imap_search_key *new_key(
+	struct imap_parser *parser, struct limits *limits, enum imap_search_kind kind)
 {
 	if (++limits->keys > IMAP_SEARCH_KEYS_MAX) {
 		imap_parser_fail(parser, "Too many search keys");
@@ -86,7 +96,8 @@ static bool parse_modseq(struct imap_parser *parser, struct imap_search_key *key
 		struct span entry;
 		if (!imap_parse_string(parser, &entry) || !imap_parse_space(parser))
 			return false;
-		if (!imap_parser_accept_word(parser, "all") && !imap_parser_accept_word(parser, "priv") &&
+		if (!imap_parser_accept_word(parser, "all") &&
+			!imap_parser_accept_word(parser, "priv") &&
 			!imap_parser_accept_word(parser, "shared"))
 			return imap_parser_fail(parser, "Invalid MODSEQ entry type");
 		if (!imap_parse_space(parser))
@@ -110,8 +121,8 @@ static bool parse_children(struct imap_parser *parser, struct limits *limits,
 	return true;
 }
 
-static bool parse_argument(struct imap_parser *parser, struct limits *limits,
-	const struct row *row, struct imap_search_key *key)
+static bool parse_argument(struct imap_parser *parser, struct limits *limits, const struct row *row,
+	struct imap_search_key *key)
 {
 	if (row->argument != NOTHING && !imap_parse_space(parser))
 		return false;
@@ -130,7 +141,7 @@ static bool parse_argument(struct imap_parser *parser, struct limits *limits,
 		return imap_parse_set(parser, &key->set);
 	case HEADER_ARGUMENTS:
 		return imap_parse_astring(parser, &key->name) && imap_parse_space(parser) &&
-			imap_parse_astring(parser, &key->text);
+		       imap_parse_astring(parser, &key->text);
 	case ONE_KEY:
 		return parse_children(parser, limits, key, 1);
 	case TWO_KEYS:
@@ -142,8 +153,8 @@ static bool parse_argument(struct imap_parser *parser, struct limits *limits,
 	return false;
 }
 
-static struct imap_search_key *negate(struct imap_parser *parser, struct limits *limits,
-	struct imap_search_key *key)
+static struct imap_search_key *negate(
+	struct imap_parser *parser, struct limits *limits, struct imap_search_key *key)
 {
 	struct imap_search_key *not_key = new_key(parser, limits, IMAP_SEARCH_NOT);
 	if (not_key != NULL)
@@ -152,8 +163,8 @@ static struct imap_search_key *negate(struct imap_parser *parser, struct limits 
 }
 
 /* NEW is RECENT UNSEEN. */
-static struct imap_search_key *parse_new(struct imap_parser *parser, struct limits *limits,
-	struct imap_search_key *both)
+static struct imap_search_key *parse_new(
+	struct imap_parser *parser, struct limits *limits, struct imap_search_key *both)
 {
 	struct imap_search_key *recent = new_key(parser, limits, IMAP_SEARCH_FLAG);
 	struct imap_search_key *seen = new_key(parser, limits, IMAP_SEARCH_FLAG);
@@ -166,8 +177,8 @@ static struct imap_search_key *parse_new(struct imap_parser *parser, struct limi
 	return recent->next == NULL ? NULL : both;
 }
 
-static struct imap_search_key *parse_row(struct imap_parser *parser, struct limits *limits,
-	const struct row *row)
+static struct imap_search_key *parse_row(
+	struct imap_parser *parser, struct limits *limits, const struct row *row)
 {
 	struct imap_search_key *key = new_key(parser, limits, row->kind);
 	if (key == NULL)
@@ -205,7 +216,8 @@ static struct imap_search_key *parse_key_inside(struct imap_parser *parser, stru
 		struct imap_search_key *all = parse_keys(parser, limits);
 		return all != NULL && imap_parse_char(parser, ')') ? all : NULL;
 	}
-	if (parser->rest.len > 0 && (ascii_is_digit(parser->rest.ptr[0]) || parser->rest.ptr[0] == '*')) {
+	if (parser->rest.len > 0 &&
+		(ascii_is_digit(parser->rest.ptr[0]) || parser->rest.ptr[0] == '*')) {
 		struct imap_search_key *key = new_key(parser, limits, IMAP_SEARCH_SEQUENCE);
 		return key != NULL && imap_parse_set(parser, &key->set) ? key : NULL;
 	}
@@ -232,8 +244,9 @@ bool imap_parse_search(struct imap_parser *parser, struct imap_search *ret_searc
 {
 	struct limits limits = {0};
 	*ret_search = (struct imap_search){.charset = SPAN_EMPTY};
-	if (imap_parser_accept_word(parser, "CHARSET") && (!imap_parse_space(parser) ||
-		!imap_parse_astring(parser, &ret_search->charset) || !imap_parse_space(parser)))
+	if (imap_parser_accept_word(parser, "CHARSET") &&
+		(!imap_parse_space(parser) || !imap_parse_astring(parser, &ret_search->charset) ||
+			!imap_parse_space(parser)))
 		return imap_parser_fail(parser, "Invalid CHARSET");
 	ret_search->root = parse_keys(parser, &limits);
 	ret_search->modseq = limits.modseq;

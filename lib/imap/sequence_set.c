@@ -11,7 +11,8 @@ static bool parse_bound(struct imap_parser *parser, uint32_t *ret_bound)
 		return true;
 	}
 	return imap_parse_nz_number(parser, ret_bound)
-		? true : imap_parser_fail(parser, "Invalid sequence set");
+		       ? true
+		       : imap_parser_fail(parser, "Invalid sequence set");
 }
 
 static bool parse_range(struct imap_parser *parser, struct imap_range *ret_range)
@@ -31,8 +32,8 @@ bool imap_parse_set(struct imap_parser *parser, struct imap_set *ret_set)
 			return imap_parser_fail(parser, "Sequence set is too long");
 		if (ret_set->count == room) {
 			size_t grown = room == 0 ? 8 : room * 2;
-			struct imap_range *ranges = arena_grow(parser->arena, ret_set->ranges, room, grown,
-				sizeof(*ranges));
+			struct imap_range *ranges = arena_grow(
+				parser->arena, ret_set->ranges, room, grown, sizeof(*ranges));
 			if (ranges == NULL)
 				return imap_parser_fail(parser, "Sequence set is too long");
 			ret_set->ranges = ranges;

@@ -23,8 +23,8 @@ struct imap_set {
 bool imap_parse_set(struct imap_parser *parser, struct imap_set *ret_set);
 /* Replaces "*" by largest (0: an empty mailbox; "*" then matches nothing), orders and merges. */
 void imap_set_resolve(struct imap_set *set, uint32_t largest);
-/* Before imap_set_resolve: the largest number in a range without "*"; 0 when there is none. A client
- * that names a message number above the mailbox's is wrong. */
+/* Before imap_set_resolve: the largest number in a range without "*"; 0 when there is none. A
+ * client that names a message number above the mailbox's is wrong. */
 uint32_t imap_set_largest(const struct imap_set *set);
 /* Of a resolved set. */
 bool imap_set_has(const struct imap_set *set, uint32_t number);

@@ -142,8 +142,8 @@ static void end_shift(struct encoder *encoder)
 	if (!encoder->shifted)
 		return;
 	if (encoder->count > 0)
-		buf_append_char(encoder->out,
-			ALPHABET[encoder->bits << (6 - encoder->count) & 0x3f]);
+		buf_append_char(
+			encoder->out, ALPHABET[encoder->bits << (6 - encoder->count) & 0x3f]);
 	buf_append_char(encoder->out, '-');
 	*encoder = (struct encoder){.out = encoder->out};
 }

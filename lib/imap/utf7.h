@@ -6,7 +6,8 @@
 #include "base/buf.h"
 
 /* Appends the UTF-8 form. False (what was appended is of no use) when name is not modified UTF-7 in
- * its one shortest form: eight-bit bytes, broken shifts, lone surrogates, encoded printable ASCII. */
+ * its one shortest form: eight-bit bytes, broken shifts, lone surrogates, encoded printable ASCII.
+ */
 bool imap_utf7_decode(struct span name, struct buf *out);
 /* Appends the modified UTF-7 form of well-formed UTF-8; false when it is not. */
 bool imap_utf7_encode(struct span utf8, struct buf *out);

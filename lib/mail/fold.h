@@ -1,5 +1,5 @@
-/* Text as searches compare it: UTF-8 with the case folded (Unicode simple folding), so that two texts
- * that differ only in case become the same bytes.
+/* Text as searches compare it: UTF-8 with the case folded (Unicode simple folding), so that two
+ * texts that differ only in case become the same bytes.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAIL_FOLD_H
 #define TAMBO_MAIL_FOLD_H

@@ -27,8 +27,8 @@ static bool fail(struct player *player, const char *what, struct span wanted, st
 {
 	if (!player->failed)
 		snprintf(failure, sizeof(failure), "%s, line %d: %s \"%.*s\", got \"%.*s\"",
-			player->transcript->name, player->line_number, what, (int)wanted.len, wanted.ptr,
-			(int)(got.len > 1000 ? 1000 : got.len), got.ptr);
+			player->transcript->name, player->line_number, what, (int)wanted.len,
+			wanted.ptr, (int)(got.len > 1000 ? 1000 : got.len), got.ptr);
 	player->failed = true;
 	return false;
 }
@@ -63,10 +63,13 @@ static void unescape(struct span text, struct buf *out)
 		c = text.ptr[++i];
 		if (c == 'x' && i + 2 < text.len) {
 			buf_append_char(out, (char)(ascii_hex_value(text.ptr[i + 1]) * 16 +
-				ascii_hex_value(text.ptr[i + 2])));
+						     ascii_hex_value(text.ptr[i + 2])));
 			i += 2;
 		} else {
-			buf_append_char(out, c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c);
+			buf_append_char(out, c == 'r'	? '\r'
+					     : c == 'n' ? '\n'
+					     : c == 't' ? '\t'
+							: c);
 		}
 	}
 }
@@ -109,8 +112,8 @@ static struct span without_end(struct span line)
 static bool expect(struct player *player, int number, struct span pattern)
 {
 	struct span line;
-	int status = stream_read_line(client(player, number), LINE_MAX_BYTES, task_deadline(REPLY_MS),
-		&line);
+	int status = stream_read_line(
+		client(player, number), LINE_MAX_BYTES, task_deadline(REPLY_MS), &line);
 	if (status != 0)
 		return fail(player, "expected", pattern, span_from_cstr(strerror(-status)));
 	line = without_end(line);
@@ -118,15 +121,16 @@ static bool expect(struct player *player, int number, struct span pattern)
 }
 
 /* forbidden.ptr NULL: any line may come before. */
-static bool expect_later(struct player *player, int number, struct span pattern,
-	struct span forbidden)
+static bool expect_later(
+	struct player *player, int number, struct span pattern, struct span forbidden)
 {
 	for (;;) {
 		struct span line;
-		int status = stream_read_line(client(player, number), LINE_MAX_BYTES,
-			task_deadline(REPLY_MS), &line);
+		int status = stream_read_line(
+			client(player, number), LINE_MAX_BYTES, task_deadline(REPLY_MS), &line);
 		if (status != 0)
-			return fail(player, "waited for", pattern, span_from_cstr(strerror(-status)));
+			return fail(
+				player, "waited for", pattern, span_from_cstr(strerror(-status)));
 		line = without_end(line);
 		if (matches(pattern, line))
 			return true;
@@ -149,10 +153,10 @@ static bool expect_nothing(struct player *player, int number, struct span ms)
 static bool expect_end(struct player *player, int number)
 {
 	struct span line;
-	int status = stream_read_line(client(player, number), LINE_MAX_BYTES, task_deadline(REPLY_MS),
-		&line);
+	int status = stream_read_line(
+		client(player, number), LINE_MAX_BYTES, task_deadline(REPLY_MS), &line);
 	return status == -EPIPE || status == -ECONNRESET ||
-		fail(player, "expected", SPAN("the end"), status == 0 ? line : SPAN("an error"));
+	       fail(player, "expected", SPAN("the end"), status == 0 ? line : SPAN("an error"));
 }
 
 static bool take(struct span *line, const char *word)

@@ -1,15 +1,15 @@
-/* Plays a conversation, written down line by line, against real session code in the same process: the
- * session runs in its task, the player in another, a socketpair in between.
+/* Plays a conversation, written down line by line, against real session code in the same process:
+ * the session runs in its task, the player in another, a socketpair in between.
  *
  *   C: text      sends text and CRLF           C- text     sends text alone
- *   S: pattern   the next line matches         S... pattern  a later line matches, others are skipped
- *   S! pattern   as "S...", and no line before it may match the pattern behind a tab
- *   NOTHING ms   no line comes for so long     WAIT ms     lets time pass
- *   EOF          the peer has closed           DO name     calls the test's own function
+ *   S: pattern   the next line matches         S... pattern  a later line matches, others are
+ * skipped S! pattern   as "S...", and no line before it may match the pattern behind a tab NOTHING
+ * ms   no line comes for so long     WAIT ms     lets time pass EOF          the peer has closed DO
+ * name     calls the test's own function
  *
- * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In the text of C-
- * \r, \n, \t, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in it matches anything.
- * Lines of the script that are empty or begin with # are comments.
+ * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In the text
+ * of C- \r, \n, \t, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in
+ * it matches anything. Lines of the script that are empty or begin with # are comments.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TESTS_TRANSCRIPT_H
 #define TAMBO_TESTS_TRANSCRIPT_H
@@ -19,15 +19,15 @@
 #define TRANSCRIPT_CLIENTS 4
 
 struct transcript {
-	const char *name;   /* of the case, for the failure */
+	const char *name; /* of the case, for the failure */
 	const char *script;
 	/* Called when the script first speaks of a client: starts a session on fd, in a task. */
 	void (*connect)(int fd_take, int client);
 	void (*action)(const char *name); /* for DO; may be NULL */
 };
 
-/* Opens a loop, plays, closes the loop. NULL when all was as written; otherwise what was not (static
- * text, valid until the next call). */
+/* Opens a loop, plays, closes the loop. NULL when all was as written; otherwise what was not
+ * (static text, valid until the next call). */
 const char *transcript_play(const struct transcript *transcript);
 
 #endif

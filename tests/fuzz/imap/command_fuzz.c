@@ -31,15 +31,33 @@ static void parse_one(struct span command, struct arena *arena, unsigned kind)
 	if (kind > 3)
 		(void)imap_parser_accept(&behind, ' ');
 	switch (kind) {
-	case 0: (void)imap_parse_append(&behind, &result.append); break;
-	case 1: (void)imap_parse_select(&behind, &result.select); break;
-	case 2: (void)imap_parse_list(&behind, &result.list); break;
-	case 3: (void)imap_parse_space(&behind); break;
-	case 4: (void)imap_parse_fetch(&behind, &result.fetch); break;
-	case 5: (void)imap_parse_search(&behind, &result.search); break;
-	case 6: (void)imap_parse_store(&behind, &result.store); break;
-	case 7: (void)imap_parse_status_items(&behind, &result.items); break;
-	case 8: (void)imap_parse_id(&behind, &text); break;
+	case 0:
+		(void)imap_parse_append(&behind, &result.append);
+		break;
+	case 1:
+		(void)imap_parse_select(&behind, &result.select);
+		break;
+	case 2:
+		(void)imap_parse_list(&behind, &result.list);
+		break;
+	case 3:
+		(void)imap_parse_space(&behind);
+		break;
+	case 4:
+		(void)imap_parse_fetch(&behind, &result.fetch);
+		break;
+	case 5:
+		(void)imap_parse_search(&behind, &result.search);
+		break;
+	case 6:
+		(void)imap_parse_store(&behind, &result.store);
+		break;
+	case 7:
+		(void)imap_parse_status_items(&behind, &result.items);
+		break;
+	case 8:
+		(void)imap_parse_id(&behind, &text);
+		break;
 	case 9:
 		if (imap_parse_set(&behind, &result.set)) {
 			imap_set_resolve(&result.set, 1000);

@@ -30,7 +30,8 @@ static const struct case_of CASES[] = {
 		"C: h STORE 1 FLAGS (\\Recent)\n"
 		"S: h BAD *\n"
 		"C: i STORE 9 FLAGS ()\n"
-		"S: i BAD *\n", "ab"},
+		"S: i BAD *\n",
+		"ab"},
 	{"conditional store",
 		"S: login OK *\n"
 		"C: a SELECT INBOX (CONDSTORE)\n"
@@ -42,7 +43,8 @@ static const struct case_of CASES[] = {
 		"S: c OK [MODIFIED 1:2] *\n"
 		"C: d UID STORE 2 (UNCHANGEDSINCE 9223372036854775807) +FLAGS (\\Seen)\n"
 		"S: * 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (*))\n"
-		"S: d OK Store completed.\n", "ab"},
+		"S: d OK Store completed.\n",
+		"ab"},
 	{"expunge",
 		"S: login OK *\n"
 		"C: a SELECT INBOX\n"
@@ -62,7 +64,8 @@ static const struct case_of CASES[] = {
 		"S: * SEARCH 2\n"
 		"S: e OK *\n"
 		"C: f EXPUNGE\n"
-		"S: f OK *\n", "abcd"},
+		"S: f OK *\n",
+		"abcd"},
 	{"copy tells the new UIDs",
 		"S: login OK *\n"
 		"C: a CREATE x\n"
@@ -85,7 +88,8 @@ static const struct case_of CASES[] = {
 		"C: i COPY 1 INBOX\n"
 		"S: * 4 EXISTS\n"
 		"S: * * RECENT\n"
-		"S: i OK [COPYUID * 1 4] *\n", "abc"},
+		"S: i OK [COPYUID * 1 4] *\n",
+		"abc"},
 	{"move tells the UIDs first, and a stale UID is no error (iPhone)",
 		"S: login OK *\n"
 		"C: a CREATE x\n"
@@ -106,7 +110,8 @@ static const struct case_of CASES[] = {
 		"C: g FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]\n"
 		"S: * 1 FETCH (*\n"
 		"S: Subject: b\n"
-		"S... g OK *\n", "abc"},
+		"S... g OK *\n",
+		"abc"},
 	{"append",
 		"S: login OK *\n"
 		"C: b APPEND INBOX (\\Seen $Forwarded) \"07-Feb-1994 21:52:25 -0800\" {20}\n"
@@ -126,7 +131,8 @@ static const struct case_of CASES[] = {
 		"S: * 2 EXISTS\n"
 		"S: * * RECENT\n"
 		"S: e OK [APPENDUID * 2] *\n"
-		"S: f OK *\n", NULL},
+		"S: f OK *\n",
+		NULL},
 	{"append that cannot be",
 		"S: login OK *\n"
 		"C: a APPEND Nowhere {3}\n"
@@ -154,7 +160,8 @@ static const struct case_of CASES[] = {
 		"C: INBOX {3}\n"
 		"S: + OK\n"
 		"C: abc\n"
-		"S: j OK [APPENDUID * 1] *\n", NULL},
+		"S: j OK [APPENDUID * 1] *\n",
+		NULL},
 	{"other sessions see changes, EXPUNGE only when it may be told",
 		"S: login OK *\n"
 		"2S: login OK *\n"
@@ -182,7 +189,8 @@ static const struct case_of CASES[] = {
 		"2S: e OK *\n"
 		"2C: f FETCH 2 UID\n"
 		"2S: * 2 FETCH (UID 3)\n"
-		"2S: f OK *\n", "abc"},
+		"2S: f OK *\n",
+		"abc"},
 	{"UID FETCH n:* sees what another session added",
 		"S: login OK *\n"
 		"2S: login OK *\n"
@@ -196,7 +204,8 @@ static const struct case_of CASES[] = {
 		"S: b OK *\n"
 		"C: c UID FETCH 2:* UID\n"
 		"S: * 2 FETCH (UID 2)\n"
-		"S: c OK *\n", "a"},
+		"S: c OK *\n",
+		"a"},
 };
 
 static void changes(void **state)

@@ -3,43 +3,42 @@
 #include "fixture.h"
 
 /* A multipart/mixed with a text, a message inside with two parts of its own, and an attachment. */
-static const char NESTED[] =
-	"From: Ann <ann@example.org>\n"
-	"To: alice@example.test\n"
-	"SUBJECT: nested\n"
-	"Date: Mon, 7 Feb 1994 21:52:25 -0800\n"
-	"Message-ID: <nested@example.org>\n"
-	"MIME-Version: 1.0\n"
-	"X-Odd: one\n"
-	"Content-Type: multipart/mixed; boundary=outer\n"
-	"\n"
-	"preamble\n"
-	"--outer\n"
-	"\n"
-	"first\n"
-	"--outer\n"
-	"Content-Type: message/rfc822\n"
-	"\n"
-	"From: Bob <bob@example.org>\n"
-	"Subject: inner\n"
-	"Content-Type: multipart/alternative; boundary=inner\n"
-	"\n"
-	"--inner\n"
-	"Content-Type: text/plain; charset=utf-8\n"
-	"\n"
-	"plain\n"
-	"--inner\n"
-	"Content-Type: text/html\n"
-	"\n"
-	"<p>html\n"
-	"--inner--\n"
-	"--outer\n"
-	"Content-Type: application/octet-stream; name=x.bin\n"
-	"Content-Disposition: attachment; filename=x.bin\n"
-	"Content-Transfer-Encoding: base64\n"
-	"\n"
-	"AAEC\n"
-	"--outer--\n";
+static const char NESTED[] = "From: Ann <ann@example.org>\n"
+			     "To: alice@example.test\n"
+			     "SUBJECT: nested\n"
+			     "Date: Mon, 7 Feb 1994 21:52:25 -0800\n"
+			     "Message-ID: <nested@example.org>\n"
+			     "MIME-Version: 1.0\n"
+			     "X-Odd: one\n"
+			     "Content-Type: multipart/mixed; boundary=outer\n"
+			     "\n"
+			     "preamble\n"
+			     "--outer\n"
+			     "\n"
+			     "first\n"
+			     "--outer\n"
+			     "Content-Type: message/rfc822\n"
+			     "\n"
+			     "From: Bob <bob@example.org>\n"
+			     "Subject: inner\n"
+			     "Content-Type: multipart/alternative; boundary=inner\n"
+			     "\n"
+			     "--inner\n"
+			     "Content-Type: text/plain; charset=utf-8\n"
+			     "\n"
+			     "plain\n"
+			     "--inner\n"
+			     "Content-Type: text/html\n"
+			     "\n"
+			     "<p>html\n"
+			     "--inner--\n"
+			     "--outer\n"
+			     "Content-Type: application/octet-stream; name=x.bin\n"
+			     "Content-Disposition: attachment; filename=x.bin\n"
+			     "Content-Transfer-Encoding: base64\n"
+			     "\n"
+			     "AAEC\n"
+			     "--outer--\n";
 
 static void prepare(const char *name)
 {
@@ -53,7 +52,8 @@ static void prepare(const char *name)
 		struct buf text = BUF_INIT(8 * 1024 * 1024);
 		buf_append_cstr(&text, "Subject: huge\n\n");
 		for (unsigned i = 0; i < 40000; i++)
-			buf_append_format(&text, "line %05u of a long message that has LF line ends\n", i);
+			buf_append_format(
+				&text, "line %05u of a long message that has LF line ends\n", i);
 		put_message("", "cur", ":2,S", buf_span(&text));
 		buf_done(&text);
 	}
@@ -99,7 +99,8 @@ static const struct case_of CASES[] = {
 		"C: j UID FETCH 7 FLAGS\n"
 		"S: j OK *\n"
 		"C: k FETCH 1 (FOO)\n"
-		"S: k BAD *\n", "ab"},
+		"S: k BAD *\n",
+		"ab"},
 	{"seen is set by BODY[] and told, not by PEEK, not in EXAMINE",
 		"S: login OK *\n"
 		"C: a SELECT INBOX\n"
@@ -128,7 +129,8 @@ static const struct case_of CASES[] = {
 		"S: f OK *\n"
 		"C: g FETCH 2 FLAGS\n"
 		"S: * 2 FETCH (FLAGS (*))\n"
-		"S: g OK *\n", "ab"},
+		"S: g OK *\n",
+		"ab"},
 	{"header fields: order and case of the request (Apple Mail)",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -150,7 +152,8 @@ static const struct case_of CASES[] = {
 		"S: Subject: a\n"
 		"S: \n"
 		"S: )\n"
-		"S: d OK *\n", "a"},
+		"S: d OK *\n",
+		"a"},
 	{"partials: origin only, truncated, and \"\" past the end (iOS)",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -173,7 +176,8 @@ static const struct case_of CASES[] = {
 		"C: f FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]<9.2>\n"
 		"S: * 1 FETCH (BODY[HEADER.FIELDS (Subject)]<9> {2}\n"
 		"S: a*)\n"
-		"S: f OK *\n", "a"},
+		"S: f OK *\n",
+		"a"},
 	{"nested: sections by number",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -222,7 +226,8 @@ static const struct case_of CASES[] = {
 		"S: X-Odd: one\n"
 		"S: \n"
 		"S: )\n"
-		"S: i OK *\n", NULL},
+		"S: i OK *\n",
+		NULL},
 	{"nested: structure",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -232,7 +237,8 @@ static const struct case_of CASES[] = {
 		"S: b OK *\n"
 		"C: c FETCH 1 BODYSTRUCTURE\n"
 		"S: * 1 FETCH (BODYSTRUCTURE (*(\"attachment\" (\"filename\" \"x.bin\"))*))\n"
-		"S: c OK *\n", NULL},
+		"S: c OK *\n",
+		NULL},
 	{"crlf: a file with CRLF line ends is sent as it is",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -249,14 +255,16 @@ static const struct case_of CASES[] = {
 		"S: * 1 FETCH (BODY[]<17> {5}\n"
 		"S: \n"
 		"S: two)\n"
-		"S: c OK *\n", NULL},
+		"S: c OK *\n",
+		NULL},
 	{"empty body: never {0}",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
 		"S... a OK *\n"
 		"C: b FETCH 1 (BODY.PEEK[TEXT] BODY.PEEK[1] RFC822.TEXT)\n"
 		"S: * 1 FETCH (BODY[TEXT] \"\" BODY[1] \"\" RFC822.TEXT \"\")\n"
-		"S: b OK *\n", NULL},
+		"S: b OK *\n",
+		NULL},
 	{"huge: pieces one after the other, and one in the middle",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -284,7 +292,8 @@ static const struct case_of CASES[] = {
 		"S: * 1 FETCH (BODY[] {2080017}\n"
 		"S... line 39999 *\n"
 		"S: )\n"
-		"S: g OK *\n", NULL},
+		"S: g OK *\n",
+		NULL},
 	{"uid ranges reach the last message",
 		"S: login OK *\n"
 		"C: a EXAMINE INBOX\n"
@@ -296,7 +305,8 @@ static const struct case_of CASES[] = {
 		"S: * 1 FETCH (UID 1)\n"
 		"S: * 2 FETCH (UID 2)\n"
 		"S: * 3 FETCH (UID 3)\n"
-		"S: c OK *\n", "abc"},
+		"S: c OK *\n",
+		"abc"},
 	{"changed since: only those, with MODSEQ, and 0 is allowed (iOS)",
 		"S: login OK *\n"
 		"C: a SELECT INBOX (CONDSTORE)\n"
@@ -306,7 +316,8 @@ static const struct case_of CASES[] = {
 		"S: * 2 FETCH (FLAGS (*) MODSEQ (*))\n"
 		"S: b OK *\n"
 		"C: c UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9223372036854775807)\n"
-		"S: c OK *\n", "ab"},
+		"S: c OK *\n",
+		"ab"},
 	{"messages that are gone",
 		"S: login OK *\n"
 		"C: a SELECT INBOX\n"
@@ -317,7 +328,8 @@ static const struct case_of CASES[] = {
 		"C: c NOOP\n"
 		"S: * 1 EXPUNGE\n"
 		"S: * 1 EXPUNGE\n"
-		"S... c OK *\n", "ab"},
+		"S... c OK *\n",
+		"ab"},
 };
 
 static void fetches(void **state)

@@ -27,14 +27,17 @@ static char maildir[64];
 static unsigned delivered;
 
 static struct worker_settings settings = {.timeout_ms = 30 * 60 * 1000,
-	.idle_notify_ms = 4 * 60 * 1000, .append_size_limit = 1000000};
+	.idle_notify_ms = 4 * 60 * 1000,
+	.append_size_limit = 1000000};
 
 static void run_session(void *arg)
 {
 	int fd = *(int *)arg;
 	free(arg);
-	struct session_start_info info = {.user = SPAN("alice"), .maildir = true,
-		.mailbox_path = span_from_cstr(maildir), .tag = SPAN("login")};
+	struct session_start_info info = {.user = SPAN("alice"),
+		.maildir = true,
+		.mailbox_path = span_from_cstr(maildir),
+		.tag = SPAN("login")};
 	session_run(stream_new(fd, CONNECTION_IN_CAP, CONNECTION_OUT_CAP), &info, &settings);
 }
 
@@ -88,8 +91,8 @@ static void put_message(const char *folder, const char *place, const char *info,
 		snprintf(path, sizeof(path), "%s/%s", base, parts[i]);
 		make_folder(path);
 	}
-	snprintf(path, sizeof(path), "%s/%s/1600000%03u.M1P%u.host%s", base, place, delivered, getpid(),
-		info);
+	snprintf(path, sizeof(path), "%s/%s/1600000%03u.M1P%u.host%s", base, place, delivered,
+		getpid(), info);
 	delivered++;
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	CHECK(fd >= 0 && write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len);
@@ -100,7 +103,8 @@ static void put_message(const char *folder, const char *place, const char *info,
 static void put_simple(const char *folder, const char *subject)
 {
 	struct buf text = BUF_INIT(4096);
-	buf_append_format(&text, "From: Ann <ann@example.org>\nTo: alice@example.test\nSubject: %s\n"
+	buf_append_format(&text,
+		"From: Ann <ann@example.org>\nTo: alice@example.test\nSubject: %s\n"
 		"Date: Mon, 7 Feb 1994 21:52:25 -0800\nMessage-ID: <%s@example.org>\n\nHello %s\n",
 		subject, subject, subject);
 	put_message(folder, "new", "", buf_span(&text));
@@ -126,8 +130,10 @@ static void play_cases(const struct case_of *cases, size_t count)
 		}
 		if (prepare_case != NULL)
 			prepare_case(cases[i].name);
-		struct transcript transcript = {.name = cases[i].name, .script = cases[i].script,
-			.connect = connect_session, .action = case_action};
+		struct transcript transcript = {.name = cases[i].name,
+			.script = cases[i].script,
+			.connect = connect_session,
+			.action = case_action};
 		const char *failure = transcript_play(&transcript);
 		drop_maildir(NULL);
 		if (failure != NULL) {

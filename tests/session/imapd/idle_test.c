@@ -39,7 +39,8 @@ static const struct case_of CASES[] = {
 		"DO remove\n"
 		"S... * 1 EXPUNGE\n"
 		"C: DONE\n"
-		"S... b OK *\n", "a"},
+		"S... b OK *\n",
+		"a"},
 	{"DONE and the next commands in one packet (iOS)",
 		"S: login OK *\n"
 		"C: a SELECT INBOX\n"
@@ -50,13 +51,15 @@ static const struct case_of CASES[] = {
 		"S: b OK *\n"
 		"S: c OK *\n"
 		"S: * STATUS INBOX (MESSAGES 1)\n"
-		"S: d OK *\n", "a"},
+		"S: d OK *\n",
+		"a"},
 	{"IDLE and DONE in one packet",
 		"S: login OK *\n"
 		"C- b IDLE\\r\\nDONE\\r\\nc NOOP\\r\\n\n"
 		"S: + idling\n"
 		"S: b OK *\n"
-		"S: c OK *\n", NULL},
+		"S: c OK *\n",
+		NULL},
 	{"garbage instead of DONE",
 		"S: login OK *\n"
 		"C: b IDLE\n"
@@ -64,7 +67,8 @@ static const struct case_of CASES[] = {
 		"C: c NOOP\n"
 		"S: b BAD *\n"
 		"C: d NOOP\n"
-		"S: d OK *\n", NULL},
+		"S: d OK *\n",
+		NULL},
 	{"still here, and the end",
 		"DO short\n"
 		"S: login OK *\n"
@@ -77,13 +81,15 @@ static const struct case_of CASES[] = {
 		"S... * BYE *\n"
 		"S: b NO *\n"
 		"EOF\n"
-		"DO long\n", NULL},
+		"DO long\n",
+		NULL},
 	{"a silent client is sent away",
 		"DO short\n"
 		"S: login OK *\n"
 		"S: * BYE *\n"
 		"EOF\n"
-		"DO long\n", NULL},
+		"DO long\n",
+		NULL},
 };
 
 static void idles(void **state)

@@ -26,7 +26,8 @@ static const struct case_of CASES[] = {
 		"C: h LOGOUT\n"
 		"S: * BYE *\n"
 		"S: h OK *\n"
-		"EOF\n", NULL},
+		"EOF\n",
+		NULL},
 	{"select tells all there is to tell",
 		"S: login OK *\n"
 		"C: a SELECT inbox\n"
@@ -46,7 +47,8 @@ static const struct case_of CASES[] = {
 		"C: d SELECT Nowhere\n"
 		"S: d NO [NONEXISTENT] *\n"
 		"C: e FETCH 1 FLAGS\n"
-		"S: e BAD No mailbox is selected\n", "ab"},
+		"S: e BAD No mailbox is selected\n",
+		"ab"},
 	{"mailboxes come and go",
 		"S: login OK *\n"
 		"C: a CREATE Work/2026/\n"
@@ -81,7 +83,8 @@ static const struct case_of CASES[] = {
 		"S: * LIST (\\HasNoChildren) \"/\" INBOX\n"
 		"S: k OK *\n"
 		"C: l DELETE Nowhere\n"
-		"S: l NO [NONEXISTENT] *\n", NULL},
+		"S: l NO [NONEXISTENT] *\n",
+		NULL},
 	{"names that lead nowhere good",
 		"S: login OK *\n"
 		"C: a CREATE ../../etc\n"
@@ -99,7 +102,8 @@ static const struct case_of CASES[] = {
 		"S: f NO *\n"
 		"C: g CREATE {3+}\n"
 		"C- a\\x00b\\r\\n\n"
-		"S: g BAD *\n", NULL},
+		"S: g BAD *\n",
+		NULL},
 	{"names in other scripts",
 		"S: login OK *\n"
 		"C: a CREATE Entw&APw-rfe\n"
@@ -111,7 +115,8 @@ static const struct case_of CASES[] = {
 		"S: c OK *\n"
 		"C: d LIST \"\" a*\n"
 		"S: * LIST (\\HasNoChildren) \"/\" \"a.b c\"\n"
-		"S: d OK *\n", NULL},
+		"S: d OK *\n",
+		NULL},
 	{"subscriptions are of names",
 		"S: login OK *\n"
 		"C: a SUBSCRIBE INBOX\n"
@@ -140,7 +145,8 @@ static const struct case_of CASES[] = {
 		"C: i UNSUBSCRIBE x/y\n"
 		"S: i OK *\n"
 		"C: j LSUB \"\" x/y\n"
-		"S: j OK *\n", NULL},
+		"S: j OK *\n",
+		NULL},
 	{"special use is told in LIST and in LSUB (Outlook)",
 		"S: login OK *\n"
 		"C: a CREATE Sent\n"
@@ -159,7 +165,8 @@ static const struct case_of CASES[] = {
 		"C: f LIST \"\" (INBOX Sent) RETURN (SPECIAL-USE SUBSCRIBED)\n"
 		"S: * LIST (\\HasNoChildren) \"/\" INBOX\n"
 		"S: * LIST (\\Subscribed \\HasNoChildren \\Sent) \"/\" Sent\n"
-		"S: f OK *\n", NULL},
+		"S: f OK *\n",
+		NULL},
 	{"renaming INBOX moves its messages",
 		"S: login OK *\n"
 		"C: a RENAME INBOX Old\n"
@@ -169,7 +176,8 @@ static const struct case_of CASES[] = {
 		"S: b OK *\n"
 		"C: c STATUS inbox (MESSAGES UNSEEN)\n"
 		"S: * STATUS INBOX (MESSAGES 0 UNSEEN 0)\n"
-		"S: c OK *\n", "ab"},
+		"S: c OK *\n",
+		"ab"},
 	{"status in the order of RFC 3501, never empty",
 		"S: login OK *\n"
 		"C: a STATUS INBOX (UNSEEN MESSAGES UIDNEXT UIDVALIDITY RECENT HIGHESTMODSEQ)\n"
@@ -178,7 +186,8 @@ static const struct case_of CASES[] = {
 		"C: b STATUS INBOX ()\n"
 		"S: b BAD *\n"
 		"C: c STATUS Nowhere (MESSAGES)\n"
-		"S: c NO *\n", "a"},
+		"S: c NO *\n",
+		"a"},
 	{"close expunges in silence, unselect does not",
 		"S: login OK *\n"
 		"C: a SELECT INBOX\n"
@@ -198,7 +207,8 @@ static const struct case_of CASES[] = {
 		"S: * STATUS INBOX (MESSAGES 1)\n"
 		"S: g OK *\n"
 		"C: h CLOSE\n"
-		"S: h BAD *\n", "ab"},
+		"S: h BAD *\n",
+		"ab"},
 	{"nonsense does no harm",
 		"S: login OK *\n"
 		"C: \n"
@@ -224,19 +234,22 @@ static const struct case_of CASES[] = {
 		"C: c SELECT {5}\n"
 		"S: + OK\n"
 		"C: INBOX\n"
-		"S... c OK *\n", NULL},
+		"S... c OK *\n",
+		NULL},
 	{"too much nonsense ends the session",
 		"S: login OK *\n"
 		"C: a A\nC: a B\nC: a C\nC: a D\nC: a E\nC: a F\nC: a G\nC: a H\nC: a I\nC: a J\nC: a K\n"
 		"S... * BYE Too many invalid commands\n"
-		"EOF\n", NULL},
+		"EOF\n",
+		NULL},
 	{"pipelined commands are answered in order",
 		"S: login OK *\n"
 		"C- a NOOP\\r\\nb STATUS INBOX (MESSAGES)\\r\\nc NOOP\\r\\n\n"
 		"S: a OK *\n"
 		"S: * STATUS INBOX (MESSAGES 0)\n"
 		"S: b OK *\n"
-		"S: c OK *\n", NULL},
+		"S: c OK *\n",
+		NULL},
 	{"a mailbox deleted under a session",
 		"S: login OK *\n"
 		"2S: login OK *\n"
@@ -249,7 +262,8 @@ static const struct case_of CASES[] = {
 		"C: c NOOP\n"
 		"S: * BYE *\n"
 		"S: c OK *\n"
-		"EOF\n", NULL},
+		"EOF\n",
+		NULL},
 };
 
 /* Nothing but the Maildir may be where the Maildir is. */

@@ -179,7 +179,8 @@ static const struct {
 	{"the origin only is echoed", "body.peek[1]<0.393216>", "p[BODY[1]<0>]"},
 	{"fields in order and case", "BODY[HEADER.FIELDS (SUBJECT from Date)]",
 		"[BODY[HEADER.FIELDS (SUBJECT from Date)]]"},
-	{"fields that need quotes", "BODY[HEADER.FIELDS (\"a b\")]", "[BODY[HEADER.FIELDS (\"a b\")]]"},
+	{"fields that need quotes", "BODY[HEADER.FIELDS (\"a b\")]",
+		"[BODY[HEADER.FIELDS (\"a b\")]]"},
 	{"fields without", "BODY[HEADER.FIELDS.NOT (To)]", "[BODY[HEADER.FIELDS.NOT (To)]]"},
 	{"no fields", "BODY[HEADER.FIELDS ()]", NULL},
 	{"part zero", "BODY[0]", NULL},
@@ -189,7 +190,8 @@ static const struct {
 	{"a partial of no bytes", "BODY[]<0.0>", NULL},
 	{"half a partial", "BODY[]<1.>", NULL},
 	{"a partial beyond 32 bits", "BODY[]<0.4294967296>", NULL},
-	{"the old names", "(RFC822 RFC822.HEADER RFC822.TEXT)", "[RFC822]p[RFC822.HEADER][RFC822.TEXT]"},
+	{"the old names", "(RFC822 RFC822.HEADER RFC822.TEXT)",
+		"[RFC822]p[RFC822.HEADER][RFC822.TEXT]"},
 	{"changed since", "FLAGS (CHANGEDSINCE 12345)", "F>12345"},
 	{"changed since zero, as iOS has it", "FLAGS (CHANGEDSINCE 0)", "F>0"},
 	{"changed since, too large", "FLAGS (CHANGEDSINCE 9223372036854775808)", NULL},
@@ -223,7 +225,8 @@ static void parses_fetch(void **state)
 		struct imap_parser parser;
 		struct imap_fetch fetch;
 		struct buf out = BUF_INIT(1000);
-		imap_parser_init(&parser, guard_copy(&guard, span_from_cstr(FETCHES[i].input)), &arena);
+		imap_parser_init(
+			&parser, guard_copy(&guard, span_from_cstr(FETCHES[i].input)), &arena);
 		bool ok = imap_parse_fetch(&parser, &fetch);
 		if (ok)
 			describe(&fetch, &out);
@@ -274,7 +277,8 @@ static void parses_search(void **state)
 		struct guard guard;
 		struct imap_parser parser;
 		struct imap_search search;
-		imap_parser_init(&parser, guard_copy(&guard, span_from_cstr(SEARCHES[i].input)), &arena);
+		imap_parser_init(
+			&parser, guard_copy(&guard, span_from_cstr(SEARCHES[i].input)), &arena);
 		if (imap_parse_search(&parser, &search) != SEARCHES[i].ok)
 			fail_msg("%s", SEARCHES[i].name);
 		guard_free(&guard);
@@ -391,7 +395,8 @@ static const struct {
 	{"an empty ID", id, "()", true},
 	{"half a pair", id, "(\"name\")", false},
 	{"append", append, " INBOX {310}\r\n", true},
-	{"append with flags and date", append, " x (\\Seen) \"07-Feb-1994 21:52:25 -0800\" {3}\r\n", true},
+	{"append with flags and date", append, " x (\\Seen) \"07-Feb-1994 21:52:25 -0800\" {3}\r\n",
+		true},
 	{"append with a quoted name and no flags", append, " \"x y\" () {3+}\r\n", true},
 	{"append with a bad date", append, " x \"32-Feb-1994 21:52:25 -0800\" {3}\r\n", false},
 	{"append whose mailbox is still to come", append, " {5}\r\n", false},
@@ -426,8 +431,9 @@ static void inbox_has_one_name(void **state)
 static void dates_go_both_ways(void **state)
 {
 	(void)state;
-	static const char *const TEXTS[] = {"\"07-Feb-1994 21:52:25 -0800\"", "\"01-Jan-1970 00:00:00 +0000\"",
-		"\"29-Feb-2024 23:59:59 +0530\"", "\"31-Dec-1969 12:00:00 +0000\""};
+	static const char *const TEXTS[] = {"\"07-Feb-1994 21:52:25 -0800\"",
+		"\"01-Jan-1970 00:00:00 +0000\"", "\"29-Feb-2024 23:59:59 +0530\"",
+		"\"31-Dec-1969 12:00:00 +0000\""};
 	static const int ZONES[] = {-480, 0, 330, 0};
 	for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++) {
 		struct imap_parser parser;

@@ -73,13 +73,15 @@ static const struct {
 	{"a literal-", SPAN("a LOGIN {3-}\r\nabc z\r\n"), "Oa LOGIN {3-}\r\nabc z|"},
 	{"an empty literal", SPAN("a LOGIN {0}\r\n z\r\n"), ">Oa LOGIN {0}\r\n z|"},
 	{"two literals", SPAN("a L {1}\r\nb {2+}\r\ncd\r\n"), ">Oa L {1}\r\nb {2+}\r\ncd|"},
-	{"a literal that holds an announcement", SPAN("a L {5}\r\n{1}\r\n\r\n"), ">Oa L {5}\r\n{1}\r\n|"},
+	{"a literal that holds an announcement", SPAN("a L {5}\r\n{1}\r\n\r\n"),
+		">Oa L {5}\r\n{1}\r\n|"},
 	{"a literal that is too big", SPAN("a L {21}\r\nb NOOP\r\n"), "R|Ob NOOP|"},
 	{"a literal beyond 32 bits", SPAN("a L {4294967296}\r\nb NOOP\r\n"), "B|Ob NOOP|"},
 	{"a negative literal is no literal", SPAN("a L {-1}\r\n"), "Oa L {-1}|"},
 	{"an empty pair of braces is no literal", SPAN("a L {}\r\n"), "Oa L {}|"},
 	{"too many literals", SPAN("a {1+}\r\nb{1+}\r\nc{1+}\r\nd{1+}\r\n"), "R|"},
-	{"a line that is too long", SPAN("a NOOP 0123456789012345678901234567890123456789\r\nb NOOP\r\n"),
+	{"a line that is too long",
+		SPAN("a NOOP 0123456789012345678901234567890123456789\r\nb NOOP\r\n"),
 		"LB|Ob NOOP|"},
 	{"NUL", SPAN("a NO\0OP\r\nb NOOP\r\n"), "B|Ob NOOP|"},
 	{"NUL in a literal", SPAN("a L {2}\r\n\0x\r\nb NOOP\r\n"), ">B|Ob NOOP|"},
@@ -105,7 +107,8 @@ static void frames_byte_by_byte(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
 		struct buf out = BUF_INIT(1000);
 		run(CASES[i].input, 1, &out);
-		/* A line that is too long is seen at the limit, not at its end: the rest is the same. */
+		/* A line that is too long is seen at the limit, not at its end: the rest is the
+		 * same. */
 		if (!span_equal(buf_span(&out), span_from_cstr(CASES[i].expect)))
 			fail_msg("%s: got %s", CASES[i].name, buf_cstr(&out));
 		buf_done(&out);

@@ -17,7 +17,8 @@ static const struct {
 } NAMES[] = {
 	{"plain", "INBOX", "INBOX"},
 	{"ampersand", "a&-b", "a&b"},
-	{"the example of RFC 3501", "~peter/mail/&U,BTFw-/&ZeVnLIqe-", "~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"},
+	{"the example of RFC 3501", "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+		"~peter/mail/\xe5\x8f\xb0\xe5\x8c\x97/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"},
 	{"one umlaut", "&AOQ-", "\xc3\xa4"},
 	{"umlaut in the middle", "Entw&APw-rfe", "Entw\xc3\xbcrfe"},
 	{"beyond the BMP", "&2D3eAA-", "\xf0\x9f\x98\x80"},
@@ -113,8 +114,8 @@ static void patterns_match(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(MATCHES); i++)
-		if (imap_list_match(span_from_cstr(MATCHES[i].pattern), span_from_cstr(MATCHES[i].name),
-			'/') != MATCHES[i].expect)
+		if (imap_list_match(span_from_cstr(MATCHES[i].pattern),
+			    span_from_cstr(MATCHES[i].name), '/') != MATCHES[i].expect)
 			fail_msg("%s against %s", MATCHES[i].pattern, MATCHES[i].name);
 }
 
@@ -128,7 +129,8 @@ static void patterns_take_no_time(void **state)
 	buf_append_char(&pattern, 'x');
 	for (size_t i = 0; i < 240; i++)
 		buf_append_char(&name, 'a');
-	assert_int_equal(imap_list_match(buf_span(&pattern), buf_span(&name), '/'), IMAP_LIST_PARENT);
+	assert_int_equal(
+		imap_list_match(buf_span(&pattern), buf_span(&name), '/'), IMAP_LIST_PARENT);
 	for (size_t i = 0; i < 2000; i++)
 		buf_append_char(&pattern, '%');
 	assert_int_equal(imap_list_match(buf_span(&pattern), buf_span(&name), '/'), IMAP_LIST_NO);
