@@ -35,11 +35,8 @@ int queue_io_write_at(int fd, const void *bytes, size_t len, uint64_t offset)
 	return queue_io_writev_at(fd, &vector, 1, offset);
 }
 
-int queue_io_writev_at(int fd, struct iovec *vectors, size_t count, uint64_t offset)
+static int write_vectors(int fd, struct iovec *vectors, size_t count, uint64_t offset)
 {
-	int error = fault("write");
-	if (error != 0)
-		return error;
 	while (count > 0) {
 		ssize_t n =
 			pwritev(fd, vectors, count > IOV_MAX ? IOV_MAX : (int)count, (off_t)offset);
@@ -62,6 +59,12 @@ int queue_io_writev_at(int fd, struct iovec *vectors, size_t count, uint64_t off
 		vectors->iov_len -= done;
 	}
 	return 0;
+}
+
+int queue_io_writev_at(int fd, struct iovec *vectors, size_t count, uint64_t offset)
+{
+	int error = fault("write");
+	return error != 0 ? error : write_vectors(fd, vectors, count, offset);
 }
 
 int queue_io_fdatasync(int fd)
@@ -161,15 +164,15 @@ ssize_t queue_io_read_task(int fd, void *bytes, size_t len, uint64_t offset)
 
 int queue_io_zero(int fd, uint64_t from, uint64_t to)
 {
-	static const char zeros[ZERO_PIECE];
-	while (from < to) {
+	static char zeros[ZERO_PIECE];
+	int error = from < to ? fault("write") : 0;
+	while (error == 0 && from < to) {
 		size_t piece = to - from < ZERO_PIECE ? (size_t)(to - from) : ZERO_PIECE;
-		int error = queue_io_write_at(fd, zeros, piece, from);
-		if (error != 0)
-			return error;
+		struct iovec vector = {.iov_base = zeros, .iov_len = piece};
+		error = write_vectors(fd, &vector, 1, from);
 		from += piece;
 	}
-	return 0;
+	return error;
 }
 
 int queue_io_open_directory(const char *parent, const char *name)
