@@ -1,5 +1,5 @@
-/* anvil: what the processes of one host share about their clients, and the host's questions to DNS on
- * behalf of processes that have no network.
+/* anvil: what the processes of one host share about their clients, and the host's questions to DNS
+ * on behalf of processes that have no network.
  * SPDX-License-Identifier: ISC */
 #include "anvil/service.h"
 #include "daemon/daemon.h"

@@ -43,8 +43,8 @@ static enum command_result refuse(struct session *session, struct smtp_chunk *ch
 	return COMMAND_FAILED;
 }
 
-/* The first chunk opens the message. A reply that refuses it is sent by itself, so the chunk is read
- * first: the client sends it without waiting. */
+/* The first chunk opens the message. A reply that refuses it is sent by itself, so the chunk is
+ * read first: the client sends it without waiting. */
 static bool begin(struct session *session, struct smtp_chunk *chunk)
 {
 	struct transaction *transaction = session->transaction;
@@ -88,14 +88,13 @@ static enum command_result accept_chunk(struct session *session, struct smtp_chu
 	}
 	if (!receive(session, chunk, true))
 		return COMMAND_FAILED;
-	transaction->bdat_size += chunk->size;
 	if (!chunk->last) {
 		session_reply(session, "250 2.0.0 Ok: %llu bytes", (unsigned long long)chunk->size);
 		return COMMAND_DONE;
 	}
 	smtp_data_finish(&transaction->data, &transaction->content);
 	session->where = "END-OF-MESSAGE";
-	return content_finish(session, (int64_t)transaction->bdat_size) ? COMMAND_DONE : COMMAND_FAILED;
+	return content_finish(session, (int64_t)transaction->data.size) ? COMMAND_DONE : COMMAND_FAILED;
 }
 
 enum command_result command_bdat(struct session *session, const struct smtp_command *command)

@@ -1,5 +1,5 @@
-/* STARTTLS and implicit TLS. RFC 3207, RFC 8314. What the client said in plaintext, also what it sent
- * behind STARTTLS, is forgotten.
+/* STARTTLS and implicit TLS. RFC 3207, RFC 8314. What the client said in plaintext, also what it
+ * sent behind STARTTLS, is forgotten.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -54,8 +54,9 @@ static bool handshake(struct session *session)
 bool command_tls_begin(struct session *session)
 {
 	if (session->server->tls.context == NULL) {
-		log_warning(NULL, "Wrapper-mode request dropped from %s for service %s. TLS context "
-			"initialization failed. For details see earlier warnings in your logs.",
+		log_warning(NULL, "Wrapper-mode request dropped from %s for service %s. "
+			"TLS context initialization failed. For details see earlier warnings in "
+			"your logs.",
 			session->client, session->server->settings.service_name);
 		return false;
 	}
@@ -79,7 +80,8 @@ enum command_result command_starttls(struct session *session, const struct smtp_
 		session_reply(session, "554 5.5.1 Error: TLS already active");
 		return COMMAND_FAILED;
 	}
-	if (span_equal_nocase(span_from_cstr(server->tls.security_level), SPAN("none")) || (session->ehlo_discard & EHLO_STARTTLS) != 0) {
+	struct span level = span_from_cstr(server->tls.security_level);
+	if (span_equal_nocase(level, SPAN("none")) || (session->ehlo_discard & EHLO_STARTTLS) != 0) {
 		session_reply(session, "502 5.5.1 Error: command not implemented");
 		return COMMAND_FAILED;
 	}

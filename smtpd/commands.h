@@ -57,8 +57,8 @@ enum command_result command_help(struct session *session,
 enum command_result command_quit(struct session *session,
 	const struct smtp_command *command);
 
-/* The TLS handshake (STARTTLS, or smtpd_tls_wrappermode before the greeting). False: the conversation
- * is over. */
+/* The TLS handshake (STARTTLS, or smtpd_tls_wrappermode before the greeting). False: the
+ * conversation is over. */
 bool command_tls_begin(struct session *session);
 /* The mechanisms that auth offers this session, "" when there are none; valid until the next call. */
 const char *command_auth_mechanisms(struct session *session);

@@ -1,5 +1,5 @@
-/* Handing a message to cleanup (service/cleanup.h). A failure on the way does not end the reading of
- * the content: it becomes the reply at its end.
+/* Handing a message to cleanup (service/cleanup.h). A failure on the way does not end the reading
+ * of the content: it becomes the reply at its end.
  * DURABLE: "250" is said only for CLEANUP_OK.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* The limits that all smtpd processes of a host share, counted by anvil (service/anvil.h). Clients in
- * smtpd_client_event_limit_exceptions are not counted. Without anvil nothing is limited.
+/* The limits that all smtpd processes of a host share, counted by anvil (service/anvil.h). Clients
+ * in smtpd_client_event_limit_exceptions are not counted. Without anvil nothing is limited.
  * SPDX-License-Identifier: ISC */
 #include "base/log.h"
 #include "service/anvil.h"

@@ -1,5 +1,5 @@
-/* Who the client is: its address, and its name if the name's address is that one again. Asking takes
- * time, so only this session waits. Log lines as Postfix's smtpd_peer.
+/* Who the client is: its address, and its name if the name's address is that one again. Asking
+ * takes time, so only this session waits. Log lines as Postfix's smtpd_peer.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 

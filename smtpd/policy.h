@@ -1,10 +1,11 @@
-/* May this client do this? The smtpd_*_restrictions lists, evaluated as Postfix's SMTPD_ACCESS_README
- * says: each list by itself, the first permit or reject ends it, its end is a permit; refusals that
- * a temporary error may have prevented become a deferral. What a restriction is stands in one table
- * (policy_table.c): a row is a name, what argument it takes, and a function.
+/* May this client do this? The smtpd_*_restrictions lists, evaluated as Postfix's
+ * SMTPD_ACCESS_README says: each list by itself, the first permit or reject ends it, its end is a
+ * permit; refusals that a temporary error may have prevented become a deferral. What a restriction
+ * is stands in one table (policy_table.c): a row is a name, what argument it takes, and a
+ * function.
  *
- * INVARIANT: what cannot be understood or asked never permits. An unknown restriction, a table that
- * fails, an access table's unknown action: 4xx.
+ * INVARIANT: what cannot be understood or asked never permits. An unknown restriction, a table
+ * that fails, an access table's unknown action: 4xx.
  * SPDX-License-Identifier: ISC */
 #ifndef SMTPD_POLICY_H
 #define SMTPD_POLICY_H
@@ -23,8 +24,8 @@ struct policy_verdict {
 void policy_verdict_init(struct policy_verdict *verdict);
 void policy_verdict_done(struct policy_verdict *verdict);
 
-/* Parses the lists and opens their tables, before the sandbox closes. 0; -EINVAL (logged) when a list
- * cannot work at all, or when nothing in the relay and recipient lists keeps strangers from
+/* Parses the lists and opens their tables, before the sandbox closes. 0; -EINVAL (logged) when a
+ * list cannot work at all, or when nothing in the relay and recipient lists keeps strangers from
  * relaying. */
 int policy_open(struct server *server, struct policy **ret_policy);
 void policy_close(struct policy *policy);

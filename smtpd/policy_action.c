@@ -1,5 +1,5 @@
-/* What an access table's result means: a permit, a refusal, something to do to the message, or a list
- * of restrictions. What is not understood refuses with 451 4.3.5.
+/* What an access table's result means: a permit, a refusal, something to do to the message, or a
+ * list of restrictions. What is not understood refuses with 451 4.3.5.
  * SPDX-License-Identifier: ISC */
 #include "base/ascii.h"
 #include "base/check.h"
@@ -129,7 +129,8 @@ static enum policy_result do_warn(struct access *access)
 	return POLICY_DUNNO;
 }
 
-/* Actions on the message need one; before MAIL, and after the content began, there is none to act on. */
+/* Actions on the message need one; before MAIL, and after the content began, there is none to act
+ * on. */
 static struct transaction *open_transaction(struct access *access, const char *action)
 {
 	struct transaction *transaction = access->call->session->transaction;

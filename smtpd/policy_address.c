@@ -1,5 +1,5 @@
-/* Restrictions about the sender and the recipient. Whether a recipient is ours is asked of lib/route
- * with the address as parsed: it depends on nothing else that the client says.
+/* Restrictions about the sender and the recipient. Whether a recipient is ours is asked of
+ * lib/route with the address as parsed: it depends on nothing else that the client says.
  * SPDX-License-Identifier: ISC */
 #include "base/log.h"
 #include "route/address_lookup.h"

@@ -55,8 +55,8 @@ static int open_map(struct conf *conf, struct span spec, struct policy_step *ste
 	return step->map == NULL ? -EINVAL : 0;
 }
 
-/* Reads the argument that the rule wants. A missing or bad one leaves a step that is answered with a
- * configuration error. */
+/* Reads the argument that the rule wants. A missing or bad one leaves a step that is answered with
+ * a configuration error. */
 static int parse_argument(struct conf *conf, struct span *rest, struct policy_step *step)
 {
 	struct span word;

@@ -86,7 +86,8 @@ bool policy_list_guards_relay(const struct policy_list *list, unsigned depth);
 
 /* policy.c */
 enum policy_result policy_evaluate(struct policy_call *call, const struct policy_list *list);
-/* Refuses: "code dsn text", logged. With warn_if_reject it is only logged, and the answer is DUNNO. */
+/* Refuses: "code dsn text", logged. With warn_if_reject it is only logged, and the answer is
+ * DUNNO. */
 enum policy_result policy_reject(struct policy_call *call, int64_t code, const char *dsn,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A table could not be asked, or a name server gives no answer now. */

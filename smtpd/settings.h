@@ -15,7 +15,8 @@ struct smtpd_settings {
 	int64_t line_length_limit, message_size_limit, recipient_limit, recipient_overshoot_limit;
 	int64_t soft_error_limit, hard_error_limit, junk_command_limit;
 	bool helo_required, disable_vrfy, delay_reject, relay_before_recipient, soft_bounce;
-	bool strict_envelopes, smtputf8, strict_smtputf8, peername_lookup, forbid_unauth_pipelining, port_logging;
+	bool strict_envelopes, smtputf8, strict_smtputf8, peername_lookup;
+	bool forbid_unauth_pipelining, port_logging;
 	const char *noop_commands, *forbidden_commands, *discard_ehlo_keywords;
 	const char *discard_ehlo_keyword_maps;
 	const char *forbid_bare_newline, *bare_newline_exclusions;

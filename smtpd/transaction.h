@@ -37,7 +37,6 @@ struct transaction {
 	struct smtp_data data;
 	struct buf content;        /* decoded, not yet sent */
 	bool bdat;                 /* chunks are being received */
-	uint64_t bdat_size;        /* of all chunks so far */
 	bool bdat_failed;          /* an earlier chunk was refused */
 	char *failure;             /* reply that the end of the content will get; NULL: none yet */
 };
@@ -55,8 +54,8 @@ bool content_open(struct session *session);
 /* Decodes and passes on input; *ret_used bytes of it were used. Failures are remembered in
  * transaction->failure; the rest of the content is then read and dropped. */
 enum smtp_data_result content_add(struct session *session, struct span input, size_t *ret_used);
-/* The end: asks for durability, replies (for each recipient in LMTP), ends the transaction. bytes: of
- * all BDAT chunks, -1 after DATA. True when the message was queued. */
+/* The end: asks for durability, replies (for each recipient in LMTP), ends the transaction. bytes:
+ * of all BDAT chunks, -1 after DATA. True when the message was queued. */
 bool content_finish(struct session *session, int64_t bytes);
 /* Notes the reply that the message will get instead of 250; the first one counts. */
 void content_fail(struct session *session, const char *format, ...)

@@ -138,9 +138,9 @@ static enum smtp_result parse_path(struct span *rest, unsigned path_flags, unsig
 	return SMTP_RESULT_OK;
 }
 
-/* True when SMTPUTF8 stands among the words behind the path. The path itself may need it, so this is
- * asked before the path is parsed; a quoted local part that holds the word does no harm, since then
- * the parameters are read again one by one. */
+/* True when SMTPUTF8 stands among the words behind the path. The path itself may need it, so this
+ * is asked before the path is parsed; a quoted local part that holds the word does no harm, since
+ * then the parameters are read again one by one. */
 static bool asks_for_utf8(struct span rest)
 {
 	struct span token;

@@ -93,8 +93,8 @@ struct smtp_rcpt {
 	struct span bad_parameter;
 };
 
-/* arguments: of smtp_command. flags: enum smtp_command_flag. Results live in the arena or point into
- * arguments. ret is written only for OK; ret->bad_parameter for UNSUPPORTED. */
+/* arguments: of smtp_command. flags: enum smtp_command_flag. Results live in the arena or point
+ * into arguments. ret is written only for OK; ret->bad_parameter for UNSUPPORTED. */
 enum smtp_result smtp_mail_parse(struct span arguments, unsigned flags, struct arena *arena,
 	struct smtp_mail *ret);
 enum smtp_result smtp_rcpt_parse(struct span arguments, unsigned flags, struct arena *arena,

@@ -1,8 +1,8 @@
 /* The framing of message content (RFC 5321 section 4.1.1.4 and 4.5.2, RFC 3030): ends DATA at
  * CRLF.CRLF and nowhere else, takes leading dots away, and makes line ends uniform, so that nobody
- * behind us can see an end of message that we did not see. Streaming: any cut of the input gives the
- * same output. The output has LF line ends; a CR that does not belong to a line end becomes a space,
- * a NUL is dropped; a line may be of any length.
+ * behind us can see an end of message that we did not see. Streaming: any cut of the input gives
+ * the same output. The output has LF line ends; a CR that does not belong to a line end becomes a
+ * space, a NUL is dropped; a line may be of any length.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SMTP_DATA_H
 #define TAMBO_SMTP_DATA_H

@@ -452,7 +452,7 @@ class Instance:
         text = 'From: <%s>\r\nTo: %s\r\nSubject: %s\r\n\r\n%s' % (
             sender, ', '.join(recipients), subject, body.replace('\n', '\r\n'))
         with self.smtp(service, user) as client:
-            client.sendmail(sender, recipients, text.replace('\n', '\r\n').encode())
+            client.sendmail(sender, recipients, text.encode())
 
     def imap(self, user, password=None, service='imap'):
         """An imaplib client that is logged in (over TLS)."""
