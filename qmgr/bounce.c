@@ -237,7 +237,7 @@ static bool make_report(struct queue_entry *entry, enum bounce_kind kind, struct
 /* Nobody is told: the failed recipients are done all the same. */
 static bool drop_report(struct queue_entry *entry, const char *why)
 {
-	log_warning(entry->queue_id, "%s", why);
+	log_info(entry->queue_id, "%s", why);
 	for (uint32_t at = 0; at < entry->recipient_count;) {
 		struct queue_run run = queue_entry_run_at(entry, at);
 		at = run.first + run.count;

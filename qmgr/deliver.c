@@ -199,16 +199,17 @@ static void deliver_by_agent(struct delivery *delivery)
 }
 
 /* error:, retry:, discard: the nexthop is the text. */
-static void deliver_builtin(struct delivery *delivery)
+static void deliver_builtin(struct delivery *delivery, enum transport_kind kind)
 {
-	const char *name = transport_name(delivery->batch.transport);
 	struct span text = span_from_cstr(destination_nexthop(delivery->batch.destination));
-	bool discard = strcmp(name, "discard") == 0, retry = strcmp(name, "retry") == 0;
+	const char *usual = kind == TRANSPORT_DISCARD ? "2.0.0" : kind == TRANSPORT_RETRY ? "4.0.0"
+		: "5.0.0";
+	enum recipient_state state = kind == TRANSPORT_DISCARD ? RECIPIENT_DONE
+		: kind == TRANSPORT_RETRY ? RECIPIENT_DEFERRED : RECIPIENT_BOUNCED;
 	char dsn[12];
-	text = route_cut_dsn(text, discard ? "2.0.0" : retry ? "4.0.0" : "5.0.0", dsn);
+	text = route_cut_dsn(text, usual, dsn);
 	char *said = span_dup_cstr(text);
-	outcome_without_agent(&delivery->batch, discard ? RECIPIENT_DONE : retry
-		? RECIPIENT_DEFERRED : RECIPIENT_BOUNCED, dsn, said);
+	outcome_without_agent(&delivery->batch, state, dsn, said);
 	free(said);
 }
 
@@ -236,10 +237,11 @@ static void finish(struct delivery *delivery)
 static void run_delivery(void *arg)
 {
 	struct delivery *delivery = arg;
-	if (qmgr_is_builtin(transport_name(delivery->batch.transport)))
-		deliver_builtin(delivery);
-	else
+	enum transport_kind kind = (enum transport_kind)transport_kind(delivery->batch.transport);
+	if (kind == TRANSPORT_AGENT)
 		deliver_by_agent(delivery);
+	else
+		deliver_builtin(delivery, kind);
 	finish(delivery);
 	qmgr.peers.work_end();
 }

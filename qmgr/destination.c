@@ -158,14 +158,9 @@ const char *destination_nexthop(const struct destination *destination)
 	return destination->nexthop;
 }
 
-void *transport_owner(const struct transport *transport)
+int transport_kind(const struct transport *transport)
 {
-	return transport->owner;
-}
-
-void transport_set_owner(struct transport *transport, void *owner)
-{
-	transport->owner = owner;
+	return transport->limits.kind;
 }
 
 bool transport_is_suspended(const struct transport *transport, int64_t now)

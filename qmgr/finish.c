@@ -91,7 +91,7 @@ static bool is_all_done(const struct queue_entry *entry)
 
 void finish_if_done(struct queue_entry *entry)
 {
-	if (entry->owner == NULL && !(entry->flags & ENTRY_HELD) && is_all_done(entry))
+	if (entry->owner == NULL && is_all_done(entry))
 		finish_done(entry);
 }
 
@@ -124,12 +124,10 @@ static void warn_of_delay(struct queue_entry *entry)
 /* The message is no longer active; entry has no owner. */
 static void settle(struct queue_entry *entry, const struct message *message, bool reported)
 {
-	if (entry->flags & ENTRY_HELD)
-		return;
-	if (entry_left(entry) > 0 || !reported)
-		defer(entry, message);
-	else
+	if (entry_left(entry) == 0 && reported)
 		finish_if_done(entry);
+	else if (!(entry->flags & ENTRY_HELD))
+		defer(entry, message);
 }
 
 static void finish_pass(struct message *message)

@@ -16,7 +16,6 @@
 #define GATHER_MS 300
 #define IDLE_MS (60 * 1000)
 #define TELL_AGAIN_MS (60 * 1000)
-#define COMPACT_EVERY_MS (60 * 1000)
 #define SNAPSHOT_AT (16u * 1024 * 1024)
 #define SNAPSHOT_PER_ENTRY 256
 #define LARGE_AGE_MS (6 * 3600 * 1000LL)
@@ -26,6 +25,9 @@ struct removal {
 	struct list_node link;
 	char queue_id[];
 };
+
+int64_t housekeeping_compact_every_ms = 60 * 1000;
+uint64_t housekeeping_compact_min = 256 * 1024; /* dead bytes that make it worth while */
 
 static struct list_node removals = LIST_INIT(removals);
 static struct channel *to_cleanup;
@@ -253,7 +255,7 @@ static void tick(void)
 		last_tell = task_now();
 	tell_released(again);
 	forget_retired();
-	if (task_now() - last_compact >= COMPACT_EVERY_MS) {
+	if (task_now() - last_compact >= housekeeping_compact_every_ms) {
 		last_compact = task_now();
 		compact_one();
 	}

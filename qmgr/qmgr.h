@@ -139,6 +139,8 @@ void checkpoint_close(void);
 
 /* housekeeping.c */
 void housekeeping_close(void);
+extern int64_t housekeeping_compact_every_ms; /* for tests */
+extern uint64_t housekeeping_compact_min;
 void housekeeping_run(void *unused);
 void housekeeping_release(struct queue_entry *entry); /* its record is dead; large files go */
 

@@ -25,7 +25,6 @@ struct transport {
 	int64_t busy, suspended_until;
 	unsigned turns;              /* deliveries of small messages since the last of bulk */
 	char *dsn, *text;
-	void *owner;
 	char name[];
 };
 

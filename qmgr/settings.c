@@ -49,22 +49,35 @@ static const struct setting limit_settings[] = {
 		negative),
 };
 
-/* The process limit column: for an agent that does many deliveries in one process it is the number
- * of deliveries at once. */
-static int64_t process_limit(struct conf *conf, const char *transport)
+static enum transport_kind kind_of(const char *name, const char *program)
+{
+	if (strcmp(name, "retry") == 0)
+		return TRANSPORT_RETRY;
+	if (strcmp(name, "error") == 0 || strcmp(program, "error") == 0)
+		return TRANSPORT_ERROR;
+	if (strcmp(name, "discard") == 0 || strcmp(program, "discard") == 0)
+		return TRANSPORT_DISCARD;
+	return TRANSPORT_AGENT;
+}
+
+/* What the transport's line of master.cf says. The process limit column is the number of deliveries
+ * at once, for an agent that does many in one process. */
+static void read_service(struct conf *conf, const char *transport, struct transport_limits *limits)
 {
 	char *error = NULL;
-	int64_t limit = conf_get_int(conf, "default_process_limit");
 	struct master_cf *master_cf = master_cf_load(conf_dir(conf), &error);
+	limits->process_limit = conf_get_int(conf, "default_process_limit");
+	limits->kind = kind_of(transport, "");
 	if (master_cf != NULL) {
 		const struct master_service *service =
 			master_cf_find(master_cf, transport, MASTER_UNIX);
 		if (service != NULL && service->process_limit >= 0)
-			limit = service->process_limit;
+			limits->process_limit = service->process_limit;
+		if (service != NULL)
+			limits->kind = kind_of(transport, service->program);
 		master_cf_free(master_cf);
 	}
 	free(error);
-	return limit;
 }
 
 static struct feedback read_feedback(const char *transport, const char *which, const char *text)
@@ -88,10 +101,10 @@ void qmgr_transport_limits(void *arg, const char *transport, struct transport_li
 		.failed_cohort_limit = said.cohorts,
 		.recipient_limit = said.recipients,
 		.rate_delay_ms = said.rate_delay,
-		.process_limit = process_limit(conf, transport),
 		.positive = read_feedback(transport, "positive", said.positive),
 		.negative = read_feedback(transport, "negative", said.negative),
 	};
+	read_service(conf, transport, ret_limits);
 }
 
 int qmgr_settings_read(struct conf *conf, struct qmgr_settings *ret_settings)
@@ -117,10 +130,4 @@ bool qmgr_notifies(const struct qmgr_settings *given, const char *class)
 		if (span_equal(word, span_from_cstr(class)))
 			return true;
 	return false;
-}
-
-bool qmgr_is_builtin(const char *transport)
-{
-	return strcmp(transport, "error") == 0 || strcmp(transport, "retry") == 0 ||
-		strcmp(transport, "discard") == 0;
 }

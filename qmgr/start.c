@@ -169,7 +169,8 @@ static void begin(void *unused)
 void qmgr_start(void)
 {
 	if (qmgr.index.entries.count > 0)
-		log_info(NULL, "found %zu messages in the queue", qmgr.index.entries.count);
+		log_info(NULL, "found %zu message%s in the queue", qmgr.index.entries.count,
+			qmgr.index.entries.count == 1 ? "" : "s");
 	(void)task_spawn("begin", begin, NULL, 0);
 }
 

@@ -516,6 +516,66 @@ static void test_a_crowd_of_recipients(void **state)
 	play("qmgr_message_recipient_limit = 1000\n", crowd_story);
 }
 
+/* Mail that stays, in a segment whose rest is dead. */
+static void compaction_story(void)
+{
+	uint64_t first_segment;
+	submit_one("s@x.test", "defer@y.test", id);
+	assert_true(wait_deferred(id));
+	first_segment = entry_of(id)->position.segment;
+	for (int i = 0; i < 20; i++) {
+		submit_one("s@x.test", "sent@y.test", second);
+		assert_true(wait_gone(second));
+	}
+	queue_writer_rotate(fake.writer);
+	submit_one("s@x.test", "defer@z.test", second);
+	assert_true(wait_deferred(second));
+	for (int i = 0; i < 600 && fake.retired == 0; i++) {
+		task_event_signal(&qmgr.housekeeping);
+		task_sleep(5);
+	}
+	assert_int_equal(fake.copied, 1);
+	assert_int_equal(fake.retired, 1);
+	assert_true(entry_of(id)->position.segment > first_segment);
+	/* it is still the same message, here and after a restart */
+	assert_string_equal(queue_entry_run_at(entry_of(id), 0).reason->text, "box is busy");
+	queue_end();
+	queue_begin();
+	assert_int_equal(qmgr.index.entries.count, 2);
+	assert_string_equal(queue_entry_run_at(entry_of(id), 0).reason->text, "box is busy");
+	fake.recipients = 0;
+	waiting_retry(entry_of(id));
+	while (fake.recipients == 0)
+		task_sleep(1);
+}
+
+static void test_a_mostly_dead_segment_is_compacted(void **state)
+{
+	(void)state;
+	housekeeping_compact_every_ms = 0;
+	housekeeping_compact_min = 1000;
+	play("", compaction_story);
+	housekeeping_compact_every_ms = 60 * 1000;
+}
+
+static void held_in_flight_story(void)
+{
+	uint64_t count;
+	fake.slow = true;
+	submit_one("s@x.test", "sent@y.test", id);
+	while (fake.requests == 0)
+		task_sleep(1);
+	assert_int_equal(run_command(QUEUE_HOLD, id, true, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(wait_gone(id)); /* it was delivered: nothing is left to hold */
+}
+
+static void test_held_while_it_is_delivered(void **state)
+{
+	(void)state;
+	play("", held_in_flight_story);
+}
+
 static void snapshot_story(void)
 {
 	static const struct fixture_recipient recipients[] = {{"sent@y.test", 0},
@@ -570,6 +630,8 @@ int main(void)
 		cmocka_unit_test(test_a_restart_knows_everything),
 		cmocka_unit_test(test_what_is_done_does_not_come_back),
 		cmocka_unit_test(test_a_large_message_stays_in_its_window),
+		cmocka_unit_test(test_held_while_it_is_delivered),
+		cmocka_unit_test(test_a_mostly_dead_segment_is_compacted),
 		cmocka_unit_test(test_a_crowd_of_recipients),
 		cmocka_unit_test(test_a_snapshot_is_the_whole_state),
 	};

@@ -32,7 +32,7 @@ static struct {
 	void (*story)(void);
 	/* what the fakes saw */
 	int requests, recipients, deaths, reports, report_recipients, delay_reports, success_reports;
-	int widest, running;
+	int widest, running, retired, copied;
 	char last_report_to[200], last_text[500];
 	/* how they behave */
 	bool refuse_reports, no_agent, hold_checkpoints, drop_checkpoint_channel, slow;
@@ -158,6 +158,25 @@ static void take_report(struct channel *channel, const struct bounce_request *re
 	channel_flush(channel, task_deadline(1000));
 }
 
+static void retire(const struct queue_released *released)
+{
+	if (fake.writer != NULL && released->all_dead && queue_writer_released(fake.writer,
+			released->segment, released->dead_bytes) == 1)
+		fake.retired++;
+}
+
+static void compact(struct channel *channel, const struct queue_compact *request)
+{
+	struct queue_position places[QUEUE_COMPACT_MAX];
+	struct queue_compacted answer = {0, places, request->place_count};
+	for (size_t i = 0; i < request->place_count; i++) {
+		assert_int_equal(queue_writer_copy(fake.writer, &request->places[i], &places[i]), 0);
+		fake.copied++;
+	}
+	channel_send(channel, &queue_compacted_type, &answer);
+	channel_flush(channel, task_deadline(1000));
+}
+
 static void cleanup_run(void *arg)
 {
 	static const struct message_type *const types[] = {&bounce_request_type,
@@ -165,9 +184,14 @@ static void cleanup_run(void *arg)
 	struct channel *channel = arg;
 	void *message;
 	size_t which;
-	while (channel_receive(channel, types, 3, TASK_FOREVER, &which, &message) == 0)
+	while (channel_receive(channel, types, 3, TASK_FOREVER, &which, &message) == 0) {
 		if (which == 0)
 			take_report(channel, message);
+		else if (which == 1)
+			retire(message);
+		else
+			compact(channel, message);
+	}
 	channel_free(channel);
 }
 
