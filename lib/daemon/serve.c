@@ -17,7 +17,7 @@
 static struct task *accept_tasks[DAEMON_LISTEN_MAX];
 static struct task_event session_ended;
 static struct task_timer idle_timer, gentle_timer, cancel_timer, stop_timer;
-static struct list_node clients = LIST_INIT(clients);
+static struct list_node clients = LIST_INIT(clients), peers = LIST_INIT(peers);
 
 struct client {
 	struct list_node node; /* of clients */
@@ -27,6 +27,8 @@ struct client {
 };
 
 struct peer {
+	struct list_node node; /* of peers */
+	struct task *task;
 	int fd;
 	char name[64];
 };
@@ -40,10 +42,14 @@ static void end_loop(void *arg)
 }
 
 /* Clients had time to come to a point where they can be told; the others are cut off. What a client
- * has no answer to, it sends again later. Internal peers are left to finish. */
+ * has no answer to, it sends again later. Internal peers are left to finish, but those of the worker
+ * of a room that has sessions are clients, handed over by its front. */
 static void cancel_sessions(void *arg)
 {
 	(void)arg;
+	if (daemon_is_worker() && daemon_state.spec->session != NULL)
+		LIST_FOREACH(peer_node, &peers)
+			task_cancel(LIST_ENTRY(peer_node, struct peer, node)->task);
 	LIST_FOREACH(node, &clients)
 		task_cancel(LIST_ENTRY(node, struct client, node)->task);
 }
@@ -157,9 +163,10 @@ int serve_start(void)
 
 static void run_peer(void *arg)
 {
-	struct peer peer = *(struct peer *)arg;
-	free(arg);
-	daemon_state.spec->serve(channel_new(peer.fd), peer.name);
+	struct peer *peer = arg;
+	daemon_state.spec->serve(channel_new(peer->fd), peer->name);
+	list_remove(&peer->node);
+	free(peer);
 	daemon_work_end();
 }
 
@@ -174,8 +181,11 @@ void serve_peer(int fd_take, const char *name)
 	size_t len = strnlen(name, sizeof peer->name - 1);
 	memcpy(peer->name, name, len);
 	daemon_work_begin();
-	if (task_spawn("serve", run_peer, peer, 0) != NULL)
+	list_append(&peers, &peer->node);
+	peer->task = task_spawn("serve", run_peer, peer, 0);
+	if (peer->task != NULL)
 		return;
+	list_remove(&peer->node);
 	log_warning(NULL, "no memory for a peer");
 	close(fd_take);
 	free(peer);
