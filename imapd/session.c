@@ -84,8 +84,8 @@ static void run_commands(struct session *session)
 		connection_next(connection);
 	}
 	say_goodbye(session, result);
-	log_info(NULL, "disconnect: user=<%s>, %s, commands=%u", session->user,
-		reason(session, result), session->commands);
+	log_info(NULL, "disconnect from unknown[%s]: user=<%s>, %s, commands=%u", session->remote,
+		session->user, reason(session, result), session->commands);
 }
 
 static void refuse(struct session *session, const struct session_start_info *info, int error)
@@ -101,7 +101,9 @@ static void refuse(struct session *session, const struct session_start_info *inf
 void session_run(struct stream *stream_take, const struct session_start_info *info,
 	const struct worker_settings *settings)
 {
-	struct session session = {.settings = settings, .user = span_dup_cstr(info->user)};
+	struct session session = {.settings = settings,
+		.user = span_dup_cstr(info->user),
+		.remote = span_dup_cstr(info->remote)};
 	connection_init(&session.connection, stream_take, &settings->limits);
 	session.connection.wants_literal = command_wants_literal;
 	char *root = span_dup_cstr(info->mailbox_path);
@@ -120,4 +122,5 @@ void session_run(struct stream *stream_take, const struct session_start_info *in
 	}
 	connection_done(&session.connection, true);
 	free(session.user);
+	free(session.remote);
 }

@@ -28,7 +28,7 @@ struct session {
 	struct mailbox *mailbox; /* selected, or NULL */
 	size_t keywords_told;	 /* how many of its keywords the client knows */
 	struct content_place place;
-	char *user;	 /* login name, for the log */
+	char *user, *remote; /* login name and address, for the log */
 	bool condstore;	 /* MODSEQ goes into every FETCH response (RFC 7162 3.1) */
 	bool logged_out; /* after this command the session ends */
 	unsigned commands;
@@ -39,6 +39,7 @@ struct session {
 
 struct session_start_info {
 	struct span user, mailbox_path;
+	struct span remote; /* the client's address, for the log */
 	bool maildir; /* false: an mbox file, which is not served */
 	struct span tag;
 };

@@ -16,7 +16,7 @@
 /* What a session needs to know, in as little memory as it takes: the arena of the hand-over is
  * large. */
 struct owner {
-	char *user, *mailbox, *tag;
+	char *user, *mailbox, *remote, *tag;
 	bool maildir;
 };
 
@@ -24,6 +24,7 @@ static void keep(const struct handoff_session *handed, struct owner *ret_owner)
 {
 	ret_owner->user = span_dup_cstr(handed->user.user);
 	ret_owner->mailbox = span_dup_cstr(handed->user.mailbox);
+	ret_owner->remote = span_dup_cstr(handed->user.remote_address);
 	ret_owner->tag = span_dup_cstr(handed->start.tag);
 	ret_owner->maildir = handed->user.maildir;
 	if (handed->start.client_id.len > 0)
@@ -48,10 +49,12 @@ void imapd_serve(struct channel *channel_take, const char *peer)
 		struct session_start_info info = {.user = span_from_cstr(owner.user),
 			.mailbox_path = span_from_cstr(owner.mailbox),
 			.maildir = owner.maildir,
+			.remote = span_from_cstr(owner.remote),
 			.tag = span_from_cstr(owner.tag)};
 		session_run(handed.stream, &info, &imapd_settings()->worker);
 	}
 	free(owner.user);
 	free(owner.mailbox);
+	free(owner.remote);
 	free(owner.tag);
 }

@@ -28,7 +28,8 @@ const uint16_t *view_keywords(struct mailbox *mailbox, const uint16_t *keywords,
 static struct message *append_message(struct mailbox *mailbox, uint32_t uid)
 {
 	if (mailbox->count == mailbox->room) {
-		mailbox->room = mailbox->room == 0 ? 8 : mailbox->room * 2;
+		/* A session may be idle for hours: it gets little more than it needs. */
+		mailbox->room += mailbox->room / 8 + 8;
 		mailbox->messages = memory_resize(mailbox->messages, mailbox->room,
 			sizeof(struct message));
 	}

@@ -34,7 +34,7 @@ static void run_session(void *arg)
 {
 	int fd = *(int *)arg;
 	free(arg);
-	struct session_start_info info = {.user = SPAN("alice"),
+	struct session_start_info info = {.user = SPAN("alice"), .remote = SPAN("192.0.2.1"),
 		.maildir = true,
 		.mailbox_path = span_from_cstr(maildir),
 		.tag = SPAN("login")};
