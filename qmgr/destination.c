@@ -158,7 +158,7 @@ const char *destination_nexthop(const struct destination *destination)
 	return destination->nexthop;
 }
 
-int transport_kind(const struct transport *transport)
+unsigned transport_kind(const struct transport *transport)
 {
 	return transport->limits.kind;
 }

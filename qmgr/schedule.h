@@ -40,7 +40,7 @@ struct transport_limits {
 	int64_t recipient_limit;   /* of one delivery; 1: destinations are single recipients */
 	int64_t rate_delay_ms;     /* between the deliveries of a destination */
 	int64_t process_limit;     /* deliveries of the transport at once; 0: none */
-	int kind;                  /* for the schedule's user: transport_kind() */
+	unsigned kind;             /* for the schedule's user: transport_kind() */
 	struct feedback positive, negative;
 };
 
@@ -102,7 +102,7 @@ bool schedule_next(struct schedule *schedule, int64_t now, struct batch *ret_bat
 int64_t schedule_wake_time(const struct schedule *schedule);
 
 const char *transport_name(const struct transport *transport);
-int transport_kind(const struct transport *transport);
+unsigned transport_kind(const struct transport *transport);
 const char *destination_nexthop(const struct destination *destination);
 
 enum site_result {
