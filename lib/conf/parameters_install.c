@@ -27,6 +27,8 @@ static const struct parameter rows[] = {
 		"MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE "
 		"POSTLOG_HOSTNAME", ACCEPTED,
 		"environment variables the daemons take from their caller"),
+	/* Stays Postfix's: SpamAssassin reads "(Postfix)" in Received headers, log and bounce tools read
+	 * X-Postfix-Queue-ID, which is made from it, and host checks know the greeting. */
 	ROW(STRING, "mail_name", "Postfix", IMPLEMENTED,
 		"name of this software in greetings and headers"),
 	ROW(STRING, "mail_owner", NULL, IMPLEMENTED,
@@ -35,6 +37,8 @@ static const struct parameter rows[] = {
 		"date of the Postfix release whose behaviour is followed", .max = INT32_MAX),
 	ROW(PATH, "mail_spool_directory", "/var/mail", IMPLEMENTED,
 		"where system mailboxes are; a final / means Maildirs"),
+	/* Installers compare it with the version that brought a feature (maillog_file: 3.4), so it is
+	 * that of the Postfix whose behaviour is followed and not ours. */
 	ROW(STRING, "mail_version", "3.10.0", IMPLEMENTED,
 		"Postfix version whose behaviour is followed"),
 	ROW(PATH, "maillog_file", "", IMPLEMENTED,

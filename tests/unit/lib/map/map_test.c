@@ -94,6 +94,7 @@ static const struct row rows[] = {
 	{"regexp if does not hold", "regexp:%s/regexp", "b@example.com", NULL},
 	{"regexp case flag", "regexp:%s/regexp", "x@case", "sensitive"},
 	{"regexp case flag, other case", "regexp:%s/regexp", "x@CASE", NULL},
+	{"regexp nested too deep is skipped", "regexp:%s/regexp", "@deep", NULL},
 	{"regexp two patterns", "regexp:%s/regexp", "@one", "one-not-two"},
 	{"regexp two patterns, second holds", "regexp:%s/regexp", "@one two", NULL},
 	{"pcre group that did not take part", "pcre:%s/pcre", "xx", "xx-"},
