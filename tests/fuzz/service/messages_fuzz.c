@@ -1,10 +1,14 @@
-/* The internal messages of cleanup, qmgr and the delivery agents: a payload of any type is refused or
+/* The internal messages between daemons: a payload of any type is refused or
  * decoded within its limits, and what was decoded encodes to the same bytes. The first byte chooses
  * the type.
  * SPDX-License-Identifier: ISC */
 #include "base/check.h"
+#include "service/anvil.h"
+#include "service/auth.h"
 #include "service/cleanup.h"
 #include "service/delivery.h"
+#include "service/local.h"
+#include "service/lookup.h"
 #include "service/qmgr.h"
 
 #define HEADER_SIZE 8
@@ -16,7 +20,10 @@ static const struct message_type *const types[] = {
 	&queue_released_type, &queue_list_type, &queue_item_type, &queue_command_type,
 	&queue_result_type, &queue_compact_type, &queue_compacted_type, &bounce_request_type,
 	&cleanup_open_type, &cleanup_opened_type, &cleanup_recipients_type, &cleanup_chunk_type,
-	&cleanup_end_type, &cleanup_result_type,
+	&cleanup_end_type, &cleanup_result_type, &anvil_count_type, &anvil_answer_type,
+	&lookup_question_type, &lookup_answer_type, &auth_start_type, &auth_continue_type,
+	&auth_reply_type, &session_user_type, &session_start_type, &local_work_type,
+	&local_done_type,
 };
 
 static bool carries_descriptors(const struct message_type *type)
