@@ -2,7 +2,9 @@
  * runs (qmgr does it) or not (straight on the ledger).
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +195,21 @@ static void open_conf(struct job *job)
 		stderr_log_die("use of this command is reserved for the superuser");
 }
 
+/* PRIV: what is written straight into the queue must belong to mail_owner, or its processes could
+ * not open it later; root's rights are of no use here. */
+static int become_owner(struct conf *conf)
+{
+	if (geteuid() != 0)
+		return 0;
+	const struct passwd *owner = getpwnam(conf_get(conf, "mail_owner"));
+	if (owner == NULL)
+		return -ENOENT;
+	if (initgroups(owner->pw_name, owner->pw_gid) < 0 || setgid(owner->pw_gid) < 0 ||
+		setuid(owner->pw_uid) < 0)
+		return -errno;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct job *job = NEW(struct job);
@@ -210,6 +227,8 @@ int main(int argc, char **argv)
 	 * Postfix's postsuper does -s and -p. */
 	if (job->structure || job->action_count == 0)
 		error = queue_layout_create(job->queue_directory, NULL);
+	if (error == 0 && job->action_count > 0)
+		error = become_owner(job->conf);
 	if (error == 0 && job->action_count > 0)
 		error = queue_client_run(run, job);
 	if (error < 0)
