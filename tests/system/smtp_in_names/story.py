@@ -88,3 +88,25 @@ def test_without_anvil(folder):
             assert got.startswith('250'), got
             got = reply_to(t, 'x', 's@good.test')
             assert got[0] in '24', got
+
+
+def test_international_names(folder):
+    zone = ZONE + 'xn--bcher-kva.test MX 10 mx.good.test\n'
+    with FakeDns(zone) as dns, instance(
+            folder, dns, smtpd_sender_restrictions='reject_unknown_sender_domain',
+            mydestination='xn--mnchen-3ya.test, m\u00fcnchen.test',
+            local_recipient_maps='') as t:
+        with t.smtp() as client:
+            client.command_encoding = 'utf-8'
+            client.docmd('EHLO', 'x')
+            for sender, recipient, wanted in (
+                    ('s@b\u00fccher.test', 'alice@example.test', 250),
+                    ('s@B\u00dcCHER.test', '\u00e4@m\u00fcnchen.test', 250),
+                    ('s@xn--bcher-kva.test', 'x@xn--mnchen-3ya.test', 250),
+                    ('s@b\u00fccherei.test', 'alice@example.test', 450),
+                    ('s@b\u00fccher.test', 'u@victim\u00e4.example', 554)):
+                code, text = client.docmd('MAIL', 'FROM:<%s> SMTPUTF8' % sender)
+                assert code == 250, (sender, code, text)
+                code, text = client.docmd('RCPT', 'TO:<%s>' % recipient)
+                assert code == wanted, (sender, recipient, code, text)
+                client.docmd('RSET')
