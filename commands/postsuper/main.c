@@ -184,6 +184,52 @@ static bool is_allowed(const char *queue_directory)
 		(stat(queue_directory, &status) == 0 && status.st_uid == geteuid());
 }
 
+/* uid and gid of mail_owner, and of setgid_group; false when this host has no such user. */
+static bool find_owner(struct conf *conf, struct queue_layout_owner *ret_owner)
+{
+	const struct passwd *user = getpwnam(conf_get(conf, "mail_owner"));
+	if (user == NULL)
+		return false;
+	*ret_owner = (struct queue_layout_owner){user->pw_uid, user->pw_gid, user->pw_gid};
+	const struct group *group = getgrnam(conf_get(conf, "setgid_group"));
+	if (group != NULL)
+		ret_owner->drop_gid = group->gr_gid;
+	return true;
+}
+
+/* PRIV: root becomes the owner of the ledger (as a rule mail_owner) for good, before the first byte of
+ * the queue is read: what is written must be qmgr's own, and nothing here needs more. */
+static void become_owner(const char *queue_directory)
+{
+	struct buf path = BUF_INIT(4096);
+	struct stat owner;
+	buf_append_format(&path, "%s/ledger", queue_directory);
+	if (lstat(buf_cstr(&path), &owner) < 0)
+		stderr_log_die("%s: %s", buf_cstr(&path), strerror(errno));
+	buf_done(&path);
+	if (setgroups(0, NULL) < 0 || setresgid(owner.st_gid, owner.st_gid, owner.st_gid) < 0 ||
+		setresuid(owner.st_uid, owner.st_uid, owner.st_uid) < 0)
+		stderr_log_die("cannot become the owner of the queue: %s", strerror(errno));
+}
+
+/* The journal needs no fixing by hand: its folders are all there is to it. Without an action Postfix's
+ * postsuper does -s and -p. */
+static void prepare_queue(const struct job *job)
+{
+	struct queue_layout_owner owner;
+	bool root = geteuid() == 0;
+	if (job->structure || job->action_count == 0) {
+		if (root && !find_owner(job->conf, &owner))
+			stderr_log_die("mail_owner: there is no user %s",
+				conf_get(job->conf, "mail_owner"));
+		int error = queue_layout_create(job->queue_directory, root ? &owner : NULL);
+		if (error < 0)
+			stderr_log_die("cannot make the queue's folders: %s", strerror(-error));
+	}
+	if (root)
+		become_owner(job->queue_directory);
+}
+
 static void open_conf(struct job *job)
 {
 	char *error = NULL;
@@ -193,21 +239,6 @@ static void open_conf(struct job *job)
 	job->queue_directory = conf_get(job->conf, "queue_directory");
 	if (!is_allowed(job->queue_directory))
 		stderr_log_die("use of this command is reserved for the superuser");
-}
-
-/* PRIV: what is written straight into the queue must belong to mail_owner, or its processes could
- * not open it later; root's rights are of no use here. */
-static int become_owner(struct conf *conf)
-{
-	if (geteuid() != 0)
-		return 0;
-	const struct passwd *owner = getpwnam(conf_get(conf, "mail_owner"));
-	if (owner == NULL)
-		return -ENOENT;
-	if (initgroups(owner->pw_name, owner->pw_gid) < 0 || setgid(owner->pw_gid) < 0 ||
-		setuid(owner->pw_uid) < 0)
-		return -errno;
-	return 0;
 }
 
 int main(int argc, char **argv)
@@ -222,14 +253,9 @@ int main(int argc, char **argv)
 			"[-r queue_id (requeue)] [-s (structure fix)] [-S (redundant structure fix)]"
 			"[-v (verbose)] [queue...]");
 	open_conf(job);
+	prepare_queue(job);
 	int error = 0;
-	/* The journal needs no fixing by hand: its folders are all there is to it. Without an action
-	 * Postfix's postsuper does -s and -p. */
-	if (job->structure || job->action_count == 0)
-		error = queue_layout_create(job->queue_directory, NULL);
-	if (error == 0 && job->action_count > 0)
-		error = become_owner(job->conf);
-	if (error == 0 && job->action_count > 0)
+	if (job->action_count > 0)
 		error = queue_client_run(run, job);
 	if (error < 0)
 		stderr_log_die("cannot change the queue: %s", strerror(-error));
