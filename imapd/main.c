@@ -16,7 +16,8 @@ static int prepare(struct conf *conf)
 	return imapd_settings_read(conf, !daemon_is_worker());
 }
 
-static void hurry(void)
+/* Only at a shutdown: a reload leaves sessions an hour. */
+static void stop(void)
 {
 	front_hurry_all();
 	session_hurry_all();
@@ -30,7 +31,7 @@ static const struct daemon_spec spec = {
 	.prepare = prepare,
 	.session = imapd_session,
 	.serve = imapd_serve,
-	.hurry = hurry,
+	.stop = stop,
 };
 
 int main(int argc, char **argv)

@@ -45,9 +45,6 @@ struct daemon_spec {
 	/* One internal peer, in its own task; owns channel. peer: its service name. */
 	void (*serve)(struct channel *channel_take, const char *peer);
 	void (*stop)(void);   /* finish soon: called on the loop, must not wait; may be NULL */
-	/* The process ends within a minute (a shutdown; a reload leaves sessions an hour): say goodbye to
-	 * clients that are idle. Called on the loop, must not wait; may be NULL. */
-	void (*hurry)(void);
 };
 
 /* The whole of main(). Returns the exit status. */

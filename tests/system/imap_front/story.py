@@ -252,3 +252,24 @@ def test_hostile_input(folder):
             survives(b'a STARTTLS\r\n' + tail)
         t.imap('alice').logout()
         assert [p['pid'] for p in t.processes('imapd') if p['worker'] is None] == before
+
+
+def test_reload_keeps_sessions_and_stop_says_goodbye(folder):
+    with make(folder) as t:
+        plain, tls = Raw(t), Raw(t, 'imaps', tls=True)
+        plain.starttls()
+        for c in (plain, tls):
+            assert c.ask('a LOGIN alice@example.test secret')[-1].startswith('a OK')
+            assert c.ask('b SELECT INBOX')[-1].startswith('b OK')
+        tls.send('c IDLE\r\n')
+        assert tls.line().startswith('+ ')
+        t.reload()
+        assert plain.ask('d NOOP')[-1].startswith('d OK')
+        t.imap('alice').append('INBOX', '', None, b'Subject: after\r\n\r\nx\r\n')
+        assert tls.line() == '* 1 EXISTS'
+        began = time.monotonic()
+        t.stop()
+        assert time.monotonic() - began < 5
+        assert plain.line().startswith('* BYE')
+        while not tls.line().startswith('* BYE'):
+            pass
