@@ -122,7 +122,7 @@ struct attempt {
 	struct tls_policy policy;
 	struct buf key;           /* of the cache */
 	char *tried;              /* label of the server a kept connection led to; NULL: none */
-	int64_t sessions;
+	int64_t sessions;         /* servers that were spoken to */
 };
 
 /* Connections differ by next hop and, where it decides who logs in, by sender. */
@@ -156,7 +156,35 @@ static bool is_alive(struct connection *connection)
 	return alive;
 }
 
-static void try_kept(struct attempt *attempt)
+static bool was_tried(const struct attempt *attempt, const struct target *target)
+{
+	if (attempt->tried == NULL)
+		return false;
+	struct buf label = BUF_INIT(4096);
+	buf_append_format(&label, "%.*s[%.*s]", SPAN_ARGS(target->host), SPAN_ARGS(target->text));
+	bool same = span_equal(span_from_cstr(attempt->tried), buf_span(&label));
+	buf_done(&label);
+	return same;
+}
+
+/* Is there a target from position on that was not tried? */
+static bool has_other(const struct attempt *attempt, const struct target_list *targets, size_t position)
+{
+	for (size_t i = position; i < targets->count; i++)
+		if (!was_tried(attempt, &targets->items[i]))
+			return true;
+	return false;
+}
+
+/* Whether what fails now is an outcome: nobody is left to ask, or nobody more may be asked. */
+static bool is_last(const struct attempt *attempt, bool others)
+{
+	int64_t limit = settings.mx_session_limit;
+	return attempt->last_hop && (!others || (limit > 0 && attempt->sessions + 1 >= limit));
+}
+
+/* A server that defers mail over a kept connection is not asked for the same mail again. */
+static void try_kept(struct attempt *attempt, const struct target_list *targets)
 {
 	struct connection *connection;
 	while ((connection = cache_take(buf_span(&attempt->key))) != NULL) {
@@ -164,24 +192,12 @@ static void try_kept(struct attempt *attempt)
 			connection_quit(connection);
 			continue;
 		}
-		/* Should it fail there are others; the server itself is not asked twice. */
-		attempt->delivery->last_server = false;
-		free(attempt->tried);
-		attempt->tried = span_dup_cstr(span_from_cstr(connection->label_port));
+		attempt->tried = span_dup_cstr(span_from_cstr(connection->label));
+		attempt->delivery->last_server = is_last(attempt, has_other(attempt, targets, 0));
+		attempt->sessions++;
 		use(attempt, connection);
 		return;
 	}
-}
-
-static bool was_tried(const struct attempt *attempt, const struct target *target)
-{
-	if (attempt->tried == NULL)
-		return false;
-	struct buf label = BUF_INIT(4096);
-	buf_append_format(&label, "%.*s[%.*s]", SPAN_ARGS(target->host), SPAN_ARGS(target->text));
-	bool same = span_starts_with(span_from_cstr(attempt->tried), buf_span(&label));
-	buf_done(&label);
-	return same;
 }
 
 /* Greets; a failed handshake that was not required leads to a second connection without TLS. */
@@ -215,17 +231,16 @@ static void try_targets(struct attempt *attempt, const struct target_list *targe
 	struct delivery *delivery = attempt->delivery;
 	int64_t limit = settings.mx_session_limit;
 	for (size_t i = 0; i < targets->count && delivery->open_count > 0; i++) {
+		if (limit > 0 && attempt->sessions >= limit)
+			break;
 		if (was_tried(attempt, &targets->items[i]))
 			continue;
-		bool last = i + 1 == targets->count || (limit > 0 && attempt->sessions + 1 >= limit);
-		delivery->last_server = last && attempt->last_hop;
+		delivery->last_server = is_last(attempt, has_other(attempt, targets, i + 1));
 		struct connection *connection = begin_session(attempt, &targets->items[i]);
 		if (connection != NULL) {
 			attempt->sessions++;
 			use(attempt, connection);
 		}
-		if (limit > 0 && attempt->sessions >= limit)
-			break;
 	}
 }
 
@@ -243,12 +258,11 @@ static void try_hop(struct delivery *delivery, const struct next_hop *hop, bool 
 	make_key(&attempt);
 	if (!tls_policy_find(hop, &delivery->arena, &attempt.policy, &delivery->problem))
 		goto out;
-	try_kept(&attempt);
-	if (delivery->open_count == 0)
-		goto out;
-	if (target_find(hop, &delivery->arena, &targets, &delivery->problem)) {
+	bool found = target_find(hop, &delivery->arena, &targets, &delivery->problem);
+	try_kept(&attempt, &targets);
+	if (found) {
 		try_targets(&attempt, &targets);
-	} else if (last_hop || ends_search(&delivery->problem)) {
+	} else if (attempt.sessions == 0 && (last_hop || ends_search(&delivery->problem))) {
 		delivery->last_server = true;
 		delivery_failed_all(delivery, NULL, true);
 	}

@@ -227,5 +227,7 @@ bool target_find(const struct next_hop *hop, struct arena *arena, struct target_
 	bool found = hop->mx && !settings.disable_dns_lookups ? find_mx(&s) : find_addresses(&s);
 	if (found)
 		finish(&s);
+	else
+		ret_list->count = 0;
 	return found;
 }

@@ -27,6 +27,12 @@ static char peek(const struct list_parser *p)
 	return p->at < p->in.len ? p->in.ptr[p->at] : '\0';
 }
 
+/* Folding is dropped, and a NUL, which no reader of an address expects. */
+static bool is_text(char c)
+{
+	return c != '\r' && c != '\n' && c != '\0';
+}
+
 /* Reads the comment at the parser into p->comment (the last one counts), escapes removed. */
 static void read_comment(struct list_parser *p)
 {
@@ -46,7 +52,7 @@ static void read_comment(struct list_parser *p)
 				return;
 			}
 		}
-		if (c != '\r' && c != '\n')
+		if (is_text(c))
 			buf_append_char(&p->comment, c);
 	}
 }
@@ -71,7 +77,7 @@ static void read_quoted(struct list_parser *p, struct buf *out)
 	for (p->at++; !at_end(p) && peek(p) != '"'; p->at++) {
 		if (peek(p) == '\\' && p->at + 1 < p->in.len)
 			p->at++;
-		if (peek(p) != '\r' && peek(p) != '\n')
+		if (is_text(peek(p)))
 			buf_append_char(out, peek(p));
 	}
 	if (!at_end(p))
@@ -130,7 +136,7 @@ static void read_domain(struct list_parser *p)
 	skip_cfws(p);
 	if (peek(p) == '[') {
 		while (!at_end(p) && peek(p) != ']' && peek(p) != '>' && peek(p) != ',') {
-			if (!ascii_is_space(peek(p)))
+			if (!ascii_is_space(peek(p)) && peek(p) != '\0')
 				buf_append_char(&p->domain, peek(p));
 			p->at++;
 		}

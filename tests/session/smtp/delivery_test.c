@@ -118,6 +118,9 @@ static const struct scenario scenarios[] = {
 		", conn_use=2, ", "\"RSET\"", NULL, .twice = true},
 	{"kept connection has died", "", {"--rule", "RSET=1:DROP"}, {NULL}, HOST, {"b@x.test"}, {SENT},
 		"queued as A1", "\"RSET\"", NULL, .twice = true},
+	{"deferred over a kept connection", "", {"--rule", "RCPT.*=450 4.7.1 grey", "--rule", "NOOP=250 x"}, {NULL},
+		HOST, {"b@x.test"}, {{DELIVERY_DEFERRED, "4.7.1", "450 4.7.1 grey"}},
+		"relay=127.0.0.1[127.0.0.1]:%P, conn_use=2, ", "\"RSET\"", NULL, .twice = true},
 	{"MX by preference, the first is down", "smtp_tcp_port = %P\n", {NULL}, {"--rule", "NOOP=250 x"},
 		"two.test", {"b@two.test"}, {SENT}, "relay=mx2.two.test[127.0.0.2]:%P", NULL, NULL},
 	{"MX: 4xx goes to the next server", "smtp_tcp_port = %P\n", {"--rule", "RCPT.*=450 4.7.1 grey"},
@@ -394,6 +397,22 @@ static void check_reply(const struct run *run, const struct delivery_reply *repl
 	}
 }
 
+/* What qmgr slows a destination down for: the server as a whole, not one recipient or message. */
+static void check_site(const struct run *run, const struct delivery_reply *reply)
+{
+	struct span text = reply->outcomes[0].text;
+	bool wanted = reply->outcomes[0].status == DELIVERY_DEFERRED &&
+		(span_starts_with(text, SPAN("connect to ")) ||
+			span_starts_with(text, SPAN("lost connection ")) ||
+			span_find(text, SPAN(" refused to talk ")) != SIZE_MAX ||
+			span_starts_with(text, SPAN("Server certificate ")) ||
+			span_starts_with(text, SPAN("SASL authentication failed; server")));
+	bool unwanted = span_find(text, SPAN("(in reply to ")) != SIZE_MAX ||
+		reply->outcomes[0].status != DELIVERY_DEFERRED;
+	if ((wanted && !reply->site_failed) || (unwanted && reply->site_failed))
+		complain("%s: site_failed is %d", run->scenario->what, reply->site_failed);
+}
+
 static void ask_side(void *arg)
 {
 	struct run *run = arg;
@@ -428,6 +447,8 @@ static void ask_side(void *arg)
 			complain("%s: channel error %d", s->what, error);
 		else
 			check_reply(run, reply, count);
+		if (error == 0)
+			check_site(run, reply);
 	}
 	free(nexthop);
 	channel_free(channel);

@@ -54,8 +54,8 @@ def test_dns_fails_for_now_and_for_ever(folder):
         wait_for('the deferral', lambda: 'name=broken.test type=MX: Host not found, try again' in log(t))
         wait_for('the bounce', lambda: 'name=missing.test type=MX: Host not found)' in log(t))
         assert 'to=<b@missing.test>, relay=none' in log(t)
-        left = wait_for('the queue', lambda: [m for m in queue(t) if m['sender'] == 'alice@example.test'])
-        assert [r['address'] for r in left[0]['recipients']] == ['a@broken.test'], left
+        wait_for('one left', lambda: [[r['address'] for r in m['recipients']] for m in queue(t)
+                                      if m['sender'] == 'alice@example.test'] == [['a@broken.test']])
         dns.zone.records.pop('broken.test')
         dns.zone.add('broken.test A 127.0.0.1')
         sink.wait(1, 30)
@@ -114,7 +114,8 @@ def test_lmtp_over_tcp_and_unix(folder):
         os.chmod(folder + '/lmtp', 0o666)
         maps = 'inline:{ {tcp.test=lmtp:inet:127.0.0.1:%d}, {unix.test=lmtp:unix:%s/lmtp} }' % (
             tcp.port, folder)
-        with Instance(folder, services=('smtp',), tls=False, main=dict(RELAY, transport_maps=maps)) as t:
+        with FakeDns('') as dns, Instance(folder, services=('smtp',), tls=False, dns=dns.server,
+                                          main=dict(RELAY, transport_maps=maps)) as t:
             send(t, ['a@tcp.test', 'full@tcp.test', 'b@unix.test'])
             assert tcp.wait(1)[0]['recipients'] == ['a@tcp.test', 'full@tcp.test']
             assert unix.wait(1)[0]['recipients'] == ['b@unix.test']
@@ -122,6 +123,7 @@ def test_lmtp_over_tcp_and_unix(folder):
             wait_for('one bounced', lambda: 'dsn=5.2.2, status=bounced (host 127.0.0.1[127.0.0.1] said: '
                      '552 5.2.2 over quota (in reply to end of DATA command))' in log(t))
             assert 'relay=mail.example.test[%s/lmtp]' % folder in log(t)
+            wait_for('the end', lambda: not queue(t))
 
 
 def test_from_one_server_to_another(folder):
@@ -131,7 +133,8 @@ def test_from_one_server_to_another(folder):
                   domain='two.test') as two:
         main = dict(RELAY, transport_maps='inline:{ {two.test=smtp:[127.0.0.1]:%d} }' % two.ports['smtp'],
                     smtp_tls_security_level='encrypt', smtp_tls_loglevel='1')
-        with Instance(folder + '/one', services=('smtp',), main=main, domain='one.test') as one:
+        with FakeDns('') as dns, Instance(folder + '/one', services=('smtp',), main=main, dns=dns.server,
+                                          domain='one.test') as one:
             send(one, ['bob@two.test'], sender='alice@one.test')
             wait_for('delivery', lambda: 'status=sent' in log(two))
             assert 'status=sent (250 2.0.0 Ok: queued as' in log(one)
