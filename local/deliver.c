@@ -375,9 +375,20 @@ static void fill_forward_paths(struct delivery *delivery, const struct target *t
 	}
 }
 
+/* The group that may write where the mailbox is. */
+static gid_t group_for(const struct account *account)
+{
+	struct span path = buf_span(&account->mailbox), spool = buf_span(&local.spool);
+	if (account->kind == ACCOUNT_SYSTEM && !account->maildir && local.spool_gid != 0
+		&& path.len > spool.len && span_starts_with(path, spool) && path.ptr[spool.len] == '/')
+		return local.spool_gid;
+	return account->gid;
+}
+
 static void deliver_to_mailbox(struct delivery *delivery, const struct target *target,
 	const struct account *account)
 {
+	gid_t gid = group_for(account);
 	struct local_work work = {.kind = LOCAL_WORK_MAILBOX, .content_fd = -1};
 	struct local_done *done;
 	struct channel *channel;
@@ -389,7 +400,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 	/* Without a path the worker only looks for a forward file. */
 	work.path = command.len > 0 ? SPAN_EMPTY : buf_span(&account->mailbox);
 	work.maildir = account->maildir;
-	int error = worker_call(account->uid, account->gid, &work, &channel, &done);
+	int error = worker_call(account->uid, gid, &work, &channel, &done);
 	if (error != 0) {
 		defer_worker(delivery, target, account->uid, error);
 		return;
@@ -400,7 +411,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 		list = arena_dup(delivery->arena, done->content);
 	else if (result != LOCAL_READ)
 		delivery_end_done(delivery, target, done);
-	worker_give(account->uid, account->gid, false, channel);
+	worker_give(account->uid, gid, false, channel);
 	if (result == LOCAL_FORWARD) {
 		struct target inside = *target;
 		inside.direct = true; /* the user's own name in the list is the mailbox */

@@ -36,6 +36,8 @@ struct local_process {
 	uid_t default_uid;   /* of default_privs */
 	gid_t default_gid;
 	bool has_default;
+	struct buf spool;    /* mail_spool_directory without trailing '/' */
+	gid_t spool_gid;     /* its group, with which mbox files are made there; 0: none */
 };
 extern struct local_process local;
 

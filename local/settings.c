@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -65,6 +66,20 @@ static int find_default_privs(void)
 	return 0;
 }
 
+/* A spool such as /var/mail, mode 2775 of group mail: only that group may make files in it. */
+static void find_spool(struct conf *conf)
+{
+	struct stat st;
+	struct span path = span_from_cstr(conf_get(conf, "mail_spool_directory"));
+	while (path.len > 1 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	buf_init(&local.spool, 4096);
+	buf_append(&local.spool, path);
+	if (!local.spool.overflow && stat(buf_cstr(&local.spool), &st) == 0
+		&& (st.st_mode & S_IWGRP) != 0 && (st.st_mode & S_IWOTH) == 0)
+		local.spool_gid = st.st_gid;
+}
+
 /* These hold $name that only a delivery can expand. */
 static void read_templates(struct conf *conf)
 {
@@ -93,6 +108,7 @@ static int open_front(struct conf *conf)
 	if (local.settings.mailbox_transport[0] != '\0' || local.settings.fallback_transport[0] != '\0')
 		log_warning(NULL, "mailbox_transport and fallback_transport are not supported yet");
 	local.cleanup = daemon_pool_new("cleanup", 10);
+	find_spool(conf);
 	return find_default_privs();
 }
 
