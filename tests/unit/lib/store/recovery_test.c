@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: ISC */
 #include "store_fixture.h"
 
-#include "store/folder_private.h"
+#include "store/export.h"
 
 static void three_messages(struct fixture *f)
 {
@@ -472,6 +472,27 @@ static void courier_maildir_keeps_its_uids(void **state)
 	assert_string_equal(text, "V\t2\n\nSent\nDrafts\n");
 }
 
+static void maildir_can_be_handed_back(void **state)
+{
+	struct fixture *f = *state;
+	make_maildir(f);
+	write_file(f, "dovecot-uidlist", "3 V77 N50 Gx\n10 Pold-10 :1.M1P1.host,S=100:2,\n20 :2.M2P2.host\n");
+	write_file(f, "dovecot-keywords", "0 $Forwarded\n");
+	fixture_open(f);
+	assert_int_equal(store_export_dovecot(f->store, SPAN("INBOX"), NULL), 0);
+	fixture_close(f);
+	/* Once more as if we had never been here: all that we know must come from Dovecot's files. */
+	remove_path(at_root(f, "tambo-index"));
+	remove_path(at_root(f, "tambo-mailbox"));
+	remove_path(at_root(f, "tambo-uidl"));
+	fixture_open(f);
+	struct mailbox *box = open_box(f, "INBOX", MAILBOX_POP3);
+	assert_int_equal(mailbox_uidvalidity(box), 77);
+	assert_string_equal(describe(box), "10[S] 20[F $Forwarded] 50[] 51[R]");
+	assert_string_equal(uidl_of(box, 10), "old-10");
+	mailbox_close(box);
+}
+
 static void damaged_uidlist_is_survived(void **state)
 {
 	struct fixture *f = *state;
@@ -507,7 +528,7 @@ int main(void)
 		CASE(renamed_folders_keep_uids_and_children), CASE(renamed_inbox_gives_its_messages),
 		CASE(listing_tells_parents_children_subscriptions_uses),
 		CASE(dovecot_maildir_keeps_its_uids), CASE(courier_maildir_keeps_its_uids),
-		CASE(damaged_uidlist_is_survived),
+		CASE(maildir_can_be_handed_back), CASE(damaged_uidlist_is_survived),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
