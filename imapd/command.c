@@ -12,6 +12,7 @@
 
 #define ARENA_CAP (8 * 1024 * 1024)
 #define TEXT_CAP (1024 * 1024)
+#define DROP_MAX (256 * 1024 * 1024)
 
 enum phase { ANY = 3, AUTHENTICATED = 3, SELECTED = 2 };
 enum form { PLAIN = 1, WITH_UID = 2, BOTH = 3 };
@@ -246,6 +247,14 @@ static void drop_literal(struct command *command)
 		return;
 	if (frame->literal_sync)
 		return;
+	/* RFC 7888 4: what the client sends all the same is read and forgotten, or it is hung up on. */
+	if (frame->literal_size > DROP_MAX) {
+		connection_write_cstr(
+			command->connection, "* BYE [TOOBIG] Message is too large\r\n");
+		command->session->logged_out = true;
+		return;
+	}
+	connection_flush(command->connection);
 	if (!connection_drop(command->connection, frame->literal_size, 60 * 1000))
 		command->connection->failed = true;
 	imap_frame_skip_line(frame);

@@ -273,3 +273,37 @@ def test_reload_keeps_sessions_and_stop_says_goodbye(folder):
         assert plain.line().startswith('* BYE')
         while not tls.line().startswith('* BYE'):
             pass
+
+
+def test_hostile_input_after_login(folder):
+    with make(folder) as t:
+        worker = []
+        for data in (b'a SEARCH ' + b'(' * 60000 + b'\r\n', b'a SEARCH ' + b'NOT ' * 15000 + b'ALL\r\n',
+                     b'a SEARCH ' + b'OR ALL ' * 9000 + b'ALL\r\n', b'x' * 5000000 + b'\r\n',
+                     b'a FETCH 1 (' + b'BODY[' * 10000 + b'\r\n', b'a FETCH 1 BODY[' + b'1.' * 20000 + b'1]\r\n',
+                     b'a LIST "" "' + b'%*' * 500 + b'x"\r\n', b'a LIST "" "' + b'%*' * 20000 + b'"\r\n',
+                     b'a STORE 1:* +FLAGS (' + b'k ' * 20000 + b')\r\n', b'a UID FETCH ' + b'1,' * 30000 + b'1 UID\r\n',
+                     b'a UID FETCH 1:4294967295 (FLAGS)\r\n', b'a FETCH 4294967296 FLAGS\r\n',
+                     b'a SELECT {100000000+}\r\n', b'a SEARCH ' + b'SUBJECT {1+}\r\nx ' * 300 + b'ALL\r\n',
+                     b'a APPEND INBOX {4294967295}\r\n', b'a APPEND INBOX {2000000000+}\r\n',
+                     b'a CREATE "' + b'a/' * 1000 + b'"\r\n', b'a CREATE "' + b'n' * 5000 + b'"\r\n',
+                     b'a ID (' + b'"a" "b" ' * 1000 + b')\r\n', b'\0' * 1000 + b'\r\n', b'a IDLE\r\n' + b'y' * 100000):
+            c = Raw(t, 'imaps', tls=True)
+            assert c.ask('l LOGIN alice@example.test secret')[-1].startswith('l OK')
+            c.ask('s SELECT INBOX')
+            c.sock.settimeout(20)
+            try:
+                c.send(data)
+                c.send(b'\r\nz NOOP\r\n')
+                while True:
+                    line = c.line()
+                    if not line or line.startswith(('z ', '* BYE')):
+                        break
+            except OSError as error:
+                assert not isinstance(error, TimeoutError), data[:30]
+            c.close()
+            worker.append(sorted(p['pid'] for p in t.processes('imapd') if p['worker'] is not None))
+        assert worker[0] == worker[-1], worker
+        with open('/proc/%d/status' % worker[0][0]) as f:
+            peak = next(int(line.split()[1]) for line in f if line.startswith('VmHWM'))
+        assert peak < 60 * 1024, 'the worker took %d KiB' % peak
