@@ -53,15 +53,8 @@ static void complete(const struct wait *wait)
 	struct queue_entry *entry = find(wait);
 	if (entry == NULL)
 		return;
-	queue_entry_set(&qmgr.index, entry, wait->recipient, 1, RECIPIENT_DONE, NULL);
-	if (entry->recipient_count > 1) {
-		struct ledger_entry said = {.kind = LEDGER_SENT,
-			.queue_id = span_from_cstr(entry->queue_id), .first = wait->recipient,
-			.count = 1, .dsn = SPAN_EMPTY, .text = SPAN_EMPTY,
-			.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
-		ledger_append(qmgr.ledger, &said);
-		task_event_signal(&qmgr.housekeeping);
-	}
+	struct outcome outcome = {.index = wait->recipient, .state = RECIPIENT_DONE};
+	outcome_assume(entry, &outcome, 1);
 	finish_if_done(entry);
 }
 

@@ -120,6 +120,13 @@ void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome
 	set_state(entry, outcome, count);
 }
 
+void outcome_assume(struct queue_entry *entry, const struct outcome *outcome, uint32_t count)
+{
+	append(entry, outcome, count);
+	set_state(entry, outcome, count);
+	task_event_signal(&qmgr.housekeeping);
+}
+
 void outcome_note(struct queue_entry *entry, enum ledger_kind kind, int64_t time_ms,
 	uint64_t value)
 {

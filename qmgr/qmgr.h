@@ -111,6 +111,8 @@ struct outcome {
 void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, size_t count);
 /* The same for count neighbours beginning with outcome->index. */
 void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome, uint32_t count);
+/* The same without waiting: for what may be forgotten, because a restart finds it out again. */
+void outcome_assume(struct queue_entry *entry, const struct outcome *outcome, uint32_t count);
 /* An entry about the message itself; committed later, or with the next outcome. */
 void outcome_note(struct queue_entry *entry, enum ledger_kind kind, int64_t time_ms,
 	uint64_t value);

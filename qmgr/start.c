@@ -94,7 +94,7 @@ int qmgr_open(struct conf *conf, char **ret_error)
 struct all {
 	struct queue_entry **entries;
 	size_t count;
-	bool written;
+	struct buf written; /* ids of messages with recipients that wait for a checkpoint */
 };
 
 static bool collect(struct span key, void *value, void *arg)
@@ -103,7 +103,8 @@ static bool collect(struct span key, void *value, void *arg)
 	struct all *all = arg;
 	struct queue_entry *entry = value;
 	all->entries[all->count++] = entry;
-	all->written = all->written || queue_entry_count(entry, RECIPIENT_WRITTEN) > 0;
+	if (queue_entry_count(entry, RECIPIENT_WRITTEN) > 0)
+		buf_append_bytes(&all->written, entry->queue_id, strlen(entry->queue_id) + 1);
 	return true;
 }
 
@@ -122,7 +123,8 @@ static void flush_disks(void *unused)
 }
 
 /* Delivered in this boot, and its checkpoint was missed: the bytes are in the page cache, and sync()
- * has written them. (After another boot they may be gone: these recipients are pending again.) */
+ * has written them. (After another boot they may be gone: these recipients are pending again.) Does not
+ * wait: nobody holds the entry. */
 static void settle_written(struct queue_entry *entry)
 {
 	for (uint32_t at = 0; at < entry->recipient_count;) {
@@ -131,7 +133,24 @@ static void settle_written(struct queue_entry *entry)
 		if (run.state != RECIPIENT_WRITTEN)
 			continue;
 		struct outcome outcome = {.index = run.first, .state = RECIPIENT_DONE};
-		outcome_record_run(entry, &outcome, run.count);
+		outcome_assume(entry, &outcome, run.count);
+	}
+}
+
+/* The disks may be slow: mail flows meanwhile. */
+static void settle_all_written(struct span ids)
+{
+	if (ids.len == 0)
+		return;
+	task_offload(flush_disks, NULL);
+	while (ids.len > 0 && !qmgr.stopping) {
+		struct span id = span_head(ids, span_find_char(ids, '\0'));
+		ids = span_skip(ids, id.len + 1);
+		struct queue_entry *entry = queue_index_get(&qmgr.index, id);
+		if (entry == NULL || (entry->flags & ENTRY_DEAD))
+			continue;
+		settle_written(entry);
+		finish_if_done(entry);
 	}
 }
 
@@ -139,31 +158,33 @@ static void place(struct queue_entry *entry)
 {
 	if (queue_entry_count(entry, RECIPIENT_DONE) == entry->recipient_count)
 		finish_done(entry);
-	else
+	else if (entry_left(entry) > 0 || queue_entry_count(entry, RECIPIENT_BOUNCED) > 0)
 		waiting_add(entry);
 }
 
-static void begin(void *unused)
+static void start_tasks(void)
 {
-	(void)unused;
-	struct all all = {memory_alloc((qmgr.index.entries.count + 1) * sizeof *all.entries), 0,
-		false};
-	table_each(&qmgr.index.entries, collect, &all);
-	qsort(all.entries, all.count, sizeof *all.entries, compare_arrival);
-	if (all.written)
-		task_offload(flush_disks, NULL);
-	for (size_t i = 0; i < all.count; i++) {
-		if (all.written)
-			settle_written(all.entries[i]);
-		place(all.entries[i]);
-	}
-	free(all.entries);
 	if (task_spawn("active", active_run, NULL, 0) == NULL ||
 		task_spawn("deliver", deliver_run, NULL, 0) == NULL ||
 		task_spawn("housekeeping", housekeeping_run, NULL, 0) == NULL)
 		log_fatal(NULL, "no memory to begin");
 	for (int i = 0; i < FINISHERS; i++)
 		(void)task_spawn("finish", finish_run, NULL, 0);
+}
+
+static void begin(void *unused)
+{
+	(void)unused;
+	struct all all = {memory_alloc((qmgr.index.entries.count + 1) * sizeof *all.entries), 0,
+		BUF_INIT(SIZE_MAX / 4)};
+	table_each(&qmgr.index.entries, collect, &all);
+	qsort(all.entries, all.count, sizeof *all.entries, compare_arrival);
+	for (size_t i = 0; i < all.count; i++)
+		place(all.entries[i]);
+	free(all.entries);
+	start_tasks();
+	settle_all_written(buf_span(&all.written));
+	buf_done(&all.written);
 }
 
 void qmgr_start(void)
