@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "map/map_private.h"
+#include "map/proxy.h"
 
 #define COMPLAINT_INTERVAL 60000 /* ms between two log lines about the same broken table */
 
@@ -82,6 +83,10 @@ static void load_file(struct map *map)
 /* A file that is gone for a moment (an editor's rename) leaves the table as it was. */
 static bool refresh(struct map *map)
 {
+	if (map->type->is_absent && map->problem.len > 0) {
+		complain(map);
+		return false;
+	}
 	if (map->type->load == NULL)
 		return true;
 	if (map_source_changed(&map->source))
@@ -129,6 +134,8 @@ struct map *map_open_nested(
 	else
 		type_name = span_head(type_name, colon);
 	type = find_type(type_name);
+	if (type == NULL)
+		type = map_type_find_absent(type_name);
 	if (type == NULL) {
 		buf_append_format(error, "unsupported dictionary type: %.*s", SPAN_ARGS(type_name));
 		return NULL;
@@ -143,7 +150,12 @@ struct map *map_open_nested(
 	struct map *map = map_new(conf, type, name);
 	map->flags = flags;
 	map->nesting = nesting;
-	if (type->load != NULL) {
+	if (type->is_absent && !map_has_proxy()) {
+		buf_append_format(
+			&map->problem, "unsupported dictionary type: %.*s", SPAN_ARGS(type_name));
+		if ((flags & MAP_QUIET) == 0)
+			complain(map);
+	} else if (type->load != NULL) {
 		set_path(map);
 		load_file(map);
 	} else if (type->open != NULL && !type->open(map, error)) {
@@ -214,6 +226,8 @@ bool map_is_pattern(const struct map *map)
 
 bool map_is_available(const struct map *map)
 {
+	if (map->type->is_absent)
+		return map->problem.len == 0;
 	return map->type->load == NULL || map->table != NULL;
 }
 

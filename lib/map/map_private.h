@@ -19,6 +19,7 @@
 struct map_type {
 	const char *name;
 	bool is_pattern; /* asked once, with the key as it is */
+	bool is_absent;	 /* known by name, but see type_absent.c */
 	bool is_fixed;	 /* keys are folded to lower case */
 	/* A type on a file: suffix of the file's name, and what makes a table of its bytes (NULL
 	 * and a reason in error when it cannot be used). fd is only lent. */
@@ -85,6 +86,8 @@ bool map_memory_put(struct map_memory *memory, struct span key, struct span valu
 int map_memory_each(const struct map_memory *memory, map_visit_fn *visit, void *arg);
 bool map_memory_get(const struct map_memory *memory, struct span key, struct span *ret_value);
 
+/* NULL when there is none of that name. */
+const struct map_type *map_type_find_absent(struct span name);
 extern const struct map_type map_type_lmdb, map_type_hash, map_type_btree, map_type_texthash,
 	map_type_inline, map_type_static, map_type_environ, map_type_internal, map_type_fail,
 	map_type_regexp, map_type_pcre, map_type_cidr, map_type_unionmap, map_type_pipemap,

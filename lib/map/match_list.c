@@ -64,7 +64,8 @@ static bool is_map_spec(struct span text, struct buf *error)
 
 	if (colon == SIZE_MAX || text.ptr[0] == '[')
 		return false;
-	if (map_type_is_known(span_head(text, colon)))
+	if (map_type_is_known(span_head(text, colon)) ||
+		map_type_find_absent(span_head(text, colon)) != NULL)
 		return true;
 	if (network_parse(text, &unused) == NULL)
 		return false; /* IPv6 without its brackets */

@@ -1,4 +1,4 @@
-/* proxy:type:name: the table itself where this process can ask it, else the process that can.
+/* proxy:type:name: the table itself; and asking the process that can where this one cannot.
  * SPDX-License-Identifier: ISC */
 #include "map/map_private.h"
 #include "map/proxy.h"
@@ -22,12 +22,8 @@ enum map_result map_ask_proxy(const char *spec, struct span key, struct buf *ret
 
 static bool open_proxy(struct map *map, struct buf *error)
 {
-	struct span name = span_from_cstr(map->name);
-	size_t colon = span_find_char(name, ':');
-
-	if (colon != SIZE_MAX && !map_type_is_known(span_head(name, colon)) && map_has_proxy())
-		return true; /* not one of ours: whoever holds the database answers */
-	map->table = map_open_nested(map->conf, name, map->flags, map->nesting + 1, error);
+	map->table = map_open_nested(
+		map->conf, span_from_cstr(map->name), map->flags, map->nesting + 1, error);
 	return map->table != NULL;
 }
 
@@ -38,8 +34,7 @@ static void close_proxy(struct map *map)
 
 static enum map_result lookup_proxy(struct map *map, struct span key, struct buf *ret_value)
 {
-	return map->table != NULL ? map_lookup(map->table, key, ret_value)
-				  : map_ask_proxy(map->name, key, ret_value);
+	return map_lookup(map->table, key, ret_value);
 }
 
 const struct map_type map_type_proxy = {

@@ -19,7 +19,7 @@
 /* Parentheses within parentheses: compiling recurses, 0.6 KiB a level on top of 30 KiB, and a table
  * that changed is read again on the small stack of a task. */
 #define NESTING_MAX 30u
-#define GROUPS_MAX 64u	 /* $1 ... that a result can use */
+#define GROUPS_MAX 64u /* $1 ... that a result can use */
 
 struct pattern {
 	pcre2_code *code;
