@@ -88,6 +88,21 @@ static void run_commands(struct session *session)
 		session->user, reason(session, result), session->commands);
 }
 
+/* The front counts connections before the login, this counts those that it has passed on. */
+static bool has_too_many(const struct session *session)
+{
+	int64_t count = 0;
+	if (session->settings->connection_limit == 0)
+		return false;
+	LIST_FOREACH (node, &sessions) {
+		const struct session *other = LIST_ENTRY(node, struct session, node);
+		if (strcmp(other->user, session->user) == 0 &&
+			strcmp(other->remote, session->remote) == 0)
+			count++;
+	}
+	return count >= session->settings->connection_limit;
+}
+
 static void refuse(struct session *session, const struct session_start_info *info, int error)
 {
 	log_error(NULL, "user=<%s>: cannot open %.*s: %s", session->user,
@@ -98,6 +113,34 @@ static void refuse(struct session *session, const struct session_start_info *inf
 		SPAN_ARGS(info->tag));
 }
 
+static void refuse_one_more(struct session *session, const struct session_start_info *info)
+{
+	log_warning(NULL,
+		"user=<%s>: too many sessions from %s (imapd_client_connection_count_limit)",
+		session->user, session->remote);
+	connection_format(&session->connection,
+		"%.*s NO [LIMIT] Too many sessions from your address\r\n* BYE Too many sessions\r\n",
+		SPAN_ARGS(info->tag));
+}
+
+static void serve(struct session *session, const struct session_start_info *info)
+{
+	char *root = span_dup_cstr(info->mailbox_path);
+	int error = info->maildir ? store_open(root, STORE_CREATE, &session->store) : -ENOTSUP;
+	free(root);
+	if (error != 0) {
+		refuse(session, info, error);
+		return;
+	}
+	session->task = task_self();
+	list_append(&sessions, &session->node);
+	greet(session, info);
+	run_commands(session);
+	list_remove(&session->node);
+	session_unselect(session);
+	store_close(session->store);
+}
+
 void session_run(struct stream *stream_take, const struct session_start_info *info,
 	const struct worker_settings *settings)
 {
@@ -106,20 +149,10 @@ void session_run(struct stream *stream_take, const struct session_start_info *in
 		.remote = span_dup_cstr(info->remote)};
 	connection_init(&session.connection, stream_take, &settings->limits);
 	session.connection.wants_literal = command_wants_literal;
-	char *root = span_dup_cstr(info->mailbox_path);
-	int error = info->maildir ? store_open(root, STORE_CREATE, &session.store) : -ENOTSUP;
-	free(root);
-	if (error == 0) {
-		session.task = task_self();
-		list_append(&sessions, &session.node);
-		greet(&session, info);
-		run_commands(&session);
-		list_remove(&session.node);
-		session_unselect(&session);
-		store_close(session.store);
-	} else {
-		refuse(&session, info, error);
-	}
+	if (has_too_many(&session))
+		refuse_one_more(&session, info);
+	else
+		serve(&session, info);
 	connection_done(&session.connection, true);
 	free(session.user);
 	free(session.remote);

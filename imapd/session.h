@@ -11,6 +11,7 @@ struct worker_settings {
 	int64_t timeout_ms;	   /* imapd_idle_timeout */
 	int64_t idle_notify_ms;	   /* imapd_idle_notify_interval */
 	int64_t append_size_limit; /* imapd_literal_size_limit; 0: none */
+	int64_t connection_limit; /* sessions of this user from one address; 0: any number */
 	struct imap_frame_limits limits;
 };
 

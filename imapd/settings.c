@@ -22,6 +22,7 @@ int imapd_settings_read(struct conf *conf, bool front)
 	int status = settings_read(conf, TABLE, ARRAY_LEN(TABLE), NULL, &settings);
 	if (status != 0)
 		return status;
+	settings.worker.connection_limit = settings.connection_limit;
 	settings.worker.limits = imap_frame_after_login;
 	if (settings.line_length_limit >= 1024)
 		settings.worker.limits.line_max = (size_t)settings.line_length_limit;

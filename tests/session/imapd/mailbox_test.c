@@ -250,6 +250,18 @@ static const struct case_of CASES[] = {
 		"S: b OK *\n"
 		"S: c OK *\n",
 		NULL},
+	{"too many sessions from one address",
+		"DO one-session\n"
+		"S: login OK *\n"
+		"2S: login NO [LIMIT] *\n"
+		"2S: * BYE *\n"
+		"2EOF\n"
+		"C: a LOGOUT\n"
+		"S... a OK *\n"
+		"EOF\n"
+		"3S: login OK *\n"
+		"DO any-sessions\n",
+		NULL},
 	{"a mailbox deleted under a session",
 		"S: login OK *\n"
 		"2S: login OK *\n"
@@ -266,12 +278,16 @@ static const struct case_of CASES[] = {
 		NULL},
 };
 
-/* Nothing but the Maildir may be where the Maildir is. */
+/* check-root: nothing but the Maildir may be where the Maildir is. */
 static void act(const char *name)
 {
 	struct stat info;
 	char path[200];
-	CHECK(strcmp(name, "check-root") == 0 && stat(root, &info) == 0);
+	if (strcmp(name, "check-root") != 0) {
+		settings.connection_limit = strcmp(name, "one-session") == 0 ? 1 : 0;
+		return;
+	}
+	CHECK(stat(root, &info) == 0);
 	assert_int_equal(info.st_nlink, 3); /* itself, ".." and Maildir */
 	snprintf(path, sizeof(path), "%s/etc", root);
 	assert_int_equal(access(path, F_OK), -1);
