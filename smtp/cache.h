@@ -1,4 +1,5 @@
-/* Connections kept open for a few seconds after a message, for the next one to the same destination.
+/* Connections kept open for a few seconds after a message, for the next one to the same
+ * destination.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SMTP_CACHE_H
 #define TAMBO_SMTP_CACHE_H

@@ -33,7 +33,8 @@ static struct tls_context *make_context(const struct tls_settings *tls)
 	return context;
 }
 
-/* The folder of Debian's trust anchors cannot be read from an empty root; its bundle is read now. */
+/* The folder of Debian's trust anchors cannot be read from an empty root; its bundle is read now.
+ * */
 static const char *ca_file(void)
 {
 	if (settings.tls_ca_file[0] != '\0' || strcmp(settings.tls_ca_path, "/etc/ssl/certs") != 0)
@@ -151,7 +152,8 @@ static enum client_tls_result check_certificate(struct connection *connection,
 	if (!trusted)
 		log_info(NULL, "certificate verification failed for %s: %s", connection->label_port,
 			info.verify_error);
-	problem_set(problem, "4.7.5", "Server certificate not %s", trusted ? "verified" : "trusted");
+	problem_set(
+		problem, "4.7.5", "Server certificate not %s", trusted ? "verified" : "trusted");
 	return CLIENT_TLS_REFUSED;
 }
 

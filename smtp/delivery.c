@@ -74,7 +74,8 @@ void delivery_sent(struct delivery *delivery, size_t recipient, const struct con
 	mail_status_format(connection->reply.status, &dsn);
 	outcome->dsn = arena_dup(&delivery->arena, buf_span(&dsn));
 	outcome->text = keep_text(delivery, buf_span(&connection->reply.text));
-	outcome->remote_mta = arena_dup(&delivery->arena, span_head(span_from_cstr(connection->host), 100));
+	outcome->remote_mta =
+		arena_dup(&delivery->arena, span_head(span_from_cstr(connection->host), 100));
 	outcome->diagnostic = outcome->text;
 	outcome->action_relayed = (connection->extensions & SMTP_EXTENSION_DSN) == 0;
 	buf_done(&dsn);
@@ -105,7 +106,8 @@ void delivery_failed_all(struct delivery *delivery, const struct connection *con
 	if (!final && !delivery->last_server) {
 		/* Why this server is left for the next one. */
 		if (connection != NULL)
-			log_info(delivery->id, "%.*s", SPAN_ARGS(buf_span(&delivery->problem.text)));
+			log_info(
+				delivery->id, "%.*s", SPAN_ARGS(buf_span(&delivery->problem.text)));
 		return;
 	}
 	delivery->site_failed = site && !final;
@@ -168,7 +170,8 @@ static bool was_tried(const struct attempt *attempt, const struct target *target
 }
 
 /* Is there a target from position on that was not tried? */
-static bool has_other(const struct attempt *attempt, const struct target_list *targets, size_t position)
+static bool has_other(
+	const struct attempt *attempt, const struct target_list *targets, size_t position)
 {
 	for (size_t i = position; i < targets->count; i++)
 		if (!was_tried(attempt, &targets->items[i]))
@@ -214,7 +217,8 @@ static struct connection *begin_session(struct attempt *attempt, const struct ta
 		if (result == GREET_OK)
 			return connection;
 		if (result == GREET_WITHOUT_TLS && policy.level == TLS_LEVEL_MAY) {
-			log_info(delivery->id, "%.*s", SPAN_ARGS(buf_span(&delivery->problem.text)));
+			log_info(
+				delivery->id, "%.*s", SPAN_ARGS(buf_span(&delivery->problem.text)));
 			policy.level = TLS_LEVEL_NONE;
 			connection_free(connection);
 			continue;
@@ -303,7 +307,8 @@ void delivery_run(struct delivery *delivery)
 void delivery_result(const struct delivery *delivery, struct delivery_reply *ret_reply)
 {
 	*ret_reply = (struct delivery_reply){.site_failed = delivery->site_failed,
-		.outcomes = delivery->outcomes, .outcome_count = delivery->request->recipient_count};
+		.outcomes = delivery->outcomes,
+		.outcome_count = delivery->request->recipient_count};
 	if (delivery->site_failed) {
 		ret_reply->site_text = buf_span(&delivery->problem.text);
 		ret_reply->site_dsn = span_from_cstr(delivery->problem.dsn);

@@ -1,5 +1,5 @@
-/* One delivery request: a message, its recipients and what became of each. An outcome is logged when
- * it is known; what is still open may be tried at the next server.
+/* One delivery request: a message, its recipients and what became of each. An outcome is logged
+ * when it is known; what is still open may be tried at the next server.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SMTP_DELIVERY_H
 #define TAMBO_SMTP_DELIVERY_H
@@ -31,7 +31,8 @@ void delivery_result(const struct delivery *delivery, struct delivery_reply *ret
 /* --- for the transaction --- */
 
 /* The server took it: reply is what it said. */
-void delivery_sent(struct delivery *delivery, size_t recipient, const struct connection *connection);
+void delivery_sent(struct delivery *delivery, size_t recipient,
+	const struct connection *connection);
 /* It failed with delivery->problem. A soft failure stays open when another server can be tried.
  * connection may be NULL. */
 void delivery_failed(struct delivery *delivery, size_t recipient,

@@ -53,7 +53,8 @@ static void append_notify(uint32_t notify, struct buf *out)
 	}
 }
 
-/* Without an ORCPT of the sender the address before aliasing is told, as a later report names it. */
+/* Without an ORCPT of the sender the address before aliasing is told, as a later report names it.
+ * */
 static void append_orcpt(const struct delivery_request *request,
 	const struct delivery_recipient *recipient, struct buf *out)
 {

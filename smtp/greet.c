@@ -1,5 +1,5 @@
-/* See greet.h. Nothing a server said before a TLS handshake is kept after it: its offer is asked for
- * again, its buffered bytes are dropped.
+/* See greet.h. Nothing a server said before a TLS handshake is kept after it: its offer is asked
+ * for again, its buffered bytes are dropped.
  * SPDX-License-Identifier: ISC */
 #include "smtp/greet.h"
 
@@ -35,10 +35,11 @@ static bool say(struct connection *connection, const char *verb, const char *doi
 {
 	struct buf line = BUF_INIT(512);
 	buf_append_format(&line, "%s %s", verb, settings.helo_name);
-	bool good = connection_send(connection, settings.helo_timeout, doing, problem,
-			    buf_span(&line)) &&
-		(offer ? connection_receive_offer(connection, settings.helo_timeout, doing, problem) :
-			 connection_receive(connection, settings.helo_timeout, doing, problem));
+	bool good =
+		connection_send(
+			connection, settings.helo_timeout, doing, problem, buf_span(&line)) &&
+		(offer ? connection_receive_offer(connection, settings.helo_timeout, doing, problem)
+		       : connection_receive(connection, settings.helo_timeout, doing, problem));
 	buf_done(&line);
 	return good;
 }
@@ -47,9 +48,10 @@ static bool say(struct connection *connection, const char *verb, const char *doi
 static bool is_myself(struct connection *connection, const struct next_hop *hop,
 	struct problem *problem)
 {
-	if (settings.lmtp || !span_ends_with(span_from_cstr(connection->label_port), SMTP_PORT_SUFFIX) ||
-		!span_equal_nocase(buf_span(&connection->offer.host),
-			span_from_cstr(settings.myhostname)))
+	if (settings.lmtp ||
+		!span_ends_with(span_from_cstr(connection->label_port), SMTP_PORT_SUFFIX) ||
+		!span_equal_nocase(
+			buf_span(&connection->offer.host), span_from_cstr(settings.myhostname)))
 		return false;
 	log_warning(NULL, "host %s replied to HELO/EHLO with my own hostname %s",
 		connection->label_port, settings.myhostname);
@@ -58,7 +60,8 @@ static bool is_myself(struct connection *connection, const struct next_hop *hop,
 	return true;
 }
 
-static bool hello(struct connection *connection, const struct next_hop *hop, struct problem *problem)
+static bool hello(
+	struct connection *connection, const struct next_hop *hop, struct problem *problem)
 {
 	connection->esmtp = false;
 	connection->extensions = 0;
@@ -115,15 +118,15 @@ static enum greet_result start_tls(struct connection *connection, const struct t
 			log_info(NULL, "Host offered STARTTLS: [%s]", connection->host);
 		return GREET_OK;
 	}
-	if (!connection_ask(connection, settings.starttls_timeout, "performing the STARTTLS exchange",
-		    problem, SPAN("STARTTLS")))
+	if (!connection_ask(connection, settings.starttls_timeout,
+		    "performing the STARTTLS exchange", problem, SPAN("STARTTLS")))
 		return GREET_FAILED;
 	if (smtp_reply_class(&connection->reply) != 2) {
 		if (!required && !connection->broken)
 			return GREET_OK;
 		problem_set_reply(problem, span_from_cstr(connection->host), &connection->reply,
-			"TLS is required, but host %s refused to start TLS: %.*s", connection->label,
-			SPAN_ARGS(buf_span(&connection->reply.text)));
+			"TLS is required, but host %s refused to start TLS: %.*s",
+			connection->label, SPAN_ARGS(buf_span(&connection->reply.text)));
 		problem_soften(problem);
 		return GREET_FAILED;
 	}

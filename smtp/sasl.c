@@ -70,7 +70,8 @@ bool credentials_find(const struct connection *connection, const struct next_hop
 	enum map_result result = ask_table(connection, hop, sender, &value);
 	*ret_found = result == MAP_FOUND;
 	if (result == MAP_ERROR) {
-		problem_set(problem, "4.3.0", "SASL authentication problem: password table lookup error");
+		problem_set(problem, "4.3.0",
+			"SASL authentication problem: password table lookup error");
 	} else if (result == MAP_FOUND) {
 		struct span text = span_trim(buf_span(&value));
 		size_t at = span_find(text, span_from_cstr(settings.sasl_delimiter));
@@ -122,9 +123,12 @@ static unsigned security_flags(const struct connection *connection)
 		const char *name;
 		unsigned flag;
 	} names[] = {
-		{"noplaintext", SASL_SEC_NOPLAINTEXT}, {"noactive", SASL_SEC_NOACTIVE},
-		{"nodictionary", SASL_SEC_NODICTIONARY}, {"noanonymous", SASL_SEC_NOANONYMOUS},
-		{"mutual_auth", SASL_SEC_MUTUAL_AUTH}, {"forward_secrecy", SASL_SEC_FORWARD_SECRECY},
+		{"noplaintext", SASL_SEC_NOPLAINTEXT},
+		{"noactive", SASL_SEC_NOACTIVE},
+		{"nodictionary", SASL_SEC_NODICTIONARY},
+		{"noanonymous", SASL_SEC_NOANONYMOUS},
+		{"mutual_auth", SASL_SEC_MUTUAL_AUTH},
+		{"forward_secrecy", SASL_SEC_FORWARD_SECRECY},
 	};
 	const char *text = !connection->tls ? settings.sasl_options :
 		connection->verified	    ? settings.sasl_tls_verified_options :
@@ -138,7 +142,8 @@ static unsigned security_flags(const struct connection *connection)
 	return flags;
 }
 
-/* smtp_sasl_mechanism_filter: "plain, login", "!gssapi, static:rest"-like words, first match wins. */
+/* smtp_sasl_mechanism_filter: "plain, login", "!gssapi, static:rest"-like words, first match wins.
+ * */
 static bool filter_allows(struct span mechanism)
 {
 	struct span rest = span_from_cstr(settings.sasl_mechanism_filter), word;
@@ -147,7 +152,8 @@ static bool filter_allows(struct span mechanism)
 		bool not = word.ptr[0] == '!';
 		any = true;
 		word = span_skip(word, not ? 1 : 0);
-		if (span_equal_nocase(word, mechanism) || span_equal_nocase(word, SPAN("static:rest")) ||
+		if (span_equal_nocase(word, mechanism) ||
+			span_equal_nocase(word, SPAN("static:rest")) ||
 			span_equal_nocase(word, SPAN("static:all")))
 			return !not;
 	}
@@ -159,8 +165,9 @@ static void filter_mechanisms(const struct connection *connection, struct buf *o
 	struct span rest = buf_span(&connection->offer.mechanisms), word;
 	while (span_token(&rest, " ", &word)) {
 		/* What Kerberos would do here: wait for a KDC in the loop. */
-		bool blocks = span_equal(word, SPAN("GSSAPI")) || span_equal(word, SPAN("GS2-KRB5")) ||
-			span_equal(word, SPAN("EXTERNAL"));
+		bool blocks = span_equal(word, SPAN("GSSAPI")) ||
+			      span_equal(word, SPAN("GS2-KRB5")) ||
+			      span_equal(word, SPAN("EXTERNAL"));
 		if (blocks || !filter_allows(word))
 			continue;
 		if (out->len > 0)
@@ -180,8 +187,8 @@ static bool send_bytes(struct connection *connection, const char *mechanism, con
 		buf_append_char(&line, '=');
 	if (bytes != NULL)
 		base64_encode(span_new(bytes, len), &line);
-	bool good = connection_ask(connection, settings.helo_timeout, "performing the AUTH exchange",
-		problem, buf_span(&line));
+	bool good = connection_ask(connection, settings.helo_timeout,
+		"performing the AUTH exchange", problem, buf_span(&line));
 	buf_wipe(&line);
 	return good;
 }
@@ -195,15 +202,15 @@ static bool step(struct login *login, struct connection *connection, struct prob
 	bool good = base64_decode(span_trim(span_skip(line, 4)), &challenge);
 	int result = SASL_BADPROT;
 	if (good)
-		result = sasl_client_step(login->sasl, buf_cstr(&challenge), (unsigned)challenge.len, NULL,
-			&out, &out_len);
+		result = sasl_client_step(login->sasl, buf_cstr(&challenge),
+			(unsigned)challenge.len, NULL, &out, &out_len);
 	buf_wipe(&challenge);
 	if (result == SASL_OK || result == SASL_CONTINUE)
 		return send_bytes(connection, NULL, out == NULL ? "" : out, out_len, problem);
 	char *detail = memory_dup_cstr(sasl_errdetail(login->sasl));
 	/* RFC 4954: a lone "*" gives up. */
-	if (connection_ask(connection, settings.helo_timeout, "performing the AUTH exchange", problem,
-		    SPAN("*")))
+	if (connection_ask(connection, settings.helo_timeout, "performing the AUTH exchange",
+		    problem, SPAN("*")))
 		problem_set(problem, "4.7.0", "SASL authentication failed; cannot authenticate to "
 					      "server %s: %s",
 			connection->label, detail);
@@ -216,7 +223,8 @@ static bool converse(struct login *login, struct connection *connection, struct 
 	for (int steps = 0; connection->reply.code == 334; steps++) {
 		if (steps == STEPS_MAX) {
 			connection->broken = true;
-			problem_set(problem, "4.7.0", "SASL authentication failed; server %s never ends",
+			problem_set(problem, "4.7.0",
+				"SASL authentication failed; server %s never ends",
 				connection->label);
 			return false;
 		}
@@ -242,15 +250,16 @@ static bool start(struct login *login, struct connection *connection, struct pro
 	unsigned out_len = 0;
 	sasl_setprop(login->sasl, SASL_SEC_PROPS, &properties);
 	filter_mechanisms(connection, &mechanisms);
-	int result = mechanisms.len == 0 ? SASL_NOMECH :
-					   sasl_client_start(login->sasl, buf_cstr(&mechanisms), NULL,
-						   &out, &out_len, &mechanism);
+	int result = mechanisms.len == 0 ? SASL_NOMECH
+					 : sasl_client_start(login->sasl, buf_cstr(&mechanisms),
+						   NULL, &out, &out_len, &mechanism);
 	buf_done(&mechanisms);
 	if (result == SASL_OK || result == SASL_CONTINUE)
 		return send_bytes(connection, mechanism, out, out_len, problem) &&
 			converse(login, connection, problem);
 	problem_set(problem, "4.7.0",
-		"SASL authentication failed; cannot authenticate to server %s: %s", connection->label,
+		"SASL authentication failed; cannot authenticate to server %s: %s",
+		connection->label,
 		result == SASL_NOMECH ? "no mechanism available" : sasl_errdetail(login->sasl));
 	return false;
 }
@@ -267,8 +276,8 @@ bool sasl_login(struct connection *connection, struct credentials *credentials,
 	};
 	bool good = false;
 	make_secret(&login);
-	if (sasl_client_new(settings.lmtp ? "lmtp" : "smtp", connection->host, NULL, NULL, callbacks, 0,
-		    &login.sasl) == SASL_OK)
+	if (sasl_client_new(settings.lmtp ? "lmtp" : "smtp", connection->host, NULL, NULL,
+		    callbacks, 0, &login.sasl) == SASL_OK)
 		good = start(&login, connection, problem);
 	else
 		problem_set(problem, "4.7.0", "SASL authentication failed: per-session client "

@@ -109,7 +109,8 @@ static void order(struct target_list *list)
 	}
 }
 
-/* Not all places of a cut list may go to one family: the first of the other takes the last place. */
+/* Not all places of a cut list may go to one family: the first of the other takes the last place.
+ * */
 static void balance(struct target_list *list, size_t limit)
 {
 	if (!settings.balance_protocols || limit < 2 || list->count <= limit)
@@ -139,8 +140,8 @@ static void finish(struct search *s)
 		list->items[i].best_mx = list->items[i].preference == list->items[0].preference;
 }
 
-/* When one of the exchangers is this host, only better ones may be used (RFC 5321 section 5.1): else
- * mail would go in circles. True when there is none left. */
+/* When one of the exchangers is this host, only better ones may be used (RFC 5321 section 5.1):
+ * else mail would go in circles. True when there is none left. */
 static bool loops_back(struct search *s)
 {
 	struct target_list *list = s->list;
@@ -157,7 +158,8 @@ static bool loops_back(struct search *s)
 	}
 	if (list->count > 0)
 		return false;
-	problem_set(s->problem, "5.4.6", "mail for %.*s loops back to myself", SPAN_ARGS(s->hop->host));
+	problem_set(
+		s->problem, "5.4.6", "mail for %.*s loops back to myself", SPAN_ARGS(s->hop->host));
 	return true;
 }
 
@@ -190,7 +192,8 @@ static bool find_mx(struct search *s)
 		add_host(s, mx.items[i].host, mx.items[i].preference);
 	if (s->list->count > 0)
 		return !loops_back(s);
-	log_warning(NULL, "no MX host for %.*s has a valid address record", SPAN_ARGS(s->hop->host));
+	log_warning(
+		NULL, "no MX host for %.*s has a valid address record", SPAN_ARGS(s->hop->host));
 	if (settings.defer_if_no_mx_address)
 		problem_soften(s->problem);
 	return false;
@@ -203,7 +206,8 @@ static bool find_socket(struct search *s)
 	if (s->hop->host.ptr[0] != '/')
 		buf_append_format(&path, "%s/", settings.queue_directory);
 	buf_append(&path, s->hop->host);
-	*target = (struct target){.host = span_from_cstr(settings.myhostname), .text = s->hop->host};
+	*target =
+		(struct target){.host = span_from_cstr(settings.myhostname), .text = s->hop->host};
 	bool good = address_from_path(buf_cstr(&path), &target->address) == 0;
 	if (!good)
 		problem_set(s->problem, "4.3.5", "connect to %.*s: path too long",
@@ -216,7 +220,8 @@ static bool find_socket(struct search *s)
 bool target_find(const struct next_hop *hop, struct arena *arena, struct target_list *ret_list,
 	struct problem *problem)
 {
-	struct search s = {hop, arena, ret_list, problem, hop->port != 0 ? hop->port : settings.port};
+	struct search s = {
+		hop, arena, ret_list, problem, hop->port != 0 ? hop->port : settings.port};
 	*ret_list = (struct target_list){ARENA_ARRAY(arena, struct target, TARGETS_MAX), 0};
 	if (ret_list->items == NULL) {
 		problem_set(problem, "4.3.0", "out of memory");

@@ -25,8 +25,8 @@ struct target_list {
 	size_t count;
 };
 
-/* Waits for DNS. True when there is somewhere to go; otherwise the list is empty and problem says why.
- * All lives in the arena. */
+/* Waits for DNS. True when there is somewhere to go; otherwise the list is empty and problem says
+ * why. All lives in the arena. */
 bool target_find(const struct next_hop *hop, struct arena *arena, struct target_list *ret_list,
 	struct problem *problem);
 

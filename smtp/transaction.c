@@ -36,7 +36,8 @@ static bool fail_message(struct transaction *t, const char *command)
 
 static bool send_line(struct transaction *t, int64_t timeout, const char *doing, struct span line)
 {
-	return connection_send(t->connection, timeout, doing, &t->delivery->problem, line) || lost(t);
+	return connection_send(t->connection, timeout, doing, &t->delivery->problem, line) ||
+	       lost(t);
 }
 
 /* False: the connection is lost and all is settled. */
@@ -100,8 +101,8 @@ static bool send_mail(struct transaction *t)
 	return good && (t->pipelining || read_mail_reply(t));
 }
 
-/* MAIL and all RCPTs, in groups. With pipelining DATA goes out with the last group, and its reply is
- * not read here. */
+/* MAIL and all RCPTs, in groups. With pipelining DATA goes out with the last group, and its reply
+ * is not read here. */
 static bool send_envelope(struct transaction *t)
 {
 	struct delivery *delivery = t->delivery;
@@ -151,8 +152,8 @@ static void refuse_data(struct transaction *t)
 	problem_init(&ignored);
 	if (t->connection->reply.code == 354) {
 		/* A lone dot is the only way out; the server has no recipient to give it to. */
-		connection_ask(t->connection, settings.data_done_timeout, "sending end of data", &ignored,
-			SPAN("."));
+		connection_ask(t->connection, settings.data_done_timeout, "sending end of data",
+			&ignored, SPAN("."));
 	}
 	problem_done(&ignored);
 	if (!t->connection->broken)
@@ -188,7 +189,8 @@ static bool start_data(struct transaction *t)
 			reset(t);
 		return false;
 	}
-	if (!connection_ask(t->connection, settings.data_init_timeout, doing, problem, SPAN("DATA")))
+	if (!connection_ask(
+		    t->connection, settings.data_init_timeout, doing, problem, SPAN("DATA")))
 		return lost(t);
 	return data_is_open(t);
 }
@@ -254,7 +256,8 @@ static bool is_acceptable(struct transaction *t)
 		size > c->offer.size_limit) {
 		problem_set(&delivery->problem, "5.3.4",
 			"message size %llu exceeds size limit %llu of server %s",
-			(unsigned long long)size, (unsigned long long)c->offer.size_limit, c->label);
+			(unsigned long long)size, (unsigned long long)c->offer.size_limit,
+			c->label);
 		delivery_failed_all(delivery, c, false);
 		return false;
 	}

@@ -31,9 +31,9 @@ static struct {
 
 /* Zones that libunbound would answer itself; mail may well use them inside a house. */
 static const char *const plain_zones[] = {"test.", "invalid.", "home.arpa.", "onion.",
-	"10.in-addr.arpa.", "168.192.in-addr.arpa.", "254.169.in-addr.arpa.", "2.0.192.in-addr.arpa.",
-	"100.51.198.in-addr.arpa.", "113.0.203.in-addr.arpa.", "8.b.d.0.1.0.0.2.ip6.arpa.",
-	"d.f.ip6.arpa."};
+	"10.in-addr.arpa.", "168.192.in-addr.arpa.", "254.169.in-addr.arpa.",
+	"2.0.192.in-addr.arpa.", "100.51.198.in-addr.arpa.", "113.0.203.in-addr.arpa.",
+	"8.b.d.0.1.0.0.2.ip6.arpa.", "d.f.ip6.arpa."};
 
 /* Settings that only a configuration file can say, from memory. */
 static int load_settings(struct ub_ctx *context)
@@ -47,11 +47,12 @@ static int load_settings(struct ub_ctx *context)
 		close(fd);
 		return -ENOMEM;
 	}
-	fprintf(file, "server:\n\tdo-not-query-localhost: no\n\tunblock-lan-zones: yes\n"
-		      "\tinsecure-lan-zones: yes\n\tuse-syslog: no\n\tverbosity: 0\n"
-		      "\tcache-max-ttl: 86400\n\tcache-max-negative-ttl: 300\n"
-		      "\tmsg-cache-size: 4m\n\trrset-cache-size: 8m\n\tnum-queries-per-thread: 1024\n"
-		      "\toutgoing-range: 2048\n");
+	fprintf(file,
+		"server:\n\tdo-not-query-localhost: no\n\tunblock-lan-zones: yes\n"
+		"\tinsecure-lan-zones: yes\n\tuse-syslog: no\n\tverbosity: 0\n"
+		"\tcache-max-ttl: 86400\n\tcache-max-negative-ttl: 300\n"
+		"\tmsg-cache-size: 4m\n\trrset-cache-size: 8m\n\tnum-queries-per-thread: 1024\n"
+		"\toutgoing-range: 2048\n");
 	for (size_t i = 0; i < ARRAY_LEN(plain_zones); i++)
 		fprintf(file, "\tlocal-zone: \"%s\" nodefault\n", plain_zones[i]);
 	int error = fflush(file) != 0 ? -EIO : 0;
@@ -67,7 +68,8 @@ static int add_servers(struct ub_ctx *context, const char *servers)
 	struct span rest = span_from_cstr(servers), server;
 	if (!span_token(&rest, ", \t\r\n", &server)) {
 		/* Without the file resolv.conf means: a server on this host. */
-		if (ub_ctx_resolvconf(context, NULL) != 0 && ub_ctx_set_fwd(context, "127.0.0.1") != 0)
+		if (ub_ctx_resolvconf(context, NULL) != 0 &&
+			ub_ctx_set_fwd(context, "127.0.0.1") != 0)
 			return -EINVAL;
 		(void)ub_ctx_hosts(context, NULL);
 		return 0;
@@ -107,7 +109,8 @@ int dns_open(const char *servers, unsigned flags)
 	/* The thread begins with the first question, so it lives behind the process's walls too. */
 	if (error == 0 && ub_ctx_async(context, 1) != 0)
 		error = -EINVAL;
-	/* Makes libunbound set itself up now, on a full stack, and not in a task's at the first question. */
+	/* Makes libunbound set itself up now, on a full stack, and not in a task's at the first
+	 * question. */
 	if (error == 0 && ub_ctx_data_remove(context, "nothing.invalid.") != 0)
 		error = -EINVAL;
 	if (error != 0) {
@@ -143,7 +146,8 @@ static void collect(void *arg)
 {
 	(void)arg;
 	while (resolver.waiting > 0 && resolver.context != NULL) {
-		if (task_wait_fd(ub_fd(resolver.context), TASK_READ, task_deadline(1000)) == -ECANCELED)
+		if (task_wait_fd(ub_fd(resolver.context), TASK_READ, task_deadline(1000)) ==
+			-ECANCELED)
 			break;
 		if (resolver.context != NULL)
 			ub_process(resolver.context);
@@ -170,8 +174,9 @@ static struct dns_answer answer_of(const struct question *question)
 	if (result->rcode == 3)
 		return (struct dns_answer){DNS_NXDOMAIN, result->secure != 0, "Host not found"};
 	if (result->rcode == 0)
-		return (struct dns_answer){DNS_NODATA, result->secure != 0, "Host found but no data record "
-									    "of requested type"};
+		return (struct dns_answer){DNS_NODATA, result->secure != 0,
+			"Host found but no data record "
+			"of requested type"};
 	return (struct dns_answer){DNS_TEMP, false, "Host not found, try again"};
 }
 
@@ -184,7 +189,8 @@ struct beginning {
 static void send_question(void *arg)
 {
 	struct beginning *b = arg;
-	b->error = ub_resolve_async(resolver.context, b->name, b->type, 1, b->question, finish, &b->id);
+	b->error = ub_resolve_async(
+		resolver.context, b->name, b->type, 1, b->question, finish, &b->id);
 }
 
 /* The first question sets libunbound up, which takes more stack than a task has. */

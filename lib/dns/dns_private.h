@@ -13,7 +13,8 @@ struct ub_result;
 #define DNS_TYPE_TXT 16
 #define DNS_TYPE_AAAA 28
 
-/* Asks and waits. *ret_result is NULL unless the status is DNS_FOUND; free it with ub_resolve_free. */
+/* Asks and waits. *ret_result is NULL unless the status is DNS_FOUND; free it with ub_resolve_free.
+ * */
 struct dns_answer dns_ask(const char *name, int type, task_time deadline,
 	struct ub_result **ret_result);
 

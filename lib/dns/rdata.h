@@ -8,8 +8,8 @@
 
 #define DNS_NAME_MAX 255
 
-/* The name that is the whole rdata (PTR, CNAME); appended without the trailing dot, "" for the root.
- * False (nothing appended) when it is malformed or has bytes that no host name has. */
+/* The name that is the whole rdata (PTR, CNAME); appended without the trailing dot, "" for the
+ * root. False (nothing appended) when it is malformed or has bytes that no host name has. */
 bool dns_rdata_name(struct span rdata, struct buf *out);
 /* Preference and exchange of an MX. */
 bool dns_rdata_mx(struct span rdata, uint16_t *ret_preference, struct buf *out);

@@ -12,7 +12,8 @@
 #include "dns/rdata.h"
 #include "mail/address.h"
 
-/* The name in the form to ask for, as heap string; NULL when it is none. A trailing dot is allowed. */
+/* The name in the form to ask for, as heap string; NULL when it is none. A trailing dot is allowed.
+ * */
 static char *question_name(struct span name)
 {
 	struct buf ascii = BUF_INIT(DNS_NAME_MAX);
@@ -90,7 +91,8 @@ static void take_mx(const struct ub_result *result, struct arena *arena, struct 
 	buf_done(&name);
 }
 
-void dns_mx(struct span domain, task_time deadline, struct arena *arena, struct dns_mx_list *ret_list)
+void dns_mx(
+	struct span domain, task_time deadline, struct arena *arena, struct dns_mx_list *ret_list)
 {
 	struct ub_result *result;
 	*ret_list = (struct dns_mx_list){.items = NULL};
@@ -122,7 +124,8 @@ static bool parse_literal(struct span name, struct dns_address *ret_address)
 	text[name.len] = '\0';
 	if (inet_pton(AF_INET, text, bytes) == 1)
 		return make_address(span_new(bytes, 4), ret_address);
-	return inet_pton(AF_INET6, text, bytes) == 1 && make_address(span_new(bytes, 16), ret_address);
+	return inet_pton(AF_INET6, text, bytes) == 1 &&
+	       make_address(span_new(bytes, 16), ret_address);
 }
 
 static void take_addresses(const struct ub_result *result, bool v6, struct arena *arena,
@@ -181,7 +184,8 @@ void dns_addresses(struct span name, unsigned families, task_time deadline, stru
 		if ((families & family) == 0)
 			continue;
 		bool v6 = family == DNS_IPV6;
-		struct dns_answer answer = ask(name, v6 ? DNS_TYPE_AAAA : DNS_TYPE_A, deadline, &result);
+		struct dns_answer answer =
+			ask(name, v6 ? DNS_TYPE_AAAA : DNS_TYPE_A, deadline, &result);
 		if (result != NULL) {
 			take_addresses(result, v6, arena, ret_list);
 			ub_resolve_free(result);
@@ -195,8 +199,9 @@ void dns_addresses(struct span name, unsigned families, task_time deadline, stru
 	if (ret_list->count > 0)
 		ret_list->answer = (struct dns_answer){DNS_FOUND, secure, "found"};
 	else if (worst.status == DNS_FOUND)
-		ret_list->answer = (struct dns_answer){DNS_TEMP, false, "Malformed or unexpected name server "
-									"reply"};
+		ret_list->answer = (struct dns_answer){DNS_TEMP, false,
+			"Malformed or unexpected name server "
+			"reply"};
 }
 
 static bool reverse_name(struct span address, char ret_name[80])
@@ -205,13 +210,14 @@ static bool reverse_name(struct span address, char ret_name[80])
 	if (!parse_literal(address, &a))
 		return false;
 	if (!a.v6) {
-		snprintf(ret_name, 80, "%u.%u.%u.%u.in-addr.arpa", a.bytes[3], a.bytes[2], a.bytes[1],
-			a.bytes[0]);
+		snprintf(ret_name, 80, "%u.%u.%u.%u.in-addr.arpa", a.bytes[3], a.bytes[2],
+			a.bytes[1], a.bytes[0]);
 		return true;
 	}
 	size_t at = 0;
 	for (int i = 15; i >= 0; i--)
-		at += (size_t)snprintf(ret_name + at, 80 - at, "%x.%x.", a.bytes[i] & 15, a.bytes[i] >> 4);
+		at += (size_t)snprintf(
+			ret_name + at, 80 - at, "%x.%x.", a.bytes[i] & 15, a.bytes[i] >> 4);
 	snprintf(ret_name + at, 80 - at, "ip6.arpa");
 	return true;
 }

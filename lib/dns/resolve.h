@@ -1,7 +1,8 @@
-/* DNS by way of libunbound: a thread of its own asks, validates and caches; tasks wait. One resolver
- * per process, opened before the sandbox closes (it reads resolv.conf, hosts and trust anchors then).
- * "There is no such thing" and "could not be asked" are always told apart: the second is DNS_TEMP and
- * becomes a 4xx or a deferral, never "unknown". Names are asked as they are: no search list.
+/* DNS by way of libunbound: a thread of its own asks, validates and caches; tasks wait. One
+ * resolver per process, opened before the sandbox closes (it reads resolv.conf, hosts and trust
+ * anchors then). "There is no such thing" and "could not be asked" are always told apart: the
+ * second is DNS_TEMP and becomes a 4xx or a deferral, never "unknown". Names are asked as they are:
+ * no search list.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_DNS_RESOLVE_H
 #define TAMBO_DNS_RESOLVE_H
@@ -24,7 +25,8 @@ enum dns_flag {
 };
 
 /* servers: "address@port" (port may be missing) separated by white space or commas; "": those of
- * /etc/resolv.conf, and the names of /etc/hosts. 0 or -errno; -EINVAL: a server that cannot be used. */
+ * /etc/resolv.conf, and the names of /etc/hosts. 0 or -errno; -EINVAL: a server that cannot be
+ * used. */
 int dns_open(const char *servers, unsigned flags);
 void dns_close(void);
 
@@ -66,9 +68,12 @@ struct dns_name_list {
 
 enum dns_family { DNS_IPV4 = 1, DNS_IPV6 = 2 };
 
-/* All wait in a task until the deadline; results live in the arena. A cancelled task gets DNS_TEMP. */
-void dns_mx(struct span domain, task_time deadline, struct arena *arena, struct dns_mx_list *ret_list);
-/* families: enum dns_family; an address literal ("192.0.2.1") answers itself without being asked. */
+/* All wait in a task until the deadline; results live in the arena. A cancelled task gets DNS_TEMP.
+ * */
+void dns_mx(struct span domain, task_time deadline, struct arena *arena,
+	struct dns_mx_list *ret_list);
+/* families: enum dns_family; an address literal ("192.0.2.1") answers itself without being asked.
+ * */
 void dns_addresses(struct span name, unsigned families, task_time deadline, struct arena *arena,
 	struct dns_address_list *ret_list);
 /* address: "192.0.2.1" or "2001:db8::1". */
@@ -78,8 +83,8 @@ void dns_txt(struct span name, task_time deadline, struct arena *arena,
 	struct dns_name_list *ret_list);
 
 /* The name of a client: PTR whose forward look-up answers the address again. *ret_reverse gets the
- * first PTR name even when it is not confirmed ("" when there is none), *ret_name only a confirmed one.
- * The result is FOUND only for a confirmed name. */
+ * first PTR name even when it is not confirmed ("" when there is none), *ret_name only a confirmed
+ * one. The result is FOUND only for a confirmed name. */
 enum dns_status dns_client_name(struct span address, task_time deadline, struct arena *arena,
 	struct span *ret_name, struct span *ret_reverse);
 

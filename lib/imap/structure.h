@@ -1,6 +1,6 @@
-/* ENVELOPE, BODY and BODYSTRUCTURE as IMAP text (RFC 3501 section 7.4.2), made from lib/mail's trees.
- * What clients stumble over is never written: no NIL as a parameter's value or an encoding, no
- * multipart without a child, no host of NIL outside group marks.
+/* ENVELOPE, BODY and BODYSTRUCTURE as IMAP text (RFC 3501 section 7.4.2), made from lib/mail's
+ * trees. What clients stumble over is never written: no NIL as a parameter's value or an encoding,
+ * no multipart without a child, no host of NIL outside group marks.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_IMAP_STRUCTURE_H
 #define TAMBO_IMAP_STRUCTURE_H

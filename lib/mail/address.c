@@ -89,7 +89,8 @@ static enum mail_path_result skip_route(struct path_parser *p)
 	return MAIL_PATH_SYNTAX;
 }
 
-static enum mail_path_result parse_domain(struct path_parser *p, bool angle, struct span *ret_domain)
+static enum mail_path_result parse_domain(
+	struct path_parser *p, bool angle, struct span *ret_domain)
 {
 	*ret_domain = SPAN_EMPTY;
 	if (peek(p) != '@' || p->in.len == 0) {
@@ -254,7 +255,8 @@ bool mail_local_part_split(struct span local, const char *delimiters, struct spa
 	struct span *ret_extension)
 {
 	size_t at = 0;
-	while (at < local.len && (local.ptr[at] == '\0' || strchr(delimiters, local.ptr[at]) == NULL))
+	while (at < local.len &&
+		(local.ptr[at] == '\0' || strchr(delimiters, local.ptr[at]) == NULL))
 		at++;
 	*ret_user = local;
 	*ret_extension = SPAN_EMPTY;

@@ -94,7 +94,7 @@ static void read_atom(struct list_parser *p, struct buf *out)
 	while (!at_end(p) && !is_special(peek(p)) && !ascii_is_space(peek(p))) {
 		if (peek(p) == '\\' && p->at + 1 < p->in.len)
 			p->at++;
-		if (peek(p) != '\0')
+		if (is_text(peek(p)))
 			buf_append_char(out, peek(p));
 		p->at++;
 	}
@@ -105,7 +105,8 @@ static bool ends_with_dot(const struct buf *buf)
 	return buf->len > 0 && buf->ptr[buf->len - 1] == '.';
 }
 
-/* Words up to the next special; appended to phrase (joined by spaces) and to local (as a local part). */
+/* Words up to the next special; appended to phrase (joined by spaces) and to local (as a local
+ * part). */
 static void read_words(struct list_parser *p)
 {
 	for (;;) {
@@ -274,7 +275,8 @@ static void read_plain(struct list_parser *p)
 	read_domain(p);
 	skip_cfws(p);
 	if (peek(p) == '<') {
-		/* user@domain <user@domain>: the first one is the name, though it should be quoted. */
+		/* user@domain <user@domain>: the first one is the name, though it should be quoted.
+		 * */
 		buf_append_char(&p->phrase, '@');
 		buf_append(&p->phrase, buf_span(&p->domain));
 		read_angle(p);

@@ -22,10 +22,20 @@ static const char *real_name(struct span name)
 	static const struct {
 		const char *name, *real;
 	} aliases[] = {
-		{"", "utf-8"}, {"us-ascii", "utf-8"}, {"ascii", "utf-8"}, {"ansi_x3.4-1968", "utf-8"},
-		{"utf8", "utf-8"}, {"utf-8", "utf-8"}, {"iso-8859-1", "windows-1252"}, {"latin1", "windows-1252"},
-		{"gb2312", "gb18030"}, {"gbk", "gb18030"}, {"ks_c_5601-1987", "windows-949"},
-		{"euc-kr", "windows-949"}, {"shift_jis", "windows-932"}, {"iso-8859-8-i", "iso-8859-8"},
+		{"", "utf-8"},
+		{"us-ascii", "utf-8"},
+		{"ascii", "utf-8"},
+		{"ansi_x3.4-1968", "utf-8"},
+		{"utf8", "utf-8"},
+		{"utf-8", "utf-8"},
+		{"iso-8859-1", "windows-1252"},
+		{"latin1", "windows-1252"},
+		{"gb2312", "gb18030"},
+		{"gbk", "gb18030"},
+		{"ks_c_5601-1987", "windows-949"},
+		{"euc-kr", "windows-949"},
+		{"shift_jis", "windows-932"},
+		{"iso-8859-8-i", "iso-8859-8"},
 		{"unicode-1-1-utf-7", "utf-7"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
@@ -90,8 +100,8 @@ void charset_decode(struct charset_decoder *decoder, struct span bytes, bool las
 		UChar wide[512];
 		UChar *target = wide;
 		error = U_ZERO_ERROR;
-		ucnv_toUnicode(decoder->from, &target, wide + ARRAY_LEN(wide), &source, source_end, NULL,
-			last, &error);
+		ucnv_toUnicode(decoder->from, &target, wide + ARRAY_LEN(wide), &source, source_end,
+			NULL, last, &error);
 		if (U_FAILURE(error) && error != U_BUFFER_OVERFLOW_ERROR)
 			return;
 		const UChar *from = wide;
@@ -100,8 +110,8 @@ void charset_decode(struct charset_decoder *decoder, struct span bytes, bool las
 			char narrow[1024];
 			char *to = narrow;
 			write_error = U_ZERO_ERROR;
-			ucnv_fromUnicode(decoder->utf8, &to, narrow + sizeof narrow, &from, target, NULL,
-				last && error == U_ZERO_ERROR, &write_error);
+			ucnv_fromUnicode(decoder->utf8, &to, narrow + sizeof narrow, &from, target,
+				NULL, last && error == U_ZERO_ERROR, &write_error);
 			buf_append_bytes(out, narrow, (size_t)(to - narrow));
 		} while (write_error == U_BUFFER_OVERFLOW_ERROR && !out->overflow);
 	} while (error == U_BUFFER_OVERFLOW_ERROR && !out->overflow);

@@ -10,10 +10,12 @@
 
 struct charset_decoder;
 
-/* NULL when the name is not known to us. Names as in MIME ("iso-8859-1", "windows-1252", "utf-8"). */
+/* NULL when the name is not known to us. Names as in MIME ("iso-8859-1", "windows-1252", "utf-8").
+ * */
 struct charset_decoder *charset_decoder_new(struct span name);
 void charset_decoder_free(struct charset_decoder *decoder);
-/* Appends UTF-8; a sequence cut at the end of bytes is kept for the next call unless last is set. */
+/* Appends UTF-8; a sequence cut at the end of bytes is kept for the next call unless last is set.
+ * */
 void charset_decode(struct charset_decoder *decoder, struct span bytes, bool last, struct buf *out);
 
 /* All at once; false (nothing appended) when the charset is not known. "" counts as US-ASCII, whose

@@ -19,12 +19,14 @@ struct civil_time {
 };
 
 /* Accepts day names, comments, folding, two- and three-digit years, zone names, missing seconds and
- * missing or unknown zones (then UTC). A leap second becomes the next second. False when it is no date. */
+ * missing or unknown zones (then UTC). A leap second becomes the next second. False when it is no
+ * date. */
 bool mail_date_parse(struct span text, struct mail_date *ret_date);
 /* "Sun, 22 Nov 2026 07:23:48 +0000" */
 void mail_date_format(struct mail_date date, struct buf *out);
 
-/* The day in the date's own zone, as days since 1970-01-01 (IMAP SEARCH SENTON ignores the zone). */
+/* The day in the date's own zone, as days since 1970-01-01 (IMAP SEARCH SENTON ignores the zone).
+ * */
 int64_t mail_date_day(struct mail_date date);
 
 /* Proleptic Gregorian calendar. */

@@ -1,5 +1,5 @@
-/* Domain names and address literals of mail addresses: RFC 1123 section 2.1, RFC 5321 section 4.1.3,
- * RFC 5890 by way of libidn2. Declared in address.h.
+/* Domain names and address literals of mail addresses: RFC 1123 section 2.1, RFC 5321 section
+ * 4.1.3, RFC 5890 by way of libidn2. Declared in address.h.
  * SPDX-License-Identifier: ISC */
 #include "mail/address.h"
 

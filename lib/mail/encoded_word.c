@@ -51,14 +51,16 @@ static void decode_q(struct span text, struct buf *out)
 			c = ' ';
 		} else if (c == '=' && i + 2 < text.len && ascii_hex_value(text.ptr[i + 1]) >= 0 &&
 			ascii_hex_value(text.ptr[i + 2]) >= 0) {
-			c = (char)(ascii_hex_value(text.ptr[i + 1]) * 16 + ascii_hex_value(text.ptr[i + 2]));
+			c = (char)(ascii_hex_value(text.ptr[i + 1]) * 16 +
+				   ascii_hex_value(text.ptr[i + 2]));
 			i += 2;
 		}
 		buf_append_char(out, c);
 	}
 }
 
-/* Words that follow each other in one charset are decoded together, so that a character may be cut. */
+/* Words that follow each other in one charset are decoded together, so that a character may be cut.
+ * */
 struct pending {
 	struct span charset;
 	struct buf bytes;
@@ -142,7 +144,8 @@ void encoded_word_decode(struct span value, struct buf *out)
 	buf_done(&pending.bytes);
 }
 
-/* How many bytes of text fit one encoded word without cutting a character: 45 bytes make 60 of base64. */
+/* How many bytes of text fit one encoded word without cutting a character: 45 bytes make 60 of
+ * base64. */
 static size_t chunk_length(struct span text)
 {
 	size_t len = text.len < 45 ? text.len : 45;

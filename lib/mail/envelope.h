@@ -1,6 +1,6 @@
-/* What IMAP's ENVELOPE tells of a header (RFC 3501 section 7.4.2): taken as it stands, encoded words
- * not decoded. Absent fields have a NULL ptr. Fields of one name that stand more than once: addresses
- * are joined, of the others the first counts.
+/* What IMAP's ENVELOPE tells of a header (RFC 3501 section 7.4.2): taken as it stands, encoded
+ * words not decoded. Absent fields have a NULL ptr. Fields of one name that stand more than once:
+ * addresses are joined, of the others the first counts.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAIL_ENVELOPE_H
 #define TAMBO_MAIL_ENVELOPE_H

@@ -1,5 +1,5 @@
-/* The header of a message, field by field (RFC 5322 section 2.2). Lines end in CRLF or LF. Nothing is
- * copied and nothing fails: a line that is no field is handed out as such and the caller decides
+/* The header of a message, field by field (RFC 5322 section 2.2). Lines end in CRLF or LF. Nothing
+ * is copied and nothing fails: a line that is no field is handed out as such and the caller decides
  * (cleanup ends the header there; IMAP goes on to the empty line). Linear in the input.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAIL_HEADER_H
@@ -29,8 +29,8 @@ enum header_result {
 
 /* input: a message, or its beginning. */
 void header_reader_init(struct header_reader *reader, struct span input);
-/* *ret_field is written for HEADER_FIELD only. A line without a colon comes alone (valid false, value
- * is the line); so does a continuation line with nothing before it. */
+/* *ret_field is written for HEADER_FIELD only. A line without a colon comes alone (valid false,
+ * value is the line); so does a continuation line with nothing before it. */
 enum header_result header_next(struct header_reader *reader, struct header_field *ret_field);
 
 /* Where the body begins: the length of the header with its empty line. input.len when there is no
@@ -47,7 +47,8 @@ size_t header_count(struct span input, struct span name);
 /* Appends the value unfolded: line ends are dropped, the white space after them stays (RFC 5322
  * section 2.2.3); white space at both ends is dropped. */
 void header_unfold(struct span value, struct buf *out);
-/* As header_unfold; a bare CR, LF or NUL left in it becomes a space, so that the result is one line. */
+/* As header_unfold; a bare CR, LF or NUL left in it becomes a space, so that the result is one
+ * line. */
 void header_unfold_clean(struct span value, struct buf *out);
 
 #endif

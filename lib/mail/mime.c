@@ -1,5 +1,6 @@
-/* One pass over the lines of a message: a stack of open parts, the boundaries of the open multiparts,
- * and for every position its offset as stored, as sent, and its line number. See mime.h.
+/* One pass over the lines of a message: a stack of open parts, the boundaries of the open
+ * multiparts, and for every position its offset as stored, as sent, and its line number. See
+ * mime.h.
  * SPDX-License-Identifier: ISC */
 #include "mail/mime.h"
 
@@ -139,7 +140,8 @@ static void take_content_field(struct mime_parser *p, struct mime_part *part,
 	} else if (span_equal_nocase(what, SPAN("Disposition")) && !part->has_disposition) {
 		mime_value_parse(field->value, p->arena, &part->disposition);
 		part->has_disposition = part->disposition.token.len > 0;
-	} else if (span_equal_nocase(what, SPAN("Transfer-Encoding")) && part->encoding_text.ptr == NULL) {
+	} else if (span_equal_nocase(what, SPAN("Transfer-Encoding")) &&
+		   part->encoding_text.ptr == NULL) {
 		/* Only the token: a comment may stand behind it. */
 		struct mime_value value;
 		mime_value_parse(field->value, p->arena, &value);
@@ -165,7 +167,8 @@ static void read_fields(struct mime_parser *p, struct mime_part *part)
 	while (header_next(&reader, &field) == HEADER_FIELD && !p->arena->overflow) {
 		if (field.valid && span_starts_with_nocase(field.name, SPAN("Content-")))
 			take_content_field(p, part, &field);
-		else if (part->parent == NULL && span_equal_nocase(field.name, SPAN("MIME-Version")))
+		else if (part->parent == NULL &&
+			 span_equal_nocase(field.name, SPAN("MIME-Version")))
 			p->result->has_mime_version = true;
 	}
 	if (part->content_type.token.ptr == NULL)
@@ -255,7 +258,8 @@ static void finish_message(struct mime_parser *p, struct mime_part *part)
 		p->result->truncated = true;
 		return;
 	}
-	envelope_parse(mime_extent_span(p->message, &part->first_child->header), p->arena, envelope);
+	envelope_parse(
+		mime_extent_span(p->message, &part->first_child->header), p->arena, envelope);
 	part->envelope = envelope;
 }
 
@@ -358,7 +362,8 @@ static const struct mime_part *child_at(const struct mime_part *part, uint32_t n
 	return number == 0 ? NULL : child;
 }
 
-const struct mime_part *mime_part_at(const struct mime_part *root, const uint32_t *path, size_t depth)
+const struct mime_part *mime_part_at(
+	const struct mime_part *root, const uint32_t *path, size_t depth)
 {
 	const struct mime_part *part = root;
 	bool message = true; /* part is the content of a message: 1 names a lone body */
@@ -387,5 +392,6 @@ bool mime_part_is_attachment(const struct mime_part *part)
 		mime_parameter_get(&part->disposition, SPAN("filename*"), &name) ||
 		mime_parameter_get(&part->content_type, SPAN("name"), &name);
 	return named && !(part->has_disposition &&
-		span_equal_nocase(part->disposition.token, SPAN("inline")) && type_is(part, "text", NULL));
+				span_equal_nocase(part->disposition.token, SPAN("inline")) &&
+				type_is(part, "text", NULL));
 }

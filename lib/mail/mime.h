@@ -1,7 +1,8 @@
-/* The MIME structure of a message (RFC 2045, 2046) as a tree of parts with offsets and sizes. One pass
- * over the bytes, linear whatever they are; depth and number of parts are bounded: what is nested
- * deeper, or comes behind the last part allowed, is left as the opaque content of its parent.
- * Lines may end in LF or CRLF; sizes are given both as stored and as sent (every line end CRLF).
+/* The MIME structure of a message (RFC 2045, 2046) as a tree of parts with offsets and sizes. One
+ * pass over the bytes, linear whatever they are; depth and number of parts are bounded: what is
+ * nested deeper, or comes behind the last part allowed, is left as the opaque content of its
+ * parent. Lines may end in LF or CRLF; sizes are given both as stored and as sent (every line end
+ * CRLF).
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAIL_MIME_H
 #define TAMBO_MAIL_MIME_H
@@ -19,8 +20,8 @@ enum mime_kind {
 	MIME_MESSAGE,   /* message/rfc822: its one child is the message inside */
 };
 
-/* Where something stands: as stored, and as sent with CRLF line ends. Offsets count from the message's
- * beginning. */
+/* Where something stands: as stored, and as sent with CRLF line ends. Offsets count from the
+ * message's beginning. */
 struct mime_extent {
 	uint64_t offset, size;
 	uint64_t crlf_offset, crlf_size;
@@ -55,13 +56,14 @@ struct mime_message {
 	uint32_t lines;
 };
 
-/* The tree lives in the arena and does not point into message. Returns false only when the arena's cap
- * leaves no room for the root part. */
+/* The tree lives in the arena and does not point into message. Returns false only when the arena's
+ * cap leaves no room for the root part. */
 bool mime_parse(struct span message, struct arena *arena, struct mime_message *ret_message);
 
-/* The part that IMAP calls path[0].path[1]...: NULL when there is none. An empty path is the root. A
- * message that is not multipart is its own part 1 (RFC 3501 section 6.4.5). */
-const struct mime_part *mime_part_at(const struct mime_part *root, const uint32_t *path, size_t depth);
+/* The part that IMAP calls path[0].path[1]...: NULL when there is none. An empty path is the root.
+ * A message that is not multipart is its own part 1 (RFC 3501 section 6.4.5). */
+const struct mime_part *mime_part_at(const struct mime_part *root, const uint32_t *path,
+	size_t depth);
 
 /* The message's bytes of an extent. */
 static inline struct span mime_extent_span(struct span message, const struct mime_extent *extent)
@@ -69,8 +71,8 @@ static inline struct span mime_extent_span(struct span message, const struct mim
 	return span_part(message, (size_t)extent->offset, (size_t)extent->size);
 }
 
-/* True when the part is meant to be seen as an attachment: disposition attachment, or a file name on
- * something that is not inline text. */
+/* True when the part is meant to be seen as an attachment: disposition attachment, or a file name
+ * on something that is not inline text. */
 bool mime_part_is_attachment(const struct mime_part *part);
 
 #endif

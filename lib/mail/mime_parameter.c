@@ -67,7 +67,8 @@ static struct span scratch_keep(struct cursor *c)
 	return arena_dup(c->arena, buf_span(&c->scratch));
 }
 
-/* A quoted string, or everything up to ';' (white space at the ends and comments behind it dropped). */
+/* A quoted string, or everything up to ';' (white space at the ends and comments behind it
+ * dropped). */
 static struct span read_value(struct cursor *c)
 {
 	buf_reset(&c->scratch);
@@ -152,7 +153,8 @@ static size_t read_pieces(struct cursor *c, struct piece *pieces)
 	return count;
 }
 
-static struct piece *find_piece(struct piece *pieces, size_t count, struct span name, uint32_t index)
+static struct piece *find_piece(
+	struct piece *pieces, size_t count, struct span name, uint32_t index)
 {
 	for (size_t i = 0; i < count; i++)
 		if (pieces[i].index == index && !pieces[i].used && span_equal(pieces[i].name, name))
@@ -202,13 +204,15 @@ static void join(struct piece *pieces, size_t count, struct span name, struct cu
 	buf_done(&joined);
 }
 
-static void build(struct piece *pieces, size_t count, struct cursor *c, struct mime_value *ret_value)
+static void build(
+	struct piece *pieces, size_t count, struct cursor *c, struct mime_value *ret_value)
 {
 	ret_value->parameters = ARENA_ARRAY(c->arena, struct mime_parameter, count);
 	if (ret_value->parameters == NULL)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		struct mime_parameter *parameter = &ret_value->parameters[ret_value->parameter_count];
+		struct mime_parameter *parameter =
+			&ret_value->parameters[ret_value->parameter_count];
 		if (pieces[i].used)
 			continue;
 		if (pieces[i].index == INDEX_NONE) {
@@ -249,7 +253,8 @@ void mime_value_parse(struct span value, struct arena *arena, struct mime_value 
 	buf_done(&c.scratch);
 }
 
-static const struct mime_parameter *find(const struct mime_value *value, struct span name, bool extended)
+static const struct mime_parameter *find(
+	const struct mime_value *value, struct span name, bool extended)
 {
 	for (size_t i = 0; i < value->parameter_count; i++) {
 		const struct mime_parameter *p = &value->parameters[i];
@@ -267,7 +272,8 @@ static void decode_percent(struct span text, struct buf *out)
 		char c = text.ptr[i];
 		if (c == '%' && i + 2 < text.len && ascii_hex_value(text.ptr[i + 1]) >= 0 &&
 			ascii_hex_value(text.ptr[i + 2]) >= 0) {
-			c = (char)(ascii_hex_value(text.ptr[i + 1]) * 16 + ascii_hex_value(text.ptr[i + 2]));
+			c = (char)(ascii_hex_value(text.ptr[i + 1]) * 16 +
+				   ascii_hex_value(text.ptr[i + 2]));
 			i += 2;
 		}
 		buf_append_char(out, c);

@@ -25,8 +25,8 @@ struct mime_value {
 /* value: the raw value of a field. All results live in the arena. */
 void mime_value_parse(struct span value, struct arena *arena, struct mime_value *ret_value);
 
-/* The parameter of that name as UTF-8 text: "name*" is preferred and decoded, encoded words in a plain
- * value are decoded too (they are not allowed, and common). False when there is none. */
+/* The parameter of that name as UTF-8 text: "name*" is preferred and decoded, encoded words in a
+ * plain value are decoded too (they are not allowed, and common). False when there is none. */
 bool mime_parameter_text(const struct mime_value *value, struct span name, struct buf *out);
 /* The plain value of that name (without "*"); false when there is none. */
 bool mime_parameter_get(const struct mime_value *value, struct span name, struct span *ret_value);

@@ -94,8 +94,8 @@ void message_id_make(struct mail_date date, struct span queue_id, struct span ho
 {
 	struct civil_time t;
 	civil_from_seconds(date.seconds, &t);
-	buf_append_format(out, "<%04lld%02d%02d%02d%02d%02d.", (long long)t.year, t.month, t.day, t.hour,
-		t.minute, t.second);
+	buf_append_format(out, "<%04lld%02d%02d%02d%02d%02d.", (long long)t.year, t.month, t.day,
+		t.hour, t.minute, t.second);
 	buf_append(out, queue_id);
 	buf_append_char(out, '@');
 	buf_append(out, host);

@@ -22,8 +22,8 @@ struct received {
 	struct mail_date date;
 };
 
-/* Appends the whole folded field with its last line end. Foreign text is cleaned: no control byte and
- * no unbalanced parenthesis gets through. */
+/* Appends the whole folded field with its last line end. Foreign text is cleaned: no control byte
+ * and no unbalanced parenthesis gets through. */
 void received_format(const struct received *received, const char *line_end, struct buf *out);
 
 /* Received: fields of a header (a message or its beginning). */
@@ -32,7 +32,8 @@ size_t received_count(struct span header);
 size_t delivered_to_count(struct span header, struct span address);
 
 /* "<20261122072348.4A5B6C@mail.example.com>" with its angle brackets. */
-void message_id_make(struct mail_date date, struct span queue_id, struct span host, struct buf *out);
+void message_id_make(struct mail_date date, struct span queue_id, struct span host,
+	struct buf *out);
 /* The next "<...>" of a Message-ID, In-Reply-To or References value, without comments and folding;
  * false when there is none. *rest is moved behind it. *ret_id has its brackets. */
 bool message_id_next(struct span *rest, struct span *ret_id);

@@ -31,7 +31,8 @@ bool mail_status_parse(struct span text, struct mail_status *ret_status, struct 
 		text.ptr[1] != '.')
 		return false;
 	status.class = (uint8_t)(text.ptr[0] - '0');
-	if (!parse_number(&rest, '.', &status.subject) || !parse_number(&rest, '\0', &status.detail))
+	if (!parse_number(&rest, '.', &status.subject) ||
+		!parse_number(&rest, '\0', &status.detail))
 		return false;
 	if (rest.len > 0 && !ascii_is_space(rest.ptr[0]))
 		return false;
@@ -58,7 +59,8 @@ struct mail_status mail_status_with_class(struct mail_status status, unsigned cl
 	return status;
 }
 
-struct mail_status mail_status_of_reply(unsigned reply_code, struct span text, struct span *ret_rest)
+struct mail_status mail_status_of_reply(
+	unsigned reply_code, struct span text, struct span *ret_rest)
 {
 	struct mail_status status;
 	unsigned class = reply_code / 100;

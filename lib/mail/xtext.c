@@ -86,8 +86,9 @@ static bool decode_embedded(struct span text, struct buf *out)
 		}
 		size_t end = span_find_char(text, '}');
 		uint64_t point;
-		if (end == SIZE_MAX || end > 3 + 6 || !span_to_hex_u64(span_part(text, 3, end - 3), &point) ||
-			point < 32 || point == 127 || point > 0x10ffff)
+		if (end == SIZE_MAX || end > 3 + 6 ||
+			!span_to_hex_u64(span_part(text, 3, end - 3), &point) || point < 32 ||
+			point == 127 || point > 0x10ffff)
 			return false;
 		append_utf8(point, out);
 		text = span_skip(text, end + 1);
@@ -147,8 +148,8 @@ void orcpt_encode(struct span orcpt, bool utf8, struct buf *out)
 	while (address.len > 0) {
 		size_t len;
 		uint32_t point = utf8_point(address, &len);
-		bool plain = point < 128 && ascii_is_graph((char)point) && point != '+' && point != '=' &&
-			point != '\\';
+		bool plain = point < 128 && ascii_is_graph((char)point) && point != '+' &&
+			     point != '=' && point != '\\';
 		if (plain || (point >= 128 && utf8))
 			buf_append(out, span_head(address, len));
 		else

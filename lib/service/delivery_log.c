@@ -57,16 +57,17 @@ static void append_delays(const struct delivery_times *t, struct buf *out)
 	}
 }
 
-void delivery_log(const struct delivery_request *request, const struct delivery_recipient *recipient,
-	const char *relay, unsigned connection_use, const struct delivery_times *times,
-	const struct delivery_outcome *outcome)
+void delivery_log(const struct delivery_request *request,
+	const struct delivery_recipient *recipient, const char *relay, unsigned connection_use,
+	const struct delivery_times *times, const struct delivery_outcome *outcome)
 {
 	struct buf line = BUF_INIT(LOG_LINE_MAX * 8);
 	char *id = span_dup_cstr(request->queue_id);
 	buf_append_cstr(&line, "to=<");
 	mail_address_quote_full(recipient->address, &line);
 	buf_append_char(&line, '>');
-	if (recipient->original.len > 0 && !span_equal_nocase(recipient->original, recipient->address)) {
+	if (recipient->original.len > 0 &&
+		!span_equal_nocase(recipient->original, recipient->address)) {
 		buf_append_cstr(&line, ", orig_to=<");
 		mail_address_quote_full(recipient->original, &line);
 		buf_append_char(&line, '>');

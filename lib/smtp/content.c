@@ -13,8 +13,8 @@ static void end_line(struct smtp_content *content, struct buf *out)
 	content->column = 0;
 }
 
-/* A fold begins the next line with a space: in a header it stays one field. A UTF-8 character is not
- * cut: three bytes before the limit its first byte goes to the next line. */
+/* A fold begins the next line with a space: in a header it stays one field. A UTF-8 character is
+ * not cut: three bytes before the limit its first byte goes to the next line. */
 static bool must_fold(const struct smtp_content *content, unsigned char c)
 {
 	if (content->line_limit == 0)
@@ -40,9 +40,10 @@ static void put(struct smtp_content *content, char c, struct buf *out)
 /* Bytes that need no decision: up to the next CR or LF, and no further than the line's limit. */
 static size_t plain_run(const struct smtp_content *content, struct span rest)
 {
-	size_t most = content->line_limit == 0 ? rest.len :
-		content->line_limit > content->column + 4 ? content->line_limit - content->column - 4 :
-							    0;
+	size_t most = content->line_limit == 0 ? rest.len
+		      : content->line_limit > content->column + 4
+			      ? content->line_limit - content->column - 4
+			      : 0;
 	size_t len = 0;
 	if (most > rest.len)
 		most = rest.len;

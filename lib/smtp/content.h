@@ -1,6 +1,7 @@
-/* Message content on its way out (RFC 5321 section 4.5.2): every line ends in CRLF, a leading dot is
- * doubled, lines longer than the limit are folded, and no bare CR or LF ever leaves, so that no
- * receiver sees an end of message that is none. Streaming: any cut of the input gives the same output.
+/* Message content on its way out (RFC 5321 section 4.5.2): every line ends in CRLF, a leading dot
+ * is doubled, lines longer than the limit are folded, and no bare CR or LF ever leaves, so that no
+ * receiver sees an end of message that is none. Streaming: any cut of the input gives the same
+ * output.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SMTP_CONTENT_H
 #define TAMBO_SMTP_CONTENT_H

@@ -35,7 +35,8 @@ static inline unsigned smtp_reply_class(const struct smtp_reply *reply)
 	return reply->code / 100;
 }
 
-/* One line: code, whether another follows, what stands behind the separator. False: no reply line. */
+/* One line: code, whether another follows, what stands behind the separator. False: no reply line.
+ * */
 bool smtp_reply_line(struct span line, unsigned *ret_code, bool *ret_more, struct span *ret_text);
 
 #endif
