@@ -118,6 +118,10 @@ static void test_concurrency_grows_with_success_up_to_the_limit(void **state)
 	assert_int_equal(open, 5);
 	/* list heads do not move: finish in place */
 	size_t done = 0, widest = 0;
+	finish(&schedule, &batches[done++], SITE_OK, 0);
+	while (schedule_next(&schedule, 0, &batches[open]))
+		open++;
+	assert_int_equal(open - done, 6); /* one more for one success */
 	while (done < ARRAY_LEN(messages)) {
 		finish(&schedule, &batches[done++], SITE_OK, 0);
 		while (open < ARRAY_LEN(messages) && schedule_next(&schedule, 0, &batches[open]))
@@ -222,10 +226,12 @@ static void test_bulk_to_many_domains_neither_starves_nor_is_starved(void **stat
 		schedule_message_init(&small[i], false);
 		assert_true(add(&schedule, &small[i], "smtp", address, 0, 0));
 	}
-	int all, mine = run(&schedule, &bulk, 125, &all);
-	assert_int_equal(all, 125);
+	int all, mine = run(&schedule, &bulk, 100, &all);
+	assert_int_equal(all, 100);
 	/* a fifth is bulk's while both wait */
-	assert_int_equal(mine, 25);
+	assert_int_equal(mine, 20);
+	mine = run(&schedule, &bulk, 25, &all);
+	assert_int_equal(mine, 5);
 	mine = run(&schedule, &bulk, 1000, &all);
 	assert_int_equal(mine, 1000);
 	schedule_withdraw(&schedule, &bulk, 0);
