@@ -1,10 +1,10 @@
 /* The parameters of `local`, and what is opened before the sandbox closes.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -50,6 +50,12 @@ static int fail(char *error)
 /* Who runs commands and writes files of aliases. */
 static int find_default_privs(void)
 {
+	if (accounts_single_user(local.accounts)) {
+		local.default_uid = geteuid();
+		local.default_gid = getegid();
+		local.has_default = true;
+		return 0;
+	}
 	const struct passwd *person = getpwnam(local.settings.default_privs);
 	if (person == NULL) {
 		log_warning(NULL, "default_privs: unknown user %s: commands and files in aliases are deferred",

@@ -145,6 +145,11 @@ struct accounts *accounts_open(struct conf *conf, struct route *route, char **re
 	return accounts;
 }
 
+bool accounts_single_user(const struct accounts *accounts)
+{
+	return accounts->single_user;
+}
+
 static void close_list(struct map_list *list)
 {
 	if (list != NULL)

@@ -60,6 +60,8 @@ void account_done(struct account *account);
  * NULL and *ret_error (free it). */
 struct accounts *accounts_open(struct conf *conf, struct route *route, char **ret_error);
 void accounts_close(struct accounts *accounts);
+/* Is this an instance of an ordinary user, in which everybody is that user? */
+bool accounts_single_user(const struct accounts *accounts);
 
 /* All three empty *ret_account first, may wait (task_offload) and take no more than LIMIT_ADDRESS
  * bytes of name. */

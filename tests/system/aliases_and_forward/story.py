@@ -79,9 +79,6 @@ def shared(t, name):
 def test_command_of_an_alias(folder):
     aliases = {}
     t = LocalInstance(folder, aliases=aliases)
-    if not t.is_root:
-        t.main['default_privs'] = __import__('pwd').getpwuid(os.geteuid()).pw_name
-        t.write_config()
     out = os.path.join(shared(t, 'out'), 'got')
     t.write_aliases({
         'robot': '"|cat > %s; echo $SENDER $RECIPIENT $LOCAL $DOMAIN >> %s"' % (out, out),
@@ -109,9 +106,6 @@ def test_command_of_an_alias(folder):
 
 def test_include_and_file(folder):
     t = LocalInstance(folder, aliases={})
-    if not t.is_root:
-        t.main['default_privs'] = __import__('pwd').getpwuid(os.geteuid()).pw_name
-        t.write_config()
     people = os.path.join(t.config, 'people.list')
     with open(people, 'w') as f:
         f.write('# who\nann\n  "Ben" <ben@example.test>, "|/bin/false"\n')
