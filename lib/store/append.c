@@ -115,24 +115,29 @@ int append_write(struct append *append, struct span bytes)
 	return append->error;
 }
 
+static void parse_in_pool(void *arg)
+{
+	struct append *append = arg;
+	char *bytes = mmap(NULL, (size_t)append->size, PROT_READ, MAP_PRIVATE, append->fd, 0);
+	if (bytes == MAP_FAILED)
+		return;
+	(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
+	(void)munmap(bytes, (size_t)append->size);
+}
+
 /* Fills the cache from the file, which is in memory still. */
 static void parse(struct append *append)
 {
 	if (append->size == 0 || append->size > PARSE_MAX)
 		return;
-	char *bytes;
-	if (append->size <= WRITE_PIECE) {
-		bytes = memory_alloc((size_t)append->size);
-		if (pread(append->fd, bytes, (size_t)append->size, 0) == (ssize_t)append->size)
-			(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
-		free(bytes);
+	if (append->size > WRITE_PIECE) {
+		task_offload(parse_in_pool, append);
 		return;
 	}
-	bytes = mmap(NULL, (size_t)append->size, PROT_READ, MAP_PRIVATE, append->fd, 0);
-	if (bytes == MAP_FAILED)
-		return;
-	(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
-	(void)munmap(bytes, (size_t)append->size);
+	char *bytes = memory_alloc((size_t)append->size);
+	if (pread(append->fd, bytes, (size_t)append->size, 0) == (ssize_t)append->size)
+		(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
+	free(bytes);
 }
 
 /* Everything that can be done to the file before the mailbox is locked. */

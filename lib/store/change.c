@@ -187,7 +187,7 @@ static int write_keyword_lines(struct folder *folder, const struct change *chang
 			keyword_log_format(&folder->record, changes[i].uid, changes[i].row.keywords,
 				changes[i].row.keyword_count, &log);
 	if (log.len > 0)
-		error = file_append_at(folder->dir_fd, KEYWORD_LOG_FILE, buf_span(&log));
+		error = keyword_log_append(folder, buf_span(&log));
 	buf_done(&log);
 	return error;
 }

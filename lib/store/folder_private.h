@@ -34,6 +34,7 @@ struct folder {
 	struct record record;
 	ino_t record_inode;
 	int64_t record_mtime;
+	int64_t log_size;         /* of tambo-keywords when it was last rewritten */
 	bool beginning;           /* the record is not to be saved before the first scan is whole */
 	struct list_node views;   /* struct mailbox by folder_node */
 	int watch_new, watch_cur; /* inotify, -1: none */
@@ -83,6 +84,10 @@ void tree_unlock(struct store *store);
 /* A UIDVALIDITY above all before in this store. */
 int store_new_uidvalidity(struct store *store, uint32_t *ret_uidvalidity);
 
+/* Removes what crashes left behind (housekeeping.c). */
+void folder_clean(struct folder *folder);
+/* Removes a folder of the root with all that is in it; blocks. */
+void folder_remove(int root_fd, const char *name);
 /* The sub-folder's name of a row: "new/NAME" or "cur/NAME". */
 void folder_path(bool in_new, struct span name, struct buf *out);
 

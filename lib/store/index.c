@@ -203,8 +203,12 @@ static void grow(struct index *index)
 	MDB_stat stat;
 	if (mdb_env_info(index->env, &info) != 0 || mdb_env_stat(index->env, &stat) != 0)
 		return;
-	if (info.me_last_pgno * stat.ms_psize > info.me_mapsize / 4 * 3)
-		(void)mdb_env_set_mapsize(index->env, info.me_mapsize * MAP_SIZE_STEP);
+	if (info.me_last_pgno * stat.ms_psize <= info.me_mapsize / 4 * 3)
+		return;
+	/* A reader that was killed keeps old pages from being used again. */
+	int dead;
+	(void)mdb_reader_check(index->env, &dead);
+	(void)mdb_env_set_mapsize(index->env, info.me_mapsize * MAP_SIZE_STEP);
 }
 
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn)

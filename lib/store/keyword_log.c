@@ -3,8 +3,11 @@
 #include "store/keyword_log_private.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "store/file_private.h"
+
+#define REWRITE_ABOVE (1 << 20)
 
 void keyword_log_init(struct keyword_log *log)
 {
@@ -82,4 +85,54 @@ void keyword_log_format(const struct record *record, uint32_t uid, const uint16_
 			buf_append_cstr(text, record->keywords[keywords[i]]);
 		}
 	buf_append_char(text, '\n');
+}
+
+struct rewriting {
+	const struct record *record;
+	struct buf text;
+};
+
+static bool write_row(const struct index_row *row, void *arg)
+{
+	struct rewriting *rewriting = arg;
+	if (row->keyword_count > 0 && row->keywords[row->keyword_count - 1] >= 26)
+		keyword_log_format(rewriting->record, row->uid, row->keywords, row->keyword_count,
+			&rewriting->text);
+	return true;
+}
+
+/* What the index has: each line that was appended is there once its change was committed. */
+static int rewrite(struct folder *folder)
+{
+	struct rewriting rewriting = {&folder->record, BUF_INIT(KEYWORD_LOG_MAX)};
+	struct index_txn txn;
+	struct index_folder row;
+	int error = index_begin(folder->store->index, false, &txn);
+	if (error != 0)
+		return error;
+	bool known = index_get_folder(&txn, folder_dir(folder), &row);
+	if (known)
+		index_each_row(&txn, row.id, 1, write_row, &rewriting);
+	index_abort(&txn);
+	error = txn.error;
+	if (error == 0 && known && !rewriting.text.overflow) {
+		error = file_replace_at(folder->dir_fd, KEYWORD_LOG_FILE, buf_span(&rewriting.text));
+		folder->log_size = (int64_t)rewriting.text.len;
+	}
+	buf_done(&rewriting.text);
+	return error;
+}
+
+int keyword_log_append(struct folder *folder, struct span lines)
+{
+	struct stat st;
+	if (lines.len == 0)
+		return 0;
+	if (fstatat(folder->dir_fd, KEYWORD_LOG_FILE, &st, 0) == 0 && st.st_size > REWRITE_ABOVE
+		&& st.st_size > 2 * folder->log_size) {
+		int error = rewrite(folder);
+		if (error != 0)
+			return error;
+	}
+	return file_append_at(folder->dir_fd, KEYWORD_LOG_FILE, lines);
 }

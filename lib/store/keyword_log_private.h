@@ -4,7 +4,7 @@
 #ifndef TAMBO_STORE_KEYWORD_LOG_PRIVATE_H
 #define TAMBO_STORE_KEYWORD_LOG_PRIVATE_H
 
-#include "store/record_private.h"
+#include "store/folder_private.h"
 
 #define KEYWORD_LOG_FILE "tambo-keywords"
 #define KEYWORD_LOG_MAX (64 * 1024 * 1024)
@@ -27,5 +27,8 @@ size_t keyword_log_get(const struct keyword_log *log, const struct record *recor
 /* Appends a line to text. */
 void keyword_log_format(const struct record *record, uint32_t uid, const uint16_t *keywords,
 	size_t count, struct buf *text);
+
+/* Folder locked. Appends lines; rewrites the file from the index when it has grown much. */
+int keyword_log_append(struct folder *folder, struct span lines);
 
 #endif

@@ -48,8 +48,11 @@ static int prepare(struct mailbox *mailbox)
 	if (error != 0)
 		return error;
 	mailbox->uidvalidity = folder->record.uidvalidity;
-	error = folder_sync(folder, is_scan_old(mailbox));
+	bool is_old = is_scan_old(mailbox);
+	error = folder_sync(folder, is_old);
 	folder_unlock(folder);
+	if (error == 0 && is_old)
+		folder_clean(folder);
 	return error;
 }
 

@@ -241,7 +241,7 @@ static int put_all(struct copying *copying)
 			keyword_log_format(&copying->to->record, copying->items[i].uid,
 				copying->items[i].keywords, copying->items[i].keyword_count, &log);
 	if (log.len > 0)
-		error = file_append_at(copying->to->dir_fd, KEYWORD_LOG_FILE, buf_span(&log));
+		error = keyword_log_append(copying->to, buf_span(&log));
 	index_next_modseq(&copying->row);
 	for (size_t at = 0; error == 0 && at < copying->count; at += PIECE) {
 		struct index_txn txn;

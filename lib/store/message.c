@@ -210,6 +210,18 @@ static int take_from_index(struct mailbox *mailbox, uint32_t uid, enum message_c
 	return txn.error != 0 ? txn.error : found ? 0 : -ENODATA;
 }
 
+struct building {
+	struct span message;
+	struct buf *value;
+	bool good;
+};
+
+static void build_in_pool(void *arg)
+{
+	struct building *building = arg;
+	building->good = cache_build(building->message, building->value);
+}
+
 int mailbox_message_cache(struct mailbox *mailbox, uint32_t uid, enum message_cache kind,
 	struct buf *out)
 {
@@ -226,8 +238,12 @@ int mailbox_message_cache(struct mailbox *mailbox, uint32_t uid, enum message_ca
 	task_offload(read_in_pool, &reading);
 	(void)close(fd);
 	error = reading.error;
-	if (error == 0 && (!cache_build(buf_span(&message), &value)
-		|| !cache_get(buf_span(&value), kind, &piece)))
+	struct building building = {buf_span(&message), &value, false};
+	if (error == 0 && message.len > READ_PIECE)
+		task_offload(build_in_pool, &building);
+	else if (error == 0)
+		build_in_pool(&building);
+	if (error == 0 && (!building.good || !cache_get(buf_span(&value), kind, &piece)))
 		error = -EFBIG;
 	if (error == 0) {
 		buf_append(out, piece);

@@ -326,13 +326,17 @@ struct removal {
 	const char *name;
 };
 
+void folder_remove(int root_fd, const char *name)
+{
+	int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && empty_folder(fd, 4) == 0)
+		(void)unlinkat(root_fd, name, AT_REMOVEDIR);
+}
+
 static void remove_in_pool(void *arg)
 {
-	struct removal *removal = arg;
-	int fd = openat(removal->root_fd, removal->name,
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && empty_folder(fd, 4) == 0)
-		(void)unlinkat(removal->root_fd, removal->name, AT_REMOVEDIR);
+	const struct removal *removal = arg;
+	folder_remove(removal->root_fd, removal->name);
 }
 
 static int delete_locked(struct store *store, struct span dir_span, const char *dir)

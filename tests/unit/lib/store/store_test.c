@@ -298,6 +298,34 @@ static void many_keywords_survive_the_index(void **state)
 	mailbox_close(box);
 }
 
+static void keyword_log_does_not_grow_without_end(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+	struct stat st;
+	(void)append_text(f, "INBOX", MESSAGE, 0, NULL);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	for (int i = 0; i < 27; i++) {
+		(void)snprintf(name, sizeof(name), "key%d", i);
+		set_flags(box, 1, STORE_ADD, 0, name);
+	}
+	FILE *file = fopen(at_root(f, "tambo-keywords"), "a");
+	assert_non_null(file);
+	for (int i = 0; i < 300000; i++)
+		assert_true(fputs("2 key26\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	set_flags(box, 1, STORE_ADD, 0, "key27");
+	assert_int_equal(stat(at_root(f, "tambo-keywords"), &st), 0);
+	assert_true(st.st_size < 100);
+	mailbox_close(box);
+	fixture_close(f);
+	remove_path(at_root(f, "tambo-index"));
+	fixture_open(f);
+	box = open_box(f, "INBOX", 0);
+	assert_non_null(strstr(describe(box), "key25 key26 key27"));
+	mailbox_close(box);
+}
+
 static void status_needs_no_message(void **state)
 {
 	struct fixture *f = *state;
@@ -327,7 +355,8 @@ int main(void)
 		CASE(copy_and_move_keep_what_belongs_to_a_message), CASE(content_is_sent_with_crlf),
 		CASE(cache_is_filled_at_delivery_and_rebuilt), CASE(multiappend_is_all_or_nothing),
 		CASE(pop3_lock_admits_one), CASE(uidl_is_uid_and_uidvalidity),
-		CASE(many_keywords_survive_the_index), CASE(status_needs_no_message),
+		CASE(many_keywords_survive_the_index), CASE(keyword_log_does_not_grow_without_end),
+		CASE(status_needs_no_message),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
