@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "local/worker.h"
 #include "store/content.h"
 #include "task/task.h"
@@ -189,8 +190,9 @@ static void run_in_pool(void *arg)
 		/* DURABLE: an mbox has no checkpoint, each message is flushed. */
 		if (mbox->error == 0 && fsync(mbox->fd) != 0)
 			mbox->error = -errno;
-		if (mbox->error != 0)
-			(void)ftruncate(mbox->fd, mbox->start);
+		if (mbox->error != 0 && ftruncate(mbox->fd, mbox->start) != 0)
+			log_warning(NULL, "%s: cannot cut off a message written in part: %s", mbox->path,
+				strerror(errno));
 	}
 	release(mbox);
 }

@@ -122,8 +122,9 @@ int file_append_at(int dir_fd, const char *name, struct span content)
 		error = write_all(fd, SPAN("\n"));
 	if (error == 0)
 		error = write_all(fd, content);
-	if (error != 0)
-		(void)ftruncate(fd, st.st_size);
+	/* Where even that fails, the next line begins with a line end and the torn one is passed over. */
+	if (error != 0 && ftruncate(fd, st.st_size) != 0)
+		error = -errno;
 	if (close(fd) != 0 && error == 0)
 		error = -errno;
 	return error;
