@@ -192,6 +192,14 @@ void serve_peer(int fd_take, const char *name)
 	daemon_work_end();
 }
 
+/* Not at once: a client may just have been accepted. */
+static void end_if_idle(void *arg)
+{
+	(void)arg;
+	if (daemon_state.work == 0)
+		task_loop_stop();
+}
+
 static void close_listeners(void)
 {
 	for (size_t i = 0; i < DAEMON_LISTEN_MAX; i++)
@@ -229,5 +237,6 @@ void serve_stop(int64_t ms)
 	else
 		task_timer_start(&gentle_timer, gentle, end_sessions, NULL);
 	task_timer_start(&cancel_timer, cut_off, cancel_sessions, NULL);
-	task_timer_start(&stop_timer, daemon_state.work == 0 ? 0 : ms, end_loop, NULL);
+	task_timer_start(&idle_timer, 0, end_if_idle, NULL);
+	task_timer_start(&stop_timer, ms, end_loop, NULL);
 }
