@@ -121,7 +121,9 @@ static void log_report(const struct bounce_request *request, const struct intake
 {
 	struct buf id = BUF_INIT(QUEUE_ID_MAX + 1);
 	buf_append(&id, request->queue_id);
+	log_set_program("bounce");
 	log_info(buf_cstr(&id), "%s: %s", bounce_log_name(request), intake->queue_id);
+	log_set_program(NULL);
 	buf_done(&id);
 }
 

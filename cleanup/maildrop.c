@@ -89,10 +89,12 @@ static void open_message(struct pickup *pickup)
 	};
 	intake_open(pickup->intake, &open, pickup->full_name, (int64_t)pickup->status.st_uid);
 	pickup->opened = true;
-	if (pickup->intake->queue_id[0] != '\0')
-		log_info(pickup->intake->queue_id, "uid=%u from=<%.*s>",
-			(unsigned)pickup->status.st_uid,
-			SPAN_ARGS(pickup->intake->envelope.sender));
+	if (pickup->intake->queue_id[0] == '\0')
+		return;
+	log_set_program("pickup");
+	log_info(pickup->intake->queue_id, "uid=%u from=<%.*s>", (unsigned)pickup->status.st_uid,
+		SPAN_ARGS(pickup->intake->envelope.sender));
+	log_set_program(NULL);
 }
 
 static void take_record(struct pickup *pickup, const struct maildrop_record *record)

@@ -154,7 +154,9 @@ static void log_outcome(const struct message *message, const struct schedule_rec
 	struct delivery_times times = {message->entry->arrival_ms, message->active_ms, now, 0, now};
 	struct delivery_outcome said = {.status = status_of(outcome->state), .dsn = outcome->dsn,
 		.text = outcome->text};
+	log_set_program(outcome->state == RECIPIENT_DONE ? "discard" : "error");
 	delivery_log(&request, &to, "none", 0, &times, &said);
+	log_set_program(NULL);
 }
 
 void outcome_without_agent(struct batch *batch, enum recipient_state state, const char *dsn,

@@ -16,6 +16,18 @@ static void sink_stderr(enum log_level level, const char *line, size_t len)
 static log_sink_fn *current_sink = sink_stderr;
 static enum log_level current_level = LOG_LEVEL_INFO;
 
+static const char *current_program;
+
+void log_set_program(const char *name)
+{
+	current_program = name;
+}
+
+const char *log_program(void)
+{
+	return current_program;
+}
+
 void log_set_sink(log_sink_fn *sink)
 {
 	current_sink = sink == NULL ? sink_stderr : sink;

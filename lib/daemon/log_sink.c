@@ -51,17 +51,30 @@ static void format_time(char *out, size_t size)
 		tm.tm_min, tm.tm_sec);
 }
 
+/* "postfix/cleanup", or "postfix/pickup" where the line asks for it (log_set_program). */
+static void format_tag(char out[TAG_MAX])
+{
+	const char *program = log_program();
+	const char *slash = strrchr(sink_tag, '/');
+	int keep = slash == NULL ? 0 : (int)(slash - sink_tag) + 1;
+	if (program == NULL)
+		snprintf(out, TAG_MAX, "%s", sink_tag);
+	else
+		snprintf(out, TAG_MAX, "%.*s%s", keep, sink_tag, program);
+}
+
 static void write_line(enum log_level level, const char *line, size_t len)
 {
 	char out[LOG_LINE_MAX + TAG_MAX + sizeof sink_host + 64];
-	char stamp[32];
+	char stamp[32], tag[TAG_MAX];
 	int n;
 	format_time(stamp, sizeof stamp);
+	format_tag(tag);
 	if (sink_kind == LOG_SINK_SYSLOG)
 		n = snprintf(out, sizeof out, "<%d>%s %s[%d]: %.*s", FACILITY_MAIL | severity(level), stamp,
-			sink_tag, (int)getpid(), (int)len, line);
+			tag, (int)getpid(), (int)len, line);
 	else
-		n = snprintf(out, sizeof out, "%s %s %s[%d]: %.*s\n", stamp, sink_host, sink_tag,
+		n = snprintf(out, sizeof out, "%s %s %s[%d]: %.*s\n", stamp, sink_host, tag,
 			(int)getpid(), (int)len, line);
 	if (n <= 0 || (size_t)n >= sizeof out)
 		return;

@@ -106,6 +106,7 @@ def test_notify_never_and_success(folder):
         assert sink.messages == []
         send(t, ['good@else.test'], rcpt_options=['NOTIFY=SUCCESS'])
         message, blocks = report_for(sink, 'alice@home.test')
+        t.wait_log(r'/bounce\[\d+\]: \w+: sender delivery status notification: ')
         # the sink does not offer DSN: our word ends here
         assert blocks[1]['Action'] == 'relayed', blocks
 
@@ -120,5 +121,7 @@ def test_a_dead_site_is_tried_once_for_many(folder):
         reasons = [m['recipients'][0]['delay_reason'] for m in queue(t)]
         suspended = [r for r in reasons if r.startswith('delivery temporarily suspended: connect to')]
         assert len(suspended) == 7, reasons
+        # log tools know this as Postfix's error program
+        t.wait_log(r'/error\[\d+\]: \w+: to=<u\d@dead.test>.*delivery temporarily suspended')
         send(t, ['good@else.test'])
         wait_for('other mail', lambda: sink.to('good@else.test'))

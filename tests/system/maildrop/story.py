@@ -47,7 +47,7 @@ def test_mail_is_picked_up_at_once(folder):
         assert done.returncode == 0, done.stderr
         wait_for('pickup', lambda: not waiting(t))
         wait_for('its log line', lambda: re.search(
-            r'cleanup\[\d+\]: [0-9A-F]+: uid=%d from=<\w+@example.test>' % os.getuid(), t.log()))
+            r'pickup\[\d+\]: [0-9A-F]+: uid=%d from=<\w+@example.test>' % os.getuid(), t.log()))
         assert 'message-id=<2' in t.log()
         data = journal(t)
         assert b'the body 4711\n' in data
