@@ -91,7 +91,8 @@ static void set_secret(sasl_server_params_t *params, const char *name, struct sp
 	params->utils->prop_set(params->propctx, name, value.ptr, (int)value.len);
 }
 
-/* Fills "*userPassword" and "*authPassword", the ones a mechanism asked for, from what is stored. */
+/* Fills "*userPassword" and "*authPassword", the ones a mechanism asked for, from
+ * what is stored. */
 static bool give_secrets(struct exchange *exchange, sasl_server_params_t *params)
 {
 	struct span stored = buf_span(&exchange->account.password), plain;

@@ -1,6 +1,6 @@
-/* One peer's exchanges, one after the other (service/auth.h, RFC 4422). After a login for IMAP or POP3
- * the session is opened in the worker of the account's uid, and the peer gets that worker's socket.
- * Every failure is logged at once, with address, user and mechanism.
+/* One peer's exchanges, one after the other (service/auth.h, RFC 4422). After a login for IMAP or
+ * POP3 the session is opened in the worker of the account's uid, and the peer gets that worker's
+ * socket. Every failure is logged at once, with address, user and mechanism.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <unistd.h>
@@ -120,7 +120,8 @@ static int reply_failure(struct channel *channel, const struct request *request,
 
 /* --- the exchange --- */
 
-static int ask_client(struct channel *channel, struct span challenge, struct auth_continue **ret_next)
+static int ask_client(
+	struct channel *channel, struct span challenge, struct auth_continue **ret_next)
 {
 	struct auth_reply reply = {.status = AUTH_CONTINUE, .challenge = challenge, .session_fd = -1};
 	void *message;

@@ -48,8 +48,8 @@ static enum system_result ask_shadow(const char *user, struct span password)
 }
 
 /* Answers PAM's one question, for the password; anything else gets an empty answer. */
-static int converse(int count, const struct pam_message **messages, struct pam_response **ret_replies,
-	void *password)
+static int converse(int count, const struct pam_message **messages,
+	struct pam_response **ret_replies, void *password)
 {
 	if (count <= 0 || count > PAM_MAX_NUM_MSG)
 		return PAM_CONV_ERR;

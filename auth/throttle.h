@@ -7,12 +7,12 @@
 
 #include "base/span.h"
 
-/* first: the wait after some failures, doubled with each further one; max: the longest. Milliseconds
- * (auth_failure_delay, auth_failure_delay_max). Default: 1 s, 15 s. */
+/* first: the wait after some failures, doubled with each further one; max: the longest.
+ * Milliseconds (auth_failure_delay, auth_failure_delay_max). Default: 1 s, 15 s. */
 void throttle_configure(int64_t first, int64_t max);
-/* Milliseconds to wait before a password of this client for this user is looked at: 0, then doubling
- * up to the longest for the client, at most 4 s on account of the user alone, so that strangers
- * cannot lock anybody out. */
+/* Milliseconds to wait before a password of this client for this user is looked at: 0, then
+ * doubling up to the longest for the client, at most 4 s on account of the user alone, so that
+ * strangers cannot lock anybody out. */
 int64_t throttle_delay(struct span address, struct span user, int64_t now);
 /* attempt: anything that is the same for the same password. */
 void throttle_failure(struct span address, struct span user, struct span attempt, int64_t now);

@@ -8,7 +8,8 @@
 
 #define LOGIN_MAX 255
 
-/* Stands in for the hash of an account that does not exist: SHA512-CRYPT with the usual 5,000 rounds. */
+/* Stands in for the hash of an account that does not exist: SHA512-CRYPT with the usual 5,000
+ * rounds. */
 static const char nobody[] = "$6$tambotambotambo1$";
 
 static bool login_is_sane(struct span login)

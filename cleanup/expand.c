@@ -165,11 +165,11 @@ static void resolve_result(
 		buf_append(&internal, text);
 	} else {
 		struct arena arena;
-		struct mailbox_list list;
+		struct address_list list;
 		arena_init(&arena, WORK_ARENA);
-		mailbox_list_parse(text, 2, &arena, &list);
-		if (list.count > 0 && list.items[0].kind == MAILBOX_ADDRESS)
-			mailbox_address(&list.items[0], &internal);
+		address_list_parse(text, 2, &arena, &list);
+		if (list.count > 0 && list.items[0].kind == ADDRESS_MAILBOX)
+			address_item_address(&list.items[0], &internal);
 		arena_done(&arena);
 	}
 	if (internal.len > 0 && !internal.overflow) {

@@ -46,28 +46,28 @@ void rewrite_address(struct span address, struct buf *out)
 	complete_domain(has_domain ? parts.domain : route_origin(process.route), out);
 }
 
-static void append_item(const struct mailbox *item, struct arena *arena, struct buf *out)
+static void append_item(const struct address_item *item, struct arena *arena, struct buf *out)
 {
-	struct mailbox whole = *item;
+	struct address_item whole = *item;
 	struct buf domain = BUF_INIT(MAIL_PATH_MAX);
-	if (item->kind == MAILBOX_ADDRESS && is_incomplete(item->host)) {
+	if (item->kind == ADDRESS_MAILBOX && is_incomplete(item->host)) {
 		complete_domain(
 			item->host.len > 0 ? item->host : route_origin(process.route), &domain);
 		whole.host = arena_dup(arena, buf_span(&domain));
 	}
-	mailbox_format(&whole, out);
+	address_item_format(&whole, out);
 	buf_done(&domain);
 }
 
 bool rewrite_header_field(struct span name, struct span value, struct buf *out)
 {
 	struct arena arena;
-	struct mailbox_list list;
+	struct address_list list;
 	bool incomplete = false;
 	arena_init(&arena, LIST_ARENA);
-	mailbox_list_parse(value, LIST_MAX, &arena, &list);
+	address_list_parse(value, LIST_MAX, &arena, &list);
 	for (size_t i = 0; i < list.count; i++)
-		incomplete |= list.items[i].kind == MAILBOX_ADDRESS &&
+		incomplete |= list.items[i].kind == ADDRESS_MAILBOX &&
 			      list.items[i].mailbox.len > 0 && is_incomplete(list.items[i].host);
 	if (!incomplete || list.truncated) {
 		arena_done(&arena);
@@ -78,26 +78,26 @@ bool rewrite_header_field(struct span name, struct span value, struct buf *out)
 	size_t column = name.len + 1;
 	bool first = true; /* no comma before this one */
 	for (size_t i = 0; i < list.count; i++) {
-		const struct mailbox *item = &list.items[i];
+		const struct address_item *item = &list.items[i];
 		struct buf text = BUF_INIT(MAIL_PATH_MAX * 4);
-		if (item->kind == MAILBOX_GROUP_START) {
+		if (item->kind == ADDRESS_GROUP_START) {
 			mail_phrase_quote(item->name.len > 0 ? item->name : item->mailbox, &text);
 			buf_append_char(&text, ':');
-		} else if (item->kind == MAILBOX_GROUP_END) {
+		} else if (item->kind == ADDRESS_GROUP_END) {
 			buf_append_char(&text, ';');
 		} else {
 			append_item(item, &arena, &text);
 		}
-		if (!first && item->kind != MAILBOX_GROUP_END)
+		if (!first && item->kind != ADDRESS_GROUP_END)
 			buf_append_char(out, ',');
-		if (item->kind != MAILBOX_GROUP_END) {
+		if (item->kind != ADDRESS_GROUP_END) {
 			bool fold = column + text.len > FOLD_AT && i > 0;
 			buf_append_cstr(out, fold ? "\n\t" : " ");
 			column = fold ? 8 : column + 2;
 		}
 		buf_append(out, buf_span(&text));
 		column += text.len;
-		first = item->kind == MAILBOX_GROUP_START;
+		first = item->kind == ADDRESS_GROUP_START;
 		buf_done(&text);
 	}
 	buf_append_char(out, '\n');

@@ -27,8 +27,8 @@ static enum alias_result add(struct list *list, enum alias_kind kind, struct spa
 	return list->arena->overflow ? ALIAS_TOO_MANY : ALIAS_OK;
 }
 
-/* The length of the item at the begin of text: up to a comma or line end outside quotes, comments and
- * angle brackets. False: a quote is not closed. */
+/* The length of the item at the begin of text: up to a comma or line end outside quotes, comments
+ * and angle brackets. False: a quote is not closed. */
 static bool item_length(struct span text, size_t *ret_length)
 {
 	unsigned comment = 0;
@@ -80,13 +80,13 @@ static struct span unquote(struct span item, struct arena *arena)
 
 static enum alias_result add_addresses(struct list *list, struct span item)
 {
-	struct mailbox_list mailboxes;
+	struct address_list mailboxes;
 	struct buf address = BUF_INIT(2048);
 	enum alias_result result = ALIAS_OK;
 	bool any = false;
-	mailbox_list_parse(item, 1000, list->arena, &mailboxes);
+	address_list_parse(item, 1000, list->arena, &mailboxes);
 	for (size_t i = 0; result == ALIAS_OK && i < mailboxes.count; i++) {
-		if (mailboxes.items[i].kind != MAILBOX_ADDRESS)
+		if (mailboxes.items[i].kind != ADDRESS_MAILBOX)
 			continue;
 		buf_reset(&address);
 		buf_append(&address, mailboxes.items[i].mailbox);

@@ -23,9 +23,9 @@ struct alias_target {
 
 enum alias_result { ALIAS_OK, ALIAS_TOO_MANY, ALIAS_BAD };
 
-/* text: items separated by commas and line ends; "quotes" keep them together, (comments) are left out
- * of addresses, a '#' at the begin of a line starts a comment to its end (lines only: is_file). A
- * continued address ("Name <a@b>") counts as the address. Items that are nothing are passed over;
+/* text: items separated by commas and line ends; "quotes" keep them together, (comments) are left
+ * out of addresses, a '#' at the begin of a line starts a comment to its end (lines only: is_file).
+ * A continued address ("Name <a@b>") counts as the address. Items that are nothing are passed over;
  * ALIAS_BAD: an unfinished quote, or an item that no address can be made of. */
 enum alias_result alias_parse(struct span text, bool is_file, struct arena *arena,
 	struct alias_target **ret_targets, size_t *ret_count);

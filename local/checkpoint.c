@@ -1,10 +1,10 @@
-/* Checkpoints: about once a second, while there is something to flush, syncfs on every file system that
- * was written to, then one serial tells qmgr what is durable. The descriptors are kept: the kernel
- * reports a lost write to each descriptor that was open at the time.
+/* Checkpoints: about once a second, while there is something to flush, syncfs on every file system
+ * that was written to, then one serial tells qmgr what is durable. The descriptors are kept: the
+ * kernel reports a lost write to each descriptor that was open at the time.
  *
- * DURABLE: an outcome gets the serial of the round that begins after its worker has answered, so the
- * syncfs that the serial stands for came behind the write. When one fails, the channel to qmgr is
- * closed and everything not yet covered is delivered again.
+ * DURABLE: an outcome gets the serial of the round that begins after its worker has answered, so
+ * the syncfs that the serial stands for came behind the write. When one fails, the channel to qmgr
+ * is closed and everything not yet covered is delivered again.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>

@@ -10,9 +10,9 @@
 static const char *const builtins[] = {
 	"!", "{", ".", ":", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "done",
 	"elif", "else", "esac", "eval", "exec", "exit", "export", "fc", "fg", "fi", "for", "function",
-	"getopts", "hash", "if", "jobs", "local", "read", "readonly", "return", "select", "set", "shift",
-	"source", "then", "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "until", "wait",
-	"while",
+	"getopts", "hash", "if", "jobs", "local", "read", "readonly", "return", "select", "set",
+	"shift", "source", "then", "times", "trap", "type", "ulimit", "umask", "unalias", "unset",
+	"until", "wait", "while",
 };
 
 static bool is_plain(struct span command)

@@ -1,7 +1,8 @@
-/* One recipient: alias, .forward, mailbox, in the order of local(8); virtual mailboxes. What became of
- * each destination is logged at once; the recipient's outcome is the worst of them. Addresses found on
- * the way are handed to cleanup at the end, and only when nothing has to be tried again, so that a
- * second attempt does not forward twice. Maildir deliveries recognise a second attempt themselves.
+/* One recipient: alias, .forward, mailbox, in the order of local(8); virtual mailboxes. What became
+ * of each destination is logged at once; the recipient's outcome is the worst of them. Addresses
+ * found on the way are handed to cleanup at the end, and only when nothing has to be tried again,
+ * so that a second attempt does not forward twice. Maildir deliveries recognise a second attempt
+ * themselves.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdio.h>
@@ -311,7 +312,8 @@ static void fill_mailbox(struct delivery *delivery, const struct target *target,
 	buf_done(&base);
 }
 
-static void defer_worker(struct delivery *delivery, const struct target *target, uid_t uid, int error)
+static void defer_worker(
+	struct delivery *delivery, const struct target *target, uid_t uid, int error)
 {
 	if (error == -EACCES)
 		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.5",
@@ -445,8 +447,10 @@ static void unknown_user(struct delivery *delivery, const struct target *target)
 			SPAN_ARGS(target->user));
 		return;
 	}
-	if (!template_expand(delivery, target, NULL, span_from_cstr(relay), TEMPLATE_ADDRESS, &address)) {
-		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.5", "luser_relay cannot be expanded");
+	if (!template_expand(
+		    delivery, target, NULL, span_from_cstr(relay), TEMPLATE_ADDRESS, &address)) {
+		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.5",
+			"luser_relay cannot be expanded");
 		return;
 	}
 	struct target inside = *target;

@@ -1,5 +1,5 @@
-/* Addresses that lead elsewhere: one new message for each sender, through cleanup, with Delivered-To:
- * in front. What cleanup took is durable there, so the recipient is done with here.
+/* Addresses that lead elsewhere: one new message for each sender, through cleanup, with
+ * Delivered-To: in front. What cleanup took is durable there, so the recipient is done with here.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -91,7 +91,8 @@ static int send_file(struct channel *channel, const struct delivery_request *req
 	return error;
 }
 
-static int send_recipients(struct channel *channel, struct cleanup_recipient *recipients, size_t count)
+static int send_recipients(
+	struct channel *channel, struct cleanup_recipient *recipients, size_t count)
 {
 	int error = 0;
 	for (size_t at = 0; error == 0 && at < count; at += RECIPIENTS_AT_ONCE) {
@@ -184,7 +185,8 @@ static void end(struct delivery *delivery, const struct target *target, int erro
 		delivery_end(delivery, target, DELIVERY_BOUNCED, "5.4.6", "too many hops");
 		return;
 	case CLEANUP_TOO_BIG:
-		delivery_end(delivery, target, DELIVERY_BOUNCED, "5.3.4", "cannot forward: message too big");
+		delivery_end(delivery, target, DELIVERY_BOUNCED, "5.3.4",
+			"cannot forward: message too big");
 		return;
 	case CLEANUP_REJECTED:
 		delivery_end(delivery, target, DELIVERY_BOUNCED, "5.7.1", "cannot forward: %.*s",

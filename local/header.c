@@ -34,8 +34,8 @@ static void write_address(struct span address, struct buf *out)
 	buf_done(&quoted);
 }
 
-void header_write(bool has_sender, struct span sender, struct span original, struct span delivered_to,
-	struct buf *out)
+void header_write(bool has_sender, struct span sender, struct span original,
+	struct span delivered_to, struct buf *out)
 {
 	if (has_sender) {
 		buf_append_cstr(out, "Return-Path: <");

@@ -9,7 +9,7 @@
 bool header_has_delivered_to(struct span header, struct span address);
 /* Return-Path:, X-Original-To: and Delivered-To: as lines with LF. Empty spans are left out, except
  * that has_sender writes "Return-Path: <>" for the null sender. */
-void header_write(bool has_sender, struct span sender, struct span original, struct span delivered_to,
-	struct buf *out);
+void header_write(bool has_sender, struct span sender, struct span original,
+	struct span delivered_to, struct buf *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* What the files of the `local` room share. The front (runs as mail_owner) expands and decides; a worker
- * (the recipient's uid) touches files and runs commands.
+/* What the files of the `local` room share. The front (runs as mail_owner) expands and decides; a
+ * worker (the recipient's uid) touches files and runs commands.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_LOCAL_LOCAL_H
 #define TAMBO_LOCAL_LOCAL_H

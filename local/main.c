@@ -1,6 +1,6 @@
-/* local: delivers to mailboxes, files and commands of this host, also of virtual mailbox domains. One
- * program is the front and the per-uid workers; master says which.
- * SPDX-License-Identifier: ISC */
+/* local: delivers to mailboxes, files and commands of this host, also of virtual mailbox domains.
+ * One program is the front and the per-uid workers; master says
+ * which. SPDX-License-Identifier: ISC */
 #include "local/local.h"
 
 static const char *const private_files[] = {"auth_user_maps", NULL};

@@ -58,7 +58,8 @@ static int find_default_privs(void)
 	}
 	const struct passwd *person = getpwnam(local.settings.default_privs);
 	if (person == NULL) {
-		log_warning(NULL, "default_privs: unknown user %s: commands and files in aliases are deferred",
+		log_warning(NULL,
+			"default_privs: unknown user %s: commands and files in aliases are deferred",
 			local.settings.default_privs);
 		return 0;
 	}
@@ -97,12 +98,12 @@ static void read_templates(struct conf *conf)
 static int open_front(struct conf *conf)
 {
 	char *error = NULL;
-	local.aliases = map_list_open(conf, local.settings.alias_maps, MAP_FOLD_FIXED | MAP_NO_SUBSTITUTE,
-		&error);
+	local.aliases = map_list_open(
+		conf, local.settings.alias_maps, MAP_FOLD_FIXED | MAP_NO_SUBSTITUTE, &error);
 	if (local.aliases == NULL)
 		return fail(error);
-	local.mailbox_commands = map_list_open(conf, local.settings.mailbox_command_maps, MAP_FOLD_FIXED,
-		&error);
+	local.mailbox_commands =
+		map_list_open(conf, local.settings.mailbox_command_maps, MAP_FOLD_FIXED, &error);
 	if (local.mailbox_commands == NULL)
 		return fail(error);
 	local.route = route_open(conf, &error);

@@ -184,8 +184,8 @@ struct list {
 
 static void deliver_list(struct list *list, struct span text, bool is_file);
 
-/* Read by a worker of the list's owner, or of default_privs: never with more rights than a stranger's
- * file of addresses deserves. */
+/* Read by a worker of the list's owner, or of default_privs: never with more rights than a
+ * stranger's file of addresses deserves. */
 static void deliver_include(struct list *list, struct span path)
 {
 	struct delivery *delivery = list->delivery;

@@ -1,5 +1,5 @@
-/* $name in forward_path, luser_relay, mailbox_command: user, home, shell, recipient, extension, local,
- * domain, recipient_delimiter (local(8)).
+/* $name in forward_path, luser_relay, mailbox_command: user, home, shell, recipient, extension,
+ * local, domain, recipient_delimiter (local(8)).
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_LOCAL_TEMPLATE_H
 #define TAMBO_LOCAL_TEMPLATE_H

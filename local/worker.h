@@ -1,5 +1,5 @@
-/* What the files of the worker share. A worker is one process of one uid, or, with its own rights, one
- * that runs that uid's commands.
+/* What the files of the worker share. A worker is one process of one uid, or, with its own rights,
+ * one that runs that uid's commands.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_LOCAL_WORKER_H
 #define TAMBO_LOCAL_WORKER_H
@@ -27,7 +27,8 @@ struct work_reader {
 };
 void work_reader_init(struct work_reader *reader, const struct local_work *work);
 void work_reader_done(struct work_reader *reader);
-/* The next piece, empty at the end; 0 or -errno. Blocks: for the thread pool, or with inline content. */
+/* The next piece, empty at the end; 0 or -errno. Blocks: for the thread pool, or with inline
+ * content. */
 int work_read(struct work_reader *reader, struct span *ret_piece);
 
 void work_maildir(const struct local_work *work, struct answer *answer);

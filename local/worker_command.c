@@ -1,5 +1,5 @@
-/* |command: run as the recipient, content on standard input, exit status as in <sysexits.h>. A command
- * without shell characters is run directly.
+/* |command: run as the recipient, content on standard input, exit status as in <sysexits.h>. A
+ * command without shell characters is run directly.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +156,8 @@ static void read_output(struct command *command)
 	}
 }
 
-/* 0, -EPIPE: it does not want more, -ETIMEDOUT. Output is read meanwhile, or both sides would wait. */
+/* 0, -EPIPE: it does not want more, -ETIMEDOUT. Output is read meanwhile, or both
+ * sides would wait. */
 static int write_input(struct command *command, struct span bytes)
 {
 	while (bytes.len > 0) {

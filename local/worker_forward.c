@@ -1,4 +1,5 @@
-/* .forward and :include: files, read as the user. A file that others could have written is not obeyed.
+/* .forward and :include: files, read as the user. A file that others could have written is not
+ * obeyed.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +73,8 @@ static void read_in_pool(void *arg)
 	(void)close(fd);
 }
 
-static void read_file(struct span path, bool must_own, struct buf *out, struct file_reading *reading)
+static void read_file(
+	struct span path, bool must_own, struct buf *out, struct file_reading *reading)
 {
 	char *name = span_dup_cstr(path);
 	buf_reset(out);

@@ -1,5 +1,5 @@
-/* Appending to an mbox file: fcntl lock, then dotlock; From_ line, quoting, flush; what could not be
- * written whole is cut off again.
+/* Appending to an mbox file: fcntl lock, then dotlock; From_ line, quoting, flush; what could not
+ * be written whole is cut off again.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>

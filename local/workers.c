@@ -56,9 +56,9 @@ int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct chan
 	bool command = work->kind == LOCAL_WORK_COMMAND;
 	int64_t limit = WORK_MS + work->time_limit_ms
 		+ (int64_t)work->lock_attempts * work->lock_delay_ms;
-	/* A channel from the pool, or master's answer, may belong to a worker that has just ended: once
-	 * more, anew. A second attempt recognises what the first one did to a Maildir; a command is never
-	 * run twice. */
+	/* A channel from the pool, or master's answer, may belong to a worker that has just ended:
+	 * once more, anew. A second attempt recognises what the first one did to a Maildir; a
+	 * command is never run twice. */
 	for (int attempt = 0;; attempt++) {
 		struct channel *channel = attempt == 0 ? take_idle(uid, gid, command) : NULL;
 		int error = channel != NULL ? 0 : connect_to(uid, gid, command, &channel);

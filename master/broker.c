@@ -78,8 +78,8 @@ static struct process_group *find_worker_group(
 	return NULL;
 }
 
-static int find_or_start_worker(
-	struct process *process, const struct control_message *message, struct process_group **ret_group)
+static int find_or_start_worker(struct process *process, const struct control_message *message,
+	struct process_group **ret_group)
 {
 	struct service *service = service_find(message->text);
 	if (service == NULL)

@@ -1,6 +1,6 @@
-/* Between fork and exec. PRIV: here a process loses root: its user, its groups, and every capability
- * except CAP_SYS_CHROOT where it is going to live in an empty root (lib/daemon gives that up before
- * it listens). Its descriptors are those of daemon/control.h and no other.
+/* Between fork and exec. PRIV: here a process loses root: its user, its groups, and every
+ * capability except CAP_SYS_CHROOT where it is going to live in an empty root (lib/daemon gives
+ * that up before it listens). Its descriptors are those of daemon/control.h and no other.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,8 @@
 #define EXCLUSIVE_STOP_MS 5000
 #define SESSION_STOP_MS (3600 * 1000)
 
-struct process_group *group_new(struct service *service, enum control_role role, uid_t uid, gid_t gid)
+struct process_group *group_new(
+	struct service *service, enum control_role role, uid_t uid, gid_t gid)
 {
 	struct process_group *group = NEW(struct process_group);
 	group->service = service;

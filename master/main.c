@@ -93,8 +93,8 @@ static int enter_queue_directory(struct conf *conf, bool test_only)
 {
 	const char *directory = conf_get(conf, "queue_directory");
 	if (chdir(directory) < 0) {
-		log_fatal(NULL, "cannot enter the queue directory %s: %s; `tambo check` makes it", directory,
-			strerror(errno));
+		log_fatal(NULL, "cannot enter the queue directory %s: %s; `tambo check` makes it",
+			directory, strerror(errno));
 		return -errno;
 	}
 	if (test_only)

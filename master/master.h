@@ -125,9 +125,11 @@ void listen_close_unused(void);
 int users_load(void); /* 0, or -ENOENT (logged) */
 
 /* group.c: how many processes there should be, and what became of them. */
-struct process_group *group_new(struct service *service, enum control_role role, uid_t uid, gid_t gid);
+struct process_group *group_new(
+	struct service *service, enum control_role role, uid_t uid, gid_t gid);
 void group_run(struct process_group *group);  /* starts what is missing and may start now */
-void group_give(struct process_group *group, int fd_take, const char *peer); /* a channel to serve */
+void group_give(
+	struct process_group *group, int fd_take, const char *peer); /* a channel to serve */
 void group_ready(struct process_group *group); /* a process of it said so */
 /* New processes take over; the old ones finish what they have. */
 void group_renew(struct process_group *group);

@@ -1,4 +1,5 @@
-/* Tells systemd (sd_notify(3)'s protocol: one datagram) and the waiting `tambo start` how far it is.
+/* Tells systemd (sd_notify(3)'s protocol: one datagram) and the waiting `tambo start` how far it
+ * is.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdio.h>
@@ -21,8 +22,8 @@ void notify_systemd(const char *state)
 	memcpy(to.sun_path, path, strlen(path));
 	if (to.sun_path[0] == '@')
 		to.sun_path[0] = '\0';
-	int n = snprintf(text, sizeof text, "%s\nMAINPID=%d\nMONOTONIC_USEC=%lld\n", state, (int)getpid(),
-		(long long)clock_ms() * 1000);
+	int n = snprintf(text, sizeof text, "%s\nMAINPID=%d\nMONOTONIC_USEC=%lld\n", state,
+		(int)getpid(), (long long)clock_ms() * 1000);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;

@@ -10,15 +10,15 @@
 enum program_user { PROGRAM_NET, PROGRAM_MAIL, PROGRAM_AUTH, PROGRAM_MAP, PROGRAM_USERS };
 
 enum program_flag {
-	PROGRAM_PER_CORE = 1,  /* one process for each processor */
-	PROGRAM_AT_START = 2,  /* runs from the start, not when first asked for */
-	PROGRAM_SINGLE = 4,    /* never two at a time: an old one ends before a new one starts */
-	PROGRAM_CHROOT = 8,    /* lives in an empty root when master is root */
-	PROGRAM_LISTENS = 16,  /* serves clients from outside: its sockets are bound, also private ones */
+	PROGRAM_PER_CORE = 1, /* one process for each processor */
+	PROGRAM_AT_START = 2, /* runs from the start, not when first asked for */
+	PROGRAM_SINGLE = 4,   /* never two at a time: an old one ends before a new one starts */
+	PROGRAM_CHROOT = 8,   /* lives in an empty root when master is root */
+	PROGRAM_LISTENS = 16, /* serves clients from outside: its sockets are bound, private ones too */
 	PROGRAM_HAS_WORKERS = 32, /* one process for each uid */
-	PROGRAM_COMMANDS = 64, /* its workers may run commands */
+	PROGRAM_COMMANDS = 64,    /* its workers may run commands */
 	PROGRAM_READS_ROOT = 256, /* is replaced when a file of root that it was given changes */
-	PROGRAM_MISSING = 128, /* Postfix has it, we do not (yet): told, not started */
+	PROGRAM_MISSING = 128,    /* Postfix has it, we do not (yet): told, not started */
 };
 
 struct program {

@@ -24,7 +24,8 @@ int command_rset(struct session *session, const struct pop3_command *command)
 	return session_reply_format(session, "+OK %zu messages", session->count);
 }
 
-static size_t marked_uids(const struct session *session, uint8_t mark, uint8_t without, uint32_t *uids)
+static size_t marked_uids(
+	const struct session *session, uint8_t mark, uint8_t without, uint32_t *uids)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < session->count; i++)
@@ -58,6 +59,7 @@ int command_quit(struct session *session, const struct pop3_command *command)
 	free(uids);
 	if (status == 0)
 		return session_reply(session, "+OK Bye");
-	log_error(NULL, "%.*s: cannot remove messages: %s", SPAN_ARGS(session->user), strerror(-status));
+	log_error(NULL, "%.*s: cannot remove messages: %s", SPAN_ARGS(session->user),
+		strerror(-status));
 	return session_reply(session, "-ERR [SYS/TEMP] Some deleted messages were not removed");
 }

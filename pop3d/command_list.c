@@ -44,7 +44,8 @@ static int value_uidl(struct session *session, size_t index, struct buf *out)
 
 static const struct line_value size_value = {value_size}, uidl_value = {value_uidl};
 
-static int append_line(struct session *session, const struct line_value *value, size_t index, struct buf *out)
+static int append_line(
+	struct session *session, const struct line_value *value, size_t index, struct buf *out)
 {
 	buf_append_u64(out, index + 1);
 	buf_append_char(out, ' ');

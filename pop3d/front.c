@@ -1,5 +1,5 @@
-/* The conversation before the login: greeting, CAPA, STLS, USER/PASS, AUTH, QUIT (RFC 1939 section 4,
- * RFC 2449, RFC 2595 section 4). Behind the login the worker speaks.
+/* The conversation before the login: greeting, CAPA, STLS, USER/PASS, AUTH, QUIT (RFC 1939 section
+ * 4, RFC 2449, RFC 2595 section 4). Behind the login the worker speaks.
  * SPDX-License-Identifier: ISC */
 #include "pop3d/front.h"
 

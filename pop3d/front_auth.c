@@ -1,5 +1,5 @@
-/* USER and PASS (RFC 1939 section 7), AUTH (RFC 5034): asking auth, and the hand-over to the worker.
- * Response codes of RFC 2449 and RFC 3206.
+/* USER and PASS (RFC 1939 section 7), AUTH (RFC 5034): asking auth, and the hand-over to the
+ * worker. Response codes of RFC 2449 and RFC 3206.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdio.h>

@@ -31,7 +31,8 @@ int session_reply(struct session *session, const char *line);
 int session_reply_format(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The message a command names; answers -ERR itself when there is none. */
-bool session_find(struct session *session, struct span argument, size_t *ret_index, int *ret_status);
+bool session_find(
+	struct session *session, struct span argument, size_t *ret_index, int *ret_status);
 
 /* command_*.c: 0, or -errno when the session ends. */
 int command_stat(struct session *session, const struct pop3_command *command);

@@ -1,5 +1,5 @@
-/* The conversation behind the login (RFC 1939 sections 5 and 6), as the person's own uid. Nothing is
- * removed unless QUIT is said.
+/* The conversation behind the login (RFC 1939 sections 5 and 6), as the person's own uid. Nothing
+ * is removed unless QUIT is said.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdarg.h>

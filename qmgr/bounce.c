@@ -1,7 +1,7 @@
 /* Reports about messages: which recipients belong into them, to whom they go. cleanup composes and
- * queues them (RFC 3461, RFC 3464). The null sender gets no report; what cannot even be returned goes
- * to the postmaster when notify_classes asks for it (2bounce), and a report about such a notice
- * goes nowhere.
+ * queues them (RFC 3461, RFC 3464). The null sender gets no report; what cannot even be returned
+ * goes to the postmaster when notify_classes asks for it (2bounce), and a report about such a
+ * notice goes nowhere.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -283,8 +283,8 @@ static const struct schedule_recipient *find(const struct batch *batch, uint32_t
 	return NULL;
 }
 
-/* RFC 3461 section 6.2: a success is told by who delivers finally, expands, or passes the message on
- * to a host that will not tell. A remote host that does DSN was given the request itself. */
+/* RFC 3461 section 6.2: a success is told by who delivers finally, expands, or passes the message
+ * on to a host that will not tell. A remote host that does DSN was given the request itself. */
 static bool is_ours_to_tell(const struct delivery_outcome *outcome)
 {
 	if (outcome->status == DELIVERY_EXPANDED)

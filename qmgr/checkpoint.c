@@ -1,7 +1,7 @@
 /* Outcomes that wait for their agent's checkpoint. One task for each service holds the channel on
- * which the agent says how far everything is durable (service/delivery.h). When the channel ends, what
- * was not covered is delivered again: the agent knows its files by the queue id and the recipient's
- * index, so that one that is there is not doubled.
+ * which the agent says how far everything is durable (service/delivery.h). When the channel ends,
+ * what was not covered is delivered again: the agent knows its files by the queue id and the
+ * recipient's index, so that one that is there is not doubled.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* Deliveries: one task for each batch that the schedule gives out. It hands the message's bytes to an
- * agent, takes its verdict on each recipient, and feeds the schedule with what that says about the
- * site. An agent that dies or says nothing sensible costs a retry, never a recipient.
+/* Deliveries: one task for each batch that the schedule gives out. It hands the message's bytes to
+ * an agent, takes its verdict on each recipient, and feeds the schedule with what that says about
+ * the site. An agent that dies or says nothing sensible costs a retry, never a recipient.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>

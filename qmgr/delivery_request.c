@@ -1,5 +1,5 @@
-/* Filling in a request to a delivery agent. Content above DELIVERY_INLINE_MAX travels as a descriptor
- * of a file that holds it and nothing else.
+/* Filling in a request to a delivery agent. Content above DELIVERY_INLINE_MAX travels as a
+ * descriptor of a file that holds it and nothing else.
  * SPDX-License-Identifier: ISC */
 #include "qmgr/delivery_request.h"
 

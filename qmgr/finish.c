@@ -1,5 +1,5 @@
-/* The end of a message's pass through the active queue: reports for what failed, another try for what
- * is left, or the end.
+/* The end of a message's pass through the active queue: reports for what failed, another try for
+ * what is left, or the end.
  *
  * INVARIANT: a recipient that failed is done only when the report about it is durably queued
  * (LEDGER_RETURNED); until then the message keeps coming back to make it.

@@ -175,7 +175,8 @@ static bool collect(struct span key, void *value, void *arg)
 	return true;
 }
 
-/* The copies are met by the same scan that finds new mail: nothing before them may be passed over. */
+/* The copies are met by the same scan that finds new mail: nothing before them may
+ * be passed over. */
 static void moved(const struct queue_compacted *answer)
 {
 	for (size_t i = 0; i < answer->place_count; i++)
@@ -202,8 +203,8 @@ static void compact(uint64_t segment)
 	free(candidates);
 }
 
-/* One segment at a time: the oldest of whose room live records take little (most is dead, or was never
- * used because its writer ended). The newest is being written. */
+/* One segment at a time: the oldest of whose room live records take little (most is dead, or was
+ * never used because its writer ended). The newest is being written. */
 static void compact_one(void)
 {
 	for (size_t i = 0; i + 1 < qmgr.index.segment_count; i++) {

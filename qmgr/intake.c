@@ -1,5 +1,5 @@
-/* cleanup tells of new mail. Each message is read from the journal where cleanup says it is; what was
- * not told (cleanup or this process died in between) is found by scanning what lies before it.
+/* cleanup tells of new mail. Each message is read from the journal where cleanup says it is; what
+ * was not told (cleanup or this process died in between) is found by scanning what lies before it.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Outcomes: first to the ledger, then to the state; and the log lines of recipients that no agent was
- * asked about.
+/* Outcomes: first to the ledger, then to the state; and the log lines of recipients that no agent
+ * was asked about.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>

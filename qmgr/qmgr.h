@@ -2,8 +2,8 @@
  *
  * A message's way: incoming or deferred (waiting) -> active (its recipients are read in windows and
  * put into the schedule) -> finished: done, or deferred again, or waiting for checkpoints.
- * INVARIANT: an outcome that ends a recipient's way is committed to the ledger before the state here
- * says so. A deferral needs no commit: losing it means trying again.
+ * INVARIANT: an outcome that ends a recipient's way is committed to the ledger before the state
+ * here says so. A deferral needs no commit: losing it means trying again.
  *
  * An entry that was deleted while deliveries are under way stays in the index, marked ENTRY_DEAD,
  * until they end.
@@ -105,9 +105,9 @@ struct outcome {
 	struct span dsn, text, remote_mta, diagnostic;
 	bool returned; /* DONE because the report is queued, not because it was delivered */
 };
-/* Ledger entries for the outcomes of one message, commits when one of them is no deferral, then sets
- * the state. While the ledger cannot be written it tries again and again: what was delivered must not
- * be forgotten. Yields. */
+/* Ledger entries for the outcomes of one message, commits when one of them is no deferral, then
+ * sets the state. While the ledger cannot be written it tries again and again: what was delivered
+ * must not be forgotten. Yields. */
 void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, size_t count);
 /* The same for count neighbours beginning with outcome->index. */
 void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome, uint32_t count);

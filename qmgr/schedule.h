@@ -1,12 +1,13 @@
 /* Which delivery is next: a pure data structure, time is an argument.
  *
- *   transport (master.cf service) -> destinations (nexthop) -> entries (one message each) -> recipients
+ *   transport (master.cf service) -> destinations (nexthop) -> entries (one message each)
+ *   -> recipients
  *
- * Transports take turns. Within a transport, destinations that may take one more delivery take turns,
- * in two rings: those with something to do for a small message, and those that only serve bulk (a
- * message with more than BULK_RECIPIENTS). While both wait, every SLOT_COST-th delivery is bulk's: a
- * mailing to a hundred thousand domains neither stops other mail nor is stopped by it. Within a
- * destination, messages take turns, one batch of recipients each.
+ * Transports take turns. Within a transport, destinations that may take one more delivery take
+ * turns, in two rings: those with something to do for a small message, and those that only serve
+ * bulk (a message with more than BULK_RECIPIENTS). While both wait, every SLOT_COST-th delivery is
+ * bulk's: a mailing to a hundred thousand domains neither stops other mail nor is stopped by it.
+ * Within a destination, messages take turns, one batch of recipients each.
  *
  * Concurrency of a destination: begins at initial, grows by positive feedback with each success,
  * shrinks with each failure of the site; after failed_cohort_limit cohorts of failures the site is
@@ -91,7 +92,8 @@ void schedule_init(struct schedule *schedule);
 void schedule_done(struct schedule *schedule);
 
 /* Adds one recipient (owned by the schedule then). When the site is suspended, or the transport is,
- * nothing is added, false is answered and *ret_dsn, *ret_text (valid until the next call) say why. */
+ * nothing is added, false is answered and *ret_dsn, *ret_text (valid until the next
+ * call) say why. */
 bool schedule_add(struct schedule *schedule, struct schedule_message *message,
 	const char *transport, const char *nexthop, struct span delimiters,
 	struct schedule_recipient *recipient, int64_t now, const char **ret_dsn,
@@ -111,8 +113,8 @@ enum site_result {
 	SITE_NEUTRAL,  /* says nothing about it: the agent died, the message could not be read */
 };
 /* The delivery ended (its recipients are the caller's business). True: the destination is suspended
- * by this, or was before: the caller takes what waits for it with schedule_drain. The destination may
- * be freed by this call unless it answers true. */
+ * by this, or was before: the caller takes what waits for it with schedule_drain. The destination
+ * may be freed by this call unless it answers true. */
 bool schedule_finish(struct schedule *schedule, const struct batch *batch, enum site_result result,
 	struct span dsn, struct span text, int64_t now);
 /* Takes up to one entry's recipients of a suspended destination; false when none is left (then the
@@ -120,9 +122,9 @@ bool schedule_finish(struct schedule *schedule, const struct batch *batch, enum 
 bool schedule_drain(struct schedule *schedule, struct destination *destination,
 	struct batch *ret_batch);
 
-/* The transport cannot be reached: nothing goes to it until then. What is ready to go to it is taken
- * by schedule_drain_transport, which is to be called again after each schedule_finish of a transport
- * that is suspended. */
+/* The transport cannot be reached: nothing goes to it until then. What is ready to go to it is
+ * taken by schedule_drain_transport, which is to be called again after each schedule_finish of a
+ * transport that is suspended. */
 void schedule_suspend_transport(struct transport *transport, struct span dsn, struct span text,
 	int64_t until);
 bool schedule_drain_transport(struct schedule *schedule, struct transport *transport,

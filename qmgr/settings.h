@@ -20,8 +20,8 @@ int qmgr_settings_read(struct conf *conf, struct qmgr_settings *ret_settings);
 void qmgr_transport_limits(void *arg, const char *transport, struct transport_limits *ret_limits);
 /* notify_classes names this class. */
 bool qmgr_notifies(const struct qmgr_settings *settings, const char *class);
-/* Transports that are built in here: error and retry (program "error" of master.cf, whatever the line
- * is called; "retry" defers), discard (program "discard"). */
+/* Transports that are built in here: error and retry (program "error" of master.cf, whatever the
+ * line is called; "retry" defers), discard (program "discard"). */
 enum transport_kind { TRANSPORT_AGENT, TRANSPORT_ERROR, TRANSPORT_RETRY, TRANSPORT_DISCARD };
 
 #endif

@@ -1,6 +1,6 @@
-/* The state from disk, and the tasks. Every state that a crash can leave is one of docs/queue.md: the
- * journal says which messages there are, the ledger what became of their recipients, and each message
- * goes on from there.
+/* The state from disk, and the tasks. Every state that a crash can leave is one of docs/queue.md:
+ * the journal says which messages there are, the ledger what became of their recipients, and each
+ * message goes on from there.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -122,9 +122,9 @@ static void flush_disks(void *unused)
 	sync();
 }
 
-/* Delivered in this boot, and its checkpoint was missed: the bytes are in the page cache, and sync()
- * has written them. (After another boot they may be gone: these recipients are pending again.) Does not
- * wait: nobody holds the entry. */
+/* Delivered in this boot, and its checkpoint was missed: the bytes are in the page cache, and
+ * sync() has written them. (After another boot they may be gone: these recipients are pending
+ * again.) Does not wait: nobody holds the entry. */
 static void settle_written(struct queue_entry *entry)
 {
 	for (uint32_t at = 0; at < entry->recipient_count;) {

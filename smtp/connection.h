@@ -49,7 +49,8 @@ bool connection_receive_offer(struct connection *connection, int64_t timeout, co
 	struct problem *problem);
 
 /* "host said: REPLY (in reply to COMMAND)" from the last reply. */
-void connection_problem(struct connection *connection, const char *command, struct problem *problem);
+void connection_problem(
+	struct connection *connection, const char *command, struct problem *problem);
 /* Of an -errno of the stream. Marks the connection broken. */
 void connection_lost(struct connection *connection, int error, const char *doing,
 	struct problem *problem);

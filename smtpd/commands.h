@@ -60,7 +60,8 @@ enum command_result command_quit(struct session *session,
 /* The TLS handshake (STARTTLS, or smtpd_tls_wrappermode before the greeting). False: the
  * conversation is over. */
 bool command_tls_begin(struct session *session);
-/* The mechanisms that auth offers this session, "" when there are none; valid until the next call. */
+/* The mechanisms that auth offers this session, "" when there are none; valid until
+ * the next call. */
 const char *command_auth_mechanisms(struct session *session);
 /* Replies to a failed parse of MAIL or RCPT; bad_address is the reply for a bad address. */
 enum command_result command_reply_parse_error(struct session *session, enum smtp_result result,

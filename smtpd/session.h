@@ -54,7 +54,8 @@ struct session {
 /* The whole conversation; owns fd. stand_alone: see above. */
 void session_run(struct server *server, int fd_take, const struct address *peer,
 	bool stand_alone);
-/* A stopping process: an idle session says goodbye, others go on to the end of their transaction. */
+/* A stopping process: an idle session says goodbye, others go on to the end
+ * of their transaction. */
 void session_wake(struct session *session);
 
 /* One reply line (without line end). 421 and 521 hang up. Slow after too many errors. */

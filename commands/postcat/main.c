@@ -1,5 +1,5 @@
-/* postcat(1): shows one queued message: envelope, header, body. Reads journal and ledger directly, so
- * it works whether the server runs or not, for root and the owner of the queue.
+/* postcat(1): shows one queued message: envelope, header, body. Reads journal and ledger directly,
+ * so it works whether the server runs or not, for root and the owner of the queue.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <inttypes.h>

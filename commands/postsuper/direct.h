@@ -1,5 +1,5 @@
-/* Changing the queue while the server is down: under the ledger's lock, by the entries that qmgr would
- * write.
+/* Changing the queue while the server is down: under the ledger's lock, by the entries that qmgr
+ * would write.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_COMMANDS_POSTSUPER_DIRECT_H
 #define TAMBO_COMMANDS_POSTSUPER_DIRECT_H

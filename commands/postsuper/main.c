@@ -197,8 +197,8 @@ static bool find_owner(struct conf *conf, struct queue_layout_owner *ret_owner)
 	return true;
 }
 
-/* PRIV: root becomes the owner of the ledger (as a rule mail_owner) for good, before the first byte of
- * the queue is read: what is written must be qmgr's own, and nothing here needs more. */
+/* PRIV: root becomes the owner of the ledger (as a rule mail_owner) for good, before the first byte
+ * of the queue is read: what is written must be qmgr's own, and nothing here needs more. */
 static void become_owner(const char *queue_directory)
 {
 	struct buf path = BUF_INIT(4096);
@@ -212,8 +212,8 @@ static void become_owner(const char *queue_directory)
 		stderr_log_die("cannot become the owner of the queue: %s", strerror(errno));
 }
 
-/* The journal needs no fixing by hand: its folders are all there is to it. Without an action Postfix's
- * postsuper does -s and -p. */
+/* The journal needs no fixing by hand: its folders are all there is to it. Without an action
+ * Postfix's postsuper does -s and -p. */
 static void prepare_queue(const struct job *job)
 {
 	struct queue_layout_owner owner;

@@ -22,16 +22,16 @@
 void addresses_add(struct address_texts *addresses, struct span list)
 {
 	struct arena arena;
-	struct mailbox_list parsed;
+	struct address_list parsed;
 	arena_init(&arena, LIST_ARENA);
-	mailbox_list_parse(list, LIST_MAX, &arena, &parsed);
+	address_list_parse(list, LIST_MAX, &arena, &parsed);
 	if (parsed.truncated)
 		fail(EX_DATAERR, "too many recipients");
 	for (size_t i = 0; i < parsed.count; i++) {
 		struct buf text = BUF_INIT(4096);
-		if (parsed.items[i].kind != MAILBOX_ADDRESS || parsed.items[i].mailbox.len == 0)
+		if (parsed.items[i].kind != ADDRESS_MAILBOX || parsed.items[i].mailbox.len == 0)
 			continue;
-		mailbox_address(&parsed.items[i], &text);
+		address_item_address(&parsed.items[i], &text);
 		if (text.overflow || text.len > 2048 || !span_is_printable(buf_span(&text)))
 			fail(EX_DATAERR, "bad recipient address");
 		if ((addresses->count & (addresses->count - 1)) == 0)

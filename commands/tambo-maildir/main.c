@@ -1,5 +1,5 @@
-/* tambo-maildir(1): looks at a Maildir as the server sees it, and hands it back to Dovecot. Run by root
- * it becomes the owner of the Maildir first.
+/* tambo-maildir(1): looks at a Maildir as the server sees it, and hands it back to Dovecot. Run by
+ * root it becomes the owner of the Maildir first.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <grp.h>

@@ -148,7 +148,8 @@ size_t check_folders(struct context *context, bool repair)
 		snprintf(path, sizeof path, "%s%s%s", queue, folder->name[0] == '\0' ? "" : "/",
 			folder->name);
 		gid_t group = folder->of_group ? ids.setgid : folder->of_owner ? ids.group : root_group;
-		problems += make_folder(path, folder->mode, folder->of_owner ? ids.owner : root, group, repair);
+		problems += make_folder(
+			path, folder->mode, folder->of_owner ? ids.owner : root, group, repair);
 	}
 	make_parents(data);
 	return problems + make_folder(data, 0700, ids.owner, ids.group, repair);
@@ -199,7 +200,8 @@ static void check_service(struct context *context, const struct master_service *
 			line->program, program->note);
 	if (program->room == NULL || program->built_in)
 		return;
-	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"), program->room);
+	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"),
+		program->room);
 	if (access(path, X_OK) < 0)
 		log_warning(NULL, "service %s: %s: %s", line->name, path, strerror(errno));
 }

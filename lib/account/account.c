@@ -204,7 +204,8 @@ static enum account_status finish(const struct accounts *accounts, struct accoun
 }
 
 /* home_mailbox under the home directory, or the spool. */
-static bool default_mailbox(const struct accounts *accounts, struct account *account, bool is_system)
+static bool default_mailbox(
+	const struct accounts *accounts, struct account *account, bool is_system)
 {
 	struct buf path = BUF_INIT(NAME_MAX_BYTES);
 	struct span spool = span_from_cstr(accounts->spool);

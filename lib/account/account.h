@@ -1,9 +1,9 @@
-/* Who is this, and where is their mail: one resolver for delivery (`local`) and for login (`auth`), so
- * that an account reads where its mail is delivered.
+/* Who is this, and where is their mail: one resolver for delivery (`local`) and for login (`auth`),
+ * so that an account reads where its mail is delivered.
  *
  * Sources: auth_user_maps in order (system accounts: the item "system" or "unix:passwd.byname";
- * others, such as passwdfile:PATH, give "{SCHEME}hash:uid:gid:gecos:home:shell:extra" for a name), and
- * the virtual mailboxes (virtual_mailbox_domains, virtual_mailbox_maps, virtual_mailbox_base,
+ * others, such as passwdfile:PATH, give "{SCHEME}hash:uid:gid:gecos:home:shell:extra" for a name),
+ * and the virtual mailboxes (virtual_mailbox_domains, virtual_mailbox_maps, virtual_mailbox_base,
  * virtual_uid_maps, virtual_gid_maps, virtual_minimum_uid).
  *
  * The mailbox of a system or auth_user_maps account: userdb_mail=maildir:PATH in extra, else
@@ -35,7 +35,8 @@ enum account_status {
 enum account_kind {
 	ACCOUNT_SYSTEM,  /* password: ask PAM */
 	ACCOUNT_TABLE,   /* an entry of auth_user_maps */
-	ACCOUNT_VIRTUAL, /* virtual_mailbox_maps; password from auth_user_maps where it has the address */
+	ACCOUNT_VIRTUAL, /* virtual_mailbox_maps; password from auth_user_maps where it has the
+			    address */
 };
 
 struct account {
@@ -67,7 +68,8 @@ bool accounts_single_user(const struct accounts *accounts);
  * bytes of name. */
 
 /* "user", "user@domain" of a local domain, or the address of a virtual mailbox. A system account
- * takes no part when auth_user_maps does not list it. ACCOUNT_UNUSABLE: a login that cannot work. */
+ * takes no part when auth_user_maps does not list it. ACCOUNT_UNUSABLE: a login
+ * that cannot work. */
 enum account_status account_by_login(struct accounts *accounts, struct span login,
 	struct account *ret_account);
 /* A local user's name (no extension, no domain) for delivery: auth_user_maps (plain name, then

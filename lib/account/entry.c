@@ -53,7 +53,8 @@ bool account_set_mailbox(struct account *account, struct span path)
 	return !account->mailbox.overflow && account_path_is_safe(path);
 }
 
-/* "maildir:~/Maildir", "mbox:/path", "maildir:%h/Maildir:OPTIONS" (options are another server's). */
+/* "maildir:~/Maildir", "mbox:/path", "maildir:%h/Maildir:OPTIONS" (options
+ * are another server's). */
 bool account_parse_location(struct span location, struct span home, struct buf *out)
 {
 	bool maildir = span_starts_with(location, SPAN("maildir:"));

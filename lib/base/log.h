@@ -1,6 +1,6 @@
-/* One line per decision, in Postfix's formats. The formatter escapes control bytes (as '?') and caps
- * the line at 2,000 bytes, so a caller may print what a peer sent. Where lines go is the sink's
- * matter: lib/daemon sets syslog or maillog_file; without a sink they go to stderr.
+/* One line per decision, in Postfix's formats. The formatter escapes control bytes (as '?') and
+ * caps the line at 2,000 bytes, so a caller may print what a peer sent. Where lines go is the
+ * sink's matter: lib/daemon sets syslog or maillog_file; without a sink they go to stderr.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_BASE_LOG_H
 #define TAMBO_BASE_LOG_H
@@ -13,7 +13,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 
 #define LOG_LINE_MAX 2000
 
-/* line: NUL-terminated, escaped, without a newline, with its "warning: " prefix where it has one. */
+/* line: NUL-terminated, escaped, without a newline, with its "warning: " prefix where
+ * it has one. */
 typedef void log_sink_fn(enum log_level level, const char *line, size_t len);
 
 void log_set_sink(log_sink_fn *sink);

@@ -1,4 +1,5 @@
-/* A span is borrowed bytes: the type of all parser input. It is not NUL-terminated and owns nothing.
+/* A span is borrowed bytes: the type of all parser input. It is not NUL-terminated and owns
+ * nothing.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_BASE_SPAN_H
 #define TAMBO_BASE_SPAN_H

@@ -27,8 +27,8 @@ static const struct parameter rows[] = {
 		"MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE "
 		"POSTLOG_HOSTNAME", ACCEPTED,
 		"environment variables the daemons take from their caller"),
-	/* Stays Postfix's: SpamAssassin reads "(Postfix)" in Received headers, log and bounce tools read
-	 * X-Postfix-Queue-ID, which is made from it, and host checks know the greeting. */
+	/* Stays Postfix's: SpamAssassin reads "(Postfix)" in Received headers, log and bounce tools
+	 * read X-Postfix-Queue-ID, which is made from it, and host checks know the greeting. */
 	ROW(STRING, "mail_name", "Postfix", IMPLEMENTED,
 		"name of this software in greetings and headers"),
 	ROW(STRING, "mail_owner", NULL, IMPLEMENTED,

@@ -75,7 +75,8 @@ int daemon_connect_command_worker(const char *service, uid_t uid, gid_t gid, tas
 /* A pool of idle channels to one service, reused last in first out. */
 struct daemon_pool;
 struct daemon_pool *daemon_pool_new(const char *service, size_t max_idle);
-struct channel *daemon_pool_take(struct daemon_pool *pool, task_time deadline); /* NULL: none to be had */
+struct channel *daemon_pool_take(
+	struct daemon_pool *pool, task_time deadline); /* NULL: none to be had */
 /* Only a channel whose last exchange ended as it should goes back; free others. */
 void daemon_pool_give(struct daemon_pool *pool, struct channel *channel_take);
 

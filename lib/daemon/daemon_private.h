@@ -12,7 +12,8 @@
 
 /* What master said on the command line. */
 struct daemon_arguments {
-	const char *service, *config_dir, *program; /* program: column 8 of master.cf, names log lines */
+	const char *service, *config_dir,
+		*program; /* program: column 8 of master.cf, names log lines */
 	enum daemon_role role;
 	enum log_sink_kind log_kind;
 	size_t listen_count;
@@ -55,7 +56,8 @@ uint32_t link_served(void); /* CONTROL_SERVE taken so far */
 /* serve.c */
 int serve_start(void);     /* accept tasks; 0 or -errno */
 void serve_peer(int fd_take, const char *peer);
-void serve_stop(int64_t ms); /* close listeners, tell the room, end when work is done or ms passed */
+void serve_stop(
+	int64_t ms); /* close listeners, tell the room, end when work is done or ms passed */
 
 /* pool.c */
 void pool_drop_all(void);

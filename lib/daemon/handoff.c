@@ -157,7 +157,8 @@ static int receive_start(struct channel *channel, struct arena *arena,
 		return status;
 	keep_user(arena, message, &session->user);
 	/* The client may take its time between auth's OK and the front's hand-over, but not long. */
-	status = channel_expect(channel, &session_start_type, task_deadline(START_TIMEOUT_MS), &message);
+	status = channel_expect(
+		channel, &session_start_type, task_deadline(START_TIMEOUT_MS), &message);
 	if (status != 0)
 		return status;
 	*ret_start = message;
@@ -165,8 +166,8 @@ static int receive_start(struct channel *channel, struct arena *arena,
 	return arena->overflow ? -ENOMEM : 0;
 }
 
-int handoff_receive(struct channel *channel_take, struct arena *arena, size_t in_cap, size_t out_cap,
-	struct handoff_session *ret_session)
+int handoff_receive(struct channel *channel_take, struct arena *arena, size_t in_cap,
+	size_t out_cap, struct handoff_session *ret_session)
 {
 	struct channel *channel = channel_take;
 	struct handoff_session session = {0};

@@ -1,6 +1,6 @@
-/* Where log lines go: a file (maillog_file) in the layout "Mon DD HH:MM:SS host tag[pid]: text", the
- * syslog socket with facility mail, or standard error. The descriptor is opened by master, so that
- * a process behind its walls can write.
+/* Where log lines go: a file (maillog_file) in the layout "Mon DD HH:MM:SS host tag[pid]: text",
+ * the syslog socket with facility mail, or standard error. The descriptor is opened by master, so
+ * that a process behind its walls can write.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_DAEMON_LOG_SINK_H
 #define TAMBO_DAEMON_LOG_SINK_H

@@ -42,8 +42,8 @@ static void end_loop(void *arg)
 }
 
 /* Clients had time to come to a point where they can be told; the others are cut off. What a client
- * has no answer to, it sends again later. Internal peers are left to finish, but those of the worker
- * of a room that has sessions are clients, handed over by its front. */
+ * has no answer to, it sends again later. Internal peers are left to finish, but those of the
+ * worker of a room that has sessions are clients, handed over by its front. */
 static void cancel_sessions(void *arg)
 {
 	(void)arg;
@@ -124,9 +124,10 @@ static void accept_clients(void *arg)
 	while (!task_is_canceled()) {
 		if (is_full()) {
 			if (!warned)
-				log_warning(NULL, "service \"%s\" has reached its process limit \"%zu\": new clients may "
-					"experience noticeable delays", daemon_service(),
-					daemon_state.arguments.session_limit);
+				log_warning(NULL,
+					"service \"%s\" has reached its process limit \"%zu\": new clients may "
+					"experience noticeable delays",
+					daemon_service(), daemon_state.arguments.session_limit);
 			warned = true;
 			(void)task_event_wait(&session_ended, TASK_FOREVER);
 			continue;

@@ -1,6 +1,6 @@
 /* Turns a room's rights into walls. PRIV: a process that master started as root comes here with an
- * unprivileged uid and, when it lives in an empty root, with CAP_SYS_CHROOT alone; that is used once
- * and given up before the first byte of a stranger is read.
+ * unprivileged uid and, when it lives in an empty root, with CAP_SYS_CHROOT alone; that is used
+ * once and given up before the first byte of a stranger is read.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,8 @@ static void add_folder(struct folder_list *list, const char *path, bool write)
 	list->items[list->count++] = (struct sandbox_folder){memory_dup_cstr(path), write};
 }
 
-/* Tables are replaced by renaming a new file into their folder, so the folder is what is allowed. */
+/* Tables are replaced by renaming a new file into their folder, so the folder is
+ * what is allowed. */
 static void add_table_folders(struct folder_list *list)
 {
 	for (size_t i = 0; i < file_watched_count(); i++) {

@@ -33,7 +33,8 @@ void dns_close(void);
 struct dns_answer {
 	enum dns_status status;
 	bool secure;             /* validated by DNSSEC */
-	const char *reason;      /* a literal for the log: "Host not found", "SERVFAIL" ...; never NULL */
+	const char
+		*reason; /* a literal for the log: "Host not found", "SERVFAIL" ...; never NULL */
 };
 
 struct dns_mx {

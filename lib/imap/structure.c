@@ -8,10 +8,10 @@
 #define MISSING_MAILBOX SPAN("MISSING_MAILBOX")
 #define MISSING_DOMAIN SPAN("MISSING_DOMAIN")
 
-static void write_mailbox(const struct mailbox *mailbox, struct buf *out)
+static void write_mailbox(const struct address_item *mailbox, struct buf *out)
 {
 	static const struct span nil = {NULL, 0};
-	bool address = mailbox->kind == MAILBOX_ADDRESS;
+	bool address = mailbox->kind == ADDRESS_MAILBOX;
 	struct span local = mailbox->mailbox, host = mailbox->host;
 	if (address && local.len == 0)
 		local = MISSING_MAILBOX;
@@ -22,13 +22,13 @@ static void write_mailbox(const struct mailbox *mailbox, struct buf *out)
 	buf_append_char(out, ' ');
 	imap_write_nstring(address && mailbox->has_route ? mailbox->route : nil, out);
 	buf_append_char(out, ' ');
-	imap_write_nstring(mailbox->kind == MAILBOX_GROUP_END ? nil : local, out);
+	imap_write_nstring(mailbox->kind == ADDRESS_GROUP_END ? nil : local, out);
 	buf_append_char(out, ' ');
 	imap_write_nstring(address ? host : nil, out);
 	buf_append_char(out, ')');
 }
 
-static void write_list(const struct mailbox_list *list, struct buf *out)
+static void write_list(const struct address_list *list, struct buf *out)
 {
 	if (list->count == 0) {
 		buf_append_cstr(out, "NIL");

@@ -1,6 +1,6 @@
 /* A channel: one UNIX stream socket that carries typed messages between two of our processes.
- * One task uses a channel at a time. Both ends answer every protocol error the same way: the channel
- * is closed, the transaction it carried is undone by its owner.
+ * One task uses a channel at a time. Both ends answer every protocol error the same way: the
+ * channel is closed, the transaction it carried is undone by its owner.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_IPC_CHANNEL_H
 #define TAMBO_IPC_CHANNEL_H
@@ -16,7 +16,8 @@ int channel_fd(const struct channel *channel);
 /* Frees the channel, returns its fd. *ret_leftover gets bytes read but not consumed. */
 int channel_release(struct channel *channel, struct buf *ret_leftover);
 
-/* Sends one message; small ones are coalesced until channel_flush or the next receive. 0 or -errno. */
+/* Sends one message; small ones are coalesced until channel_flush or the next receive.
+ * 0 or -errno. */
 int channel_send(struct channel *channel, const struct message_type *type, const void *message);
 int channel_flush(struct channel *channel, task_time deadline);
 /* Bytes waiting to be sent. */

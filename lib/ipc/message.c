@@ -163,7 +163,8 @@ static bool decode_fields(const struct message_type *type, struct decoder *decod
 static bool decode_list(const struct field *field, struct decoder *decoder, char *message)
 {
 	uint64_t count;
-	/* Every item takes at least one byte, so a count cannot make us allocate much more than came. */
+	/* Every item takes at least one byte, so a count cannot make us allocate much more than
+	 * came. */
 	if (!take_number(decoder, 4, &count) || count > field->limit || count > decoder->left.len)
 		return false;
 	char *items = arena_array(decoder->arena, (size_t)count, field->item->size);

@@ -1,8 +1,8 @@
 /* Internal messages: a struct and a table of its fields with limits; one encoder, decoder and
- * printer for all. Wire form: little endian header {u32 length of what follows the header, u16 type,
- * u16 version}, then the fields in table order (numbers fixed width; bytes and lists behind a u32
- * count). No trailing bytes. A message whose type, version, limits or length do not match closes the
- * channel. File descriptors travel beside the bytes.
+ * printer for all. Wire form: little endian header {u32 length of what follows the header, u16
+ * type, u16 version}, then the fields in table order (numbers fixed width; bytes and lists behind a
+ * u32 count). No trailing bytes. A message whose type, version, limits or length do not match
+ * closes the channel. File descriptors travel beside the bytes.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_IPC_MESSAGE_H
 #define TAMBO_IPC_MESSAGE_H
@@ -54,8 +54,8 @@ struct message_type {
 		.version = (version_), .size = sizeof(struct struct_), .fields = (fields_),         \
 		.field_count = sizeof(fields_) / sizeof((fields_)[0])}
 
-/* Appends header and fields. -EMSGSIZE when a limit is broken (the buf is as before). Descriptors to
- * send are put into fds (at most MESSAGE_FDS_MAX). */
+/* Appends header and fields. -EMSGSIZE when a limit is broken (the buf is as before). Descriptors
+ * to send are put into fds (at most MESSAGE_FDS_MAX). */
 int message_encode(const struct message_type *type, const void *message, struct buf *out,
 	int fds[MESSAGE_FDS_MAX], size_t *ret_fd_count);
 /* payload: what follows the header. Lists are allocated from arena; spans point into payload.

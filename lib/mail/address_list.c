@@ -9,7 +9,7 @@ struct list_parser {
 	struct span in;
 	size_t at;
 	struct arena *arena;
-	struct mailbox_list *list;
+	struct address_list *list;
 	size_t max, allocated;
 	bool in_group;
 	struct buf phrase;  /* words joined by one space: a display name or group name */
@@ -162,16 +162,16 @@ static struct span keep(struct list_parser *p, const struct buf *buf)
 	return buf->len == 0 ? SPAN_EMPTY : arena_dup(p->arena, buf_span(buf));
 }
 
-static void add(struct list_parser *p, const struct mailbox *mailbox)
+static void add(struct list_parser *p, const struct address_item *mailbox)
 {
-	struct mailbox_list *list = p->list;
+	struct address_list *list = p->list;
 	if (list->truncated || p->arena->overflow || list->count >= p->max) {
 		list->truncated = true;
 		return;
 	}
 	if (list->count == p->allocated) {
 		size_t more = p->allocated == 0 ? 4 : p->allocated * 2;
-		struct mailbox *items = arena_grow(p->arena, list->items, list->count, more,
+		struct address_item *items = arena_grow(p->arena, list->items, list->count, more,
 			sizeof *items);
 		if (items == NULL) {
 			list->truncated = true;
@@ -185,7 +185,7 @@ static void add(struct list_parser *p, const struct mailbox *mailbox)
 
 static void add_address(struct list_parser *p, bool phrase_is_name)
 {
-	struct mailbox mailbox = {.kind = MAILBOX_ADDRESS};
+	struct address_item mailbox = {.kind = ADDRESS_MAILBOX};
 	const struct buf *name = phrase_is_name && p->phrase.len > 0 ? &p->phrase : &p->comment;
 	mailbox.name = span_trim(keep(p, name));
 	mailbox.has_name = mailbox.name.len > 0;
@@ -298,14 +298,14 @@ static void end_item(struct list_parser *p)
 static void end_group(struct list_parser *p)
 {
 	if (p->in_group)
-		add(p, &(struct mailbox){.kind = MAILBOX_GROUP_END});
+		add(p, &(struct address_item){.kind = ADDRESS_GROUP_END});
 	p->in_group = false;
 }
 
 static void start_group(struct list_parser *p)
 {
 	if (!p->in_group) {
-		struct mailbox mailbox = {.kind = MAILBOX_GROUP_START};
+		struct address_item mailbox = {.kind = ADDRESS_GROUP_START};
 		mailbox.mailbox = keep(p, &p->phrase);
 		p->in_group = true;
 		add(p, &mailbox);
@@ -347,12 +347,12 @@ static void parse_list(struct list_parser *p)
 	end_group(p);
 }
 
-void mailbox_list_parse(struct span value, size_t max, struct arena *arena,
-	struct mailbox_list *ret_list)
+void address_list_parse(struct span value, size_t max, struct arena *arena,
+	struct address_list *ret_list)
 {
 	struct list_parser p = {.in = value, .arena = arena, .list = ret_list, .max = max};
 	size_t cap = value.len * 2 + 4;
-	*ret_list = (struct mailbox_list){.items = NULL};
+	*ret_list = (struct address_list){.items = NULL};
 	buf_init(&p.phrase, cap);
 	buf_init(&p.local, cap);
 	buf_init(&p.route, cap);
@@ -391,7 +391,7 @@ void mail_phrase_quote(struct span phrase, struct buf *out)
 	buf_append_char(out, '"');
 }
 
-void mailbox_format(const struct mailbox *mailbox, struct buf *out)
+void address_item_format(const struct address_item *mailbox, struct buf *out)
 {
 	if (mailbox->has_name) {
 		mail_phrase_quote(mailbox->name, out);
@@ -406,7 +406,7 @@ void mailbox_format(const struct mailbox *mailbox, struct buf *out)
 		buf_append_char(out, '>');
 }
 
-void mailbox_address(const struct mailbox *mailbox, struct buf *out)
+void address_item_address(const struct address_item *mailbox, struct buf *out)
 {
 	buf_append(out, mailbox->mailbox);
 	if (mailbox->host.len > 0) {

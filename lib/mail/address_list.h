@@ -10,14 +10,14 @@
 
 #define MAIL_COMMENT_DEPTH_MAX 64
 
-enum mailbox_kind {
-	MAILBOX_ADDRESS,
-	MAILBOX_GROUP_START, /* mailbox holds the group's name */
-	MAILBOX_GROUP_END,
+enum address_item_kind {
+	ADDRESS_MAILBOX,
+	ADDRESS_GROUP_START, /* mailbox holds the group's name */
+	ADDRESS_GROUP_END,
 };
 
-struct mailbox {
-	enum mailbox_kind kind;
+struct address_item {
+	enum address_item_kind kind;
 	bool has_name, has_route;
 	struct span name;    /* display name (or, without one, the comment behind the address),
 	                      * unquoted, encoded words left as they are */
@@ -26,20 +26,20 @@ struct mailbox {
 	struct span host;    /* domain without comments and folding; "" when it is missing */
 };
 
-struct mailbox_list {
-	struct mailbox *items; /* in the arena, with all that they point to */
+struct address_list {
+	struct address_item *items; /* in the arena, with all that they point to */
 	size_t count;
 	bool truncated; /* max or the arena's cap was reached: the rest is not there */
 };
 
 /* value: a field's raw value, folded or not. max: items, group marks included. */
-void mailbox_list_parse(struct span value, size_t max, struct arena *arena,
-	struct mailbox_list *ret_list);
+void address_list_parse(struct span value, size_t max, struct arena *arena,
+	struct address_list *ret_list);
 
 /* Appends one mailbox as it stands in a header: name <local@host>, quoted where needed. */
-void mailbox_format(const struct mailbox *mailbox, struct buf *out);
+void address_item_format(const struct address_item *mailbox, struct buf *out);
 /* Appends local@host in internal form (unquoted). */
-void mailbox_address(const struct mailbox *mailbox, struct buf *out);
+void address_item_address(const struct address_item *mailbox, struct buf *out);
 /* Appends a phrase: as it is when it is atoms and spaces, otherwise as a quoted string. */
 void mail_phrase_quote(struct span phrase, struct buf *out);
 

@@ -63,7 +63,7 @@ void envelope_parse(struct span header, struct arena *arena, struct envelope *re
 		if (field.valid)
 			take_field(&field, arena, &envelope, texts);
 	for (size_t i = 0; i < ENVELOPE_LIST_COUNT; i++) {
-		mailbox_list_parse(buf_span(&texts[i]), ENVELOPE_ADDRESSES_MAX, arena,
+		address_list_parse(buf_span(&texts[i]), ENVELOPE_ADDRESSES_MAX, arena,
 			&envelope.lists[i]);
 		buf_done(&texts[i]);
 	}

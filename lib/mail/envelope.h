@@ -22,7 +22,7 @@ enum envelope_list {
 
 struct envelope {
 	struct span date, subject, in_reply_to, message_id; /* unfolded; ptr NULL: absent */
-	struct mailbox_list lists[ENVELOPE_LIST_COUNT];
+	struct address_list lists[ENVELOPE_LIST_COUNT];
 };
 
 /* header: a message or its header. Everything lives in the arena. */

@@ -44,9 +44,9 @@ void *stream_transport_context(struct stream *stream); /* NULL when plain */
 /* The deadline of the writes that happen inside stream_write; default 5 minutes after each call. */
 void stream_set_write_timeout(struct stream *stream, int64_t ms);
 
-/* Reads until LF. *ret_line points into the buffer (valid until the next read) and includes the line
- * end. -EMSGSIZE: no LF within max bytes: the bytes so far are in *ret_line and are consumed; the
- * rest of that line is what the next reads see. */
+/* Reads until LF. *ret_line points into the buffer (valid until the next read) and includes the
+ * line end. -EMSGSIZE: no LF within max bytes: the bytes so far are in *ret_line and are consumed;
+ * the rest of that line is what the next reads see. */
 int stream_read_line(struct stream *stream, size_t max, task_time deadline, struct span *ret_line);
 /* At least one byte is buffered afterwards; *ret_bytes is all that is buffered, not consumed. */
 int stream_peek(struct stream *stream, task_time deadline, struct span *ret_bytes);
@@ -70,8 +70,8 @@ int stream_write_format(struct stream *stream, const char *format, ...)
 int stream_flush(struct stream *stream, task_time deadline);
 bool stream_has_output(const struct stream *stream);
 
-/* One attempt each, past the buffers and without waiting: a count, 0 at end of file (read), -EAGAIN, or
- * -errno. For relays, together with task_wait_any. */
+/* One attempt each, past the buffers and without waiting: a count, 0 at end of file (read),
+ * -EAGAIN, or -errno. For relays, together with task_wait_any. */
 ssize_t stream_try_read(struct stream *stream, void *out, size_t len);
 ssize_t stream_try_write(struct stream *stream, struct span bytes);
 

@@ -34,7 +34,8 @@ struct pop3_command {
 };
 
 /* line: with or without its CRLF or LF. Trailing spaces of a command without argument are ignored
- * (some clients send "AUTH "); those of PASS belong to the password. False when the line holds a NUL. */
+ * (some clients send "AUTH "); those of PASS belong to the password. False when the line holds a
+ * NUL. */
 bool pop3_command_parse(struct span line, struct pop3_command *ret_command);
 
 /* "2" or "2 10": a message number (1 to UINT32_MAX) and, for TOP, a count of lines. */

@@ -1,4 +1,5 @@
-/* A message as a POP3 multi-line response (RFC 1939 section 3): CRLF line ends, a leading dot doubled,
+/* A message as a POP3 multi-line response (RFC 1939 section 3): CRLF line ends, a leading dot
+ * doubled,
  * "." CRLF at the end; for TOP only so many lines of the body. Pure, piece by piece.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_POP3_ENCODE_H

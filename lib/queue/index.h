@@ -1,10 +1,10 @@
-/* What is in the queue: the messages that the journal holds, and what the ledger says about each. The
- * same picture for qmgr (which keeps it up to date) and for commands (which build it when the server
- * is down). Holds no addresses: those stay in the journal and are read when they are wanted.
+/* What is in the queue: the messages that the journal holds, and what the ledger says about each.
+ * The same picture for qmgr (which keeps it up to date) and for commands (which build it when the
+ * server is down). Holds no addresses: those stay in the journal and are read when they are wanted.
  *
- * Built by feeding records (queue_index_add, in the order of segments and offsets), then the ledger's
- * entries (queue_index_apply). A message whose record is dead is forgotten, but its id stays with its
- * segment until that is gone, so that a snapshot of the ledger can go on saying so.
+ * Built by feeding records (queue_index_add, in the order of segments and offsets), then the
+ * ledger's entries (queue_index_apply). A message whose record is dead is forgotten, but its id
+ * stays with its segment until that is gone, so that a snapshot of the ledger can go on saying so.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_QUEUE_INDEX_H
 #define TAMBO_QUEUE_INDEX_H
@@ -87,8 +87,9 @@ struct queue_entry *queue_index_add(struct queue_index *index,
 struct queue_entry *queue_index_get(const struct queue_index *index, struct span queue_id);
 /* The record is dead: forgets and frees the entry. */
 void queue_index_remove(struct queue_index *index, struct queue_entry *entry);
-/* One ledger entry, while reading back. boot: ours. Ids that are not known are passed over; a message
- * that is done is marked ENTRY_DEAD and goes in queue_index_sweep (an old copy may follow). */
+/* One ledger entry, while reading back. boot: ours. Ids that are not known are passed over; a
+ * message that is done is marked ENTRY_DEAD and goes in queue_index_sweep (an old
+ * copy may follow). */
 void queue_index_apply(struct queue_index *index, const struct ledger_entry *entry,
 	const uint8_t boot[16]);
 /* Removes the entries marked dead, after all has been read. Returns how many. */
@@ -99,8 +100,8 @@ struct queue_segment *queue_index_segment(struct queue_index *index, uint64_t nu
 /* The segment's file is gone. */
 void queue_index_forget_segment(struct queue_index *index, uint64_t number);
 
-/* Assigns a state to recipients [first, first + count), clipped to the message's. reason: NULL or one
- * from queue_index_reason; a use of it is counted for each run made. */
+/* Assigns a state to recipients [first, first + count), clipped to the message's. reason: NULL or
+ * one from queue_index_reason; a use of it is counted for each run made. */
 void queue_entry_set(struct queue_index *index, struct queue_entry *entry, uint32_t first,
 	uint32_t count, enum recipient_state state, struct queue_reason *reason);
 /* The run that recipient is in; for one without a run: pending, up to the next run. */
@@ -113,14 +114,14 @@ struct queue_reason *queue_index_reason(struct queue_index *index, struct span d
 	struct span text, struct span remote_mta, struct span diagnostic);
 void queue_reason_drop(struct queue_index *index, struct queue_reason *reason);
 
-/* Writes all entries that describe the state into a snapshot that has been begun. boot: for WRITTEN.
- * 0 or -errno. Yields; the index may change meanwhile. */
+/* Writes all entries that describe the state into a snapshot that has been begun. boot: for
+ * WRITTEN. 0 or -errno. Yields; the index may change meanwhile. */
 int queue_index_snapshot(struct queue_index *index, struct ledger *ledger,
 	const uint8_t boot[16]);
 
-/* Reads journal and ledger into the (empty) index. With ret_ledger the ledger is locked and open for
- * writing afterwards (qmgr, postsuper); with NULL it is only read (mailq while the server is down).
- * 0 or -errno (-EBUSY: somebody else has the ledger). Yields. */
+/* Reads journal and ledger into the (empty) index. With ret_ledger the ledger is locked and open
+ * for writing afterwards (qmgr, postsuper); with NULL it is only read (mailq while the server is
+ * down). 0 or -errno (-EBUSY: somebody else has the ledger). Yields. */
 int queue_index_load(struct queue_index *index, const char *queue_directory,
 	struct queue_reader *reader, struct ledger **ret_ledger);
 /* Scans what was appended to one segment since, up to the record that ends at until (0: all that is

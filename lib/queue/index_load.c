@@ -105,8 +105,8 @@ static int put_run(struct snapshot *snapshot, struct span id, const struct queue
 	return ledger_snapshot_put(snapshot->ledger, &entry);
 }
 
-/* Each put may yield, and the entry may change or go meanwhile: it is looked up again each time. What
- * changed is in the new log, which is read after the snapshot. */
+/* Each put may yield, and the entry may change or go meanwhile: it is looked up again each time.
+ * What changed is in the new log, which is read after the snapshot. */
 static int put_runs(struct snapshot *snapshot, struct span id)
 {
 	uint32_t at = 0;

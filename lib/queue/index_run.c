@@ -1,5 +1,5 @@
-/* Recipient states as runs: an outcome for one of a million recipients costs a run, and neighbours in
- * the same state share one.
+/* Recipient states as runs: an outcome for one of a million recipients costs a run, and neighbours
+ * in the same state share one.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 

@@ -49,8 +49,8 @@ struct ledger_entry {
 struct ledger;
 
 /* Takes the lock (-EBUSY: somebody else has it), gives every entry in order to visit, opens the
- * next log. Without a ledger/ it starts empty. *ret_count: entries read. 0 or -errno; -EIO: the ledger
- * cannot be read: do not go on (nothing is delivered twice because of a bad disk). */
+ * next log. Without a ledger/ it starts empty. *ret_count: entries read. 0 or -errno; -EIO: the
+ * ledger cannot be read: do not go on (nothing is delivered twice because of a bad disk). */
 int ledger_open(const char *queue_directory,
 	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg,
 	struct ledger **ret_ledger, uint64_t *ret_count);

@@ -23,9 +23,9 @@ enum address_key {
  * names mailer-daemon, double-bounce and postmaster never. */
 size_t address_extension_start(struct span local_part, struct span delimiters);
 
-/* address: local@domain (no quotes) or a bare local part. domain_is_local: allows the keys without a
- * domain. On MAP_FOUND the value is appended to ret_value, and *ret_extension (may be NULL) is the
- * part of address with its delimiter ("+ext") that the matching key left out, else empty. */
+/* address: local@domain (no quotes) or a bare local part. domain_is_local: allows the keys without
+ * a domain. On MAP_FOUND the value is appended to ret_value, and *ret_extension (may be NULL) is
+ * the part of address with its delimiter ("+ext") that the matching key left out, else empty. */
 struct address_lookup {
 	struct map_list *maps;
 	unsigned keys;             /* enum address_key */

@@ -23,7 +23,8 @@ enum map_result route_domain_is_local(struct route *route, struct span domain)
 	return result;
 }
 
-/* One warning for each domain and process; a library speaks here because only it sees both lists. */
+/* One warning for each domain and process; a library speaks here because only it
+ * sees both lists. */
 static void warn_both(struct route *route, struct span domain, const char *first,
 	const char *second)
 {

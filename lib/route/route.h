@@ -1,12 +1,12 @@
 /* Where an address belongs and where its mail goes: one classifier for smtpd (relay control,
  * recipient validation) and qmgr (transport and nexthop). The classes and their order are Postfix's
- * ADDRESS_CLASS_README: local, virtual alias, virtual mailbox, relay, default. A table that cannot be
- * asked is always an error (temporary), never "no".
+ * ADDRESS_CLASS_README: local, virtual alias, virtual mailbox, relay, default. A table that cannot
+ * be asked is always an error (temporary), never "no".
  *
- * Addresses are local@domain in internal form (no quotes). An address whose domain is local and whose
- * local part itself holds a route (user%other, other!user, user@other) stands for that other address,
- * as in Postfix; for every other class such a local part marks it as routed by its sender, and
- * route_is_ours refuses it.
+ * Addresses are local@domain in internal form (no quotes). An address whose domain is local and
+ * whose local part itself holds a route (user%other, other!user, user@other) stands for that other
+ * address, as in Postfix; for every other class such a local part marks it as routed by its sender,
+ * and route_is_ours refuses it.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_ROUTE_ROUTE_H
 #define TAMBO_ROUTE_ROUTE_H
@@ -23,8 +23,8 @@ enum route_class {
 	ROUTE_DEFAULT,         /* everything else */
 };
 
-/* Opens all tables it needs: call it in prepare(), outside the sandbox. NULL and *ret_error (free it)
- * when a parameter cannot be used. */
+/* Opens all tables it needs: call it in prepare(), outside the sandbox. NULL and *ret_error (free
+ * it) when a parameter cannot be used. */
 struct route *route_open(struct conf *conf, char **ret_error);
 void route_close(struct route *route);
 
@@ -38,8 +38,8 @@ enum map_result route_domain_is_local(struct route *route, struct span domain);
  * the sender did not put a route into it. MAP_NOT_FOUND: relaying. MAP_ERROR: temporary. */
 enum map_result route_is_ours(struct route *route, struct span address);
 
-/* Does the recipient exist, as far as tables know? virtual_alias_maps first, then the class's table:
- * local_recipient_maps (then the accounts of auth_user_maps), virtual_alias_maps,
+/* Does the recipient exist, as far as tables know? virtual_alias_maps first, then the class's
+ * table: local_recipient_maps (then the accounts of auth_user_maps), virtual_alias_maps,
  * virtual_mailbox_maps, relay_recipient_maps; an empty list of the local, mailbox or relay class
  * accepts everything; the default class always does. Also unknown: an address that transport_maps
  * gives to error:. */
@@ -64,12 +64,13 @@ struct route_result {
 };
 void route_result_init(struct route_result *result);
 void route_result_done(struct route_result *result);
-/* sender: "" for the null sender. The result is emptied first. False when a table could not be asked:
- * the recipient is to be deferred. */
+/* sender: "" for the null sender. The result is emptied first. False when a table could not be
+ * asked: the recipient is to be deferred. */
 bool route_resolve(struct route *route, struct span recipient, struct span sender,
 	struct route_result *ret_result);
 
-/* What cleanup needs for virtual aliases: the delimiters, and myorigin for results without domain. */
+/* What cleanup needs for virtual aliases: the delimiters, and myorigin for
+ * results without domain. */
 struct span route_delimiters(const struct route *route);
 struct span route_origin(const struct route *route);
 /* virtual_alias_maps with Postfix's key order. *ret_extension as in address_lookup(). */

@@ -44,15 +44,15 @@ struct route_place {
 bool route_follow(struct route *route, struct span address, struct route_place *ret_place);
 struct span route_address_domain(struct span address);
 
-/* transport_maps for an address (domain in lower case). MAP_FOUND: either part may be "": no change.
- * The target is to be freed with route_target_done. */
+/* transport_maps for an address (domain in lower case). MAP_FOUND: either part may be "": no
+ * change. The target is to be freed with route_target_done. */
 enum map_result route_transport_lookup(struct route *route, struct span address,
 	struct route_target *ret_target);
 
 /* Own addresses by inet_interfaces and proxy_interfaces. 0 or -errno. */
 int route_own_addresses(struct route *route, const char *interfaces, const char *proxies);
-/* address_lookup with this instance's delimiters; the keys without domain when the domain is local or
- * myorigin. */
+/* address_lookup with this instance's delimiters; the keys without domain when the domain is local
+ * or myorigin. */
 enum map_result route_lookup(struct route *route, struct map_list *maps, struct span address,
 	struct buf *ret_value, struct span *ret_extension);
 /* "transport:nexthop" -> heap strings. */

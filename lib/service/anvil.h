@@ -1,7 +1,7 @@
 /* What the processes of one host count together about their clients (service "anvil"): connections
- * at once, and events per anvil_rate_time_unit. Soft state: losing it is harmless, and a server that
- * gets no answer goes on without. Connections are forgotten when the channel they were counted on
- * closes, so a process that dies leaves nothing behind: keep one channel for all counting.
+ * at once, and events per anvil_rate_time_unit. Soft state: losing it is harmless, and a server
+ * that gets no answer goes on without. Connections are forgotten when the channel they were counted
+ * on closes, so a process that dies leaves nothing behind: keep one channel for all counting.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SERVICE_ANVIL_H
 #define TAMBO_SERVICE_ANVIL_H

@@ -23,7 +23,14 @@ struct auth_continue {
 	bool abort;                /* the client sent "*" */
 };
 
-enum auth_status { AUTH_OK, AUTH_CONTINUE, AUTH_FAILED, AUTH_UNAVAILABLE, AUTH_TEMPORARY, AUTH_LIST };
+enum auth_status {
+	AUTH_OK,
+	AUTH_CONTINUE,
+	AUTH_FAILED,
+	AUTH_UNAVAILABLE,
+	AUTH_TEMPORARY,
+	AUTH_LIST
+};
 /* AUTH_FAILED: wrong; AUTH_UNAVAILABLE: no such mechanism here (or it needs TLS) */
 
 struct auth_reply {

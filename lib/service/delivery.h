@@ -58,7 +58,7 @@ struct delivery_outcome {
 };
 
 struct delivery_reply {
-	bool site_failed;       /* the destination as a whole failed: count it against the destination */
+	bool site_failed; /* the destination as a whole failed: count it against the destination */
 	struct span site_text;  /* why: becomes "delivery temporarily suspended: ..." */
 	struct span site_dsn;
 	struct delivery_outcome *outcomes;
@@ -67,10 +67,10 @@ struct delivery_reply {
 
 /* Sent by local on a channel that qmgr opened and on which it sent one delivery_checkpoint with
  * serial 0: all outcomes of this process up to serial are durable. The channel's end means that
- * outcomes not covered so far must be delivered again (the agent recognises them). The high 32 bits of
- * a serial name the agent's process (a random number, not 0), the low ones count: so a serial of one
- * life of the agent can never cover an outcome of another. The agent answers serial 0 at once with
- * what is durable so far. qmgr opens the channel when the first outcome asks for it. */
+ * outcomes not covered so far must be delivered again (the agent recognises them). The high 32 bits
+ * of a serial name the agent's process (a random number, not 0), the low ones count: so a serial of
+ * one life of the agent can never cover an outcome of another. The agent answers serial 0 at once
+ * with what is durable so far. qmgr opens the channel when the first outcome asks for it. */
 struct delivery_checkpoint {
 	uint64_t serial;
 };

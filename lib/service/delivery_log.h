@@ -15,9 +15,9 @@ struct delivery_times {
 };
 
 /* relay: "none", "local", "mx.example[192.0.2.1]:25"; connection_use: shown above 1. */
-void delivery_log(const struct delivery_request *request, const struct delivery_recipient *recipient,
-	const char *relay, unsigned connection_use, const struct delivery_times *times,
-	const struct delivery_outcome *outcome);
+void delivery_log(const struct delivery_request *request,
+	const struct delivery_recipient *recipient, const char *relay, unsigned connection_use,
+	const struct delivery_times *times, const struct delivery_outcome *outcome);
 /* Appends a duration as "0", "0.05", "1.2", "37": two digits, at most two behind the point. */
 void delivery_delay_format(int64_t ms, struct buf *out);
 

@@ -1,5 +1,5 @@
-/* Between the front of `local` and its per-uid workers: one LOCAL_WORK, one LOCAL_DONE, then the channel
- * is free for the next. The worker runs as the uid that owns what is written, read or run.
+/* Between the front of `local` and its per-uid workers: one LOCAL_WORK, one LOCAL_DONE, then the
+ * channel is free for the next. The worker runs as the uid that owns what is written, read or run.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SERVICE_LOCAL_H
 #define TAMBO_SERVICE_LOCAL_H
@@ -7,7 +7,8 @@
 #include "ipc/message.h"
 
 enum local_work_kind {
-	LOCAL_WORK_MAILBOX, /* forward files first (the first that exists decides), else Maildir or mbox */
+	LOCAL_WORK_MAILBOX, /* forward files first (the first that exists decides), else Maildir or
+			       mbox */
 	LOCAL_WORK_FILE,    /* append to /file, or deliver to /folder/ */
 	LOCAL_WORK_READ,    /* the content of an :include: file */
 	LOCAL_WORK_COMMAND, /* to a worker that may run commands */
@@ -33,7 +34,7 @@ struct local_work {
 	struct span base;         /* begin of the Maildir file name */
 	bool flush_file;          /* maildir_sync = file */
 	uint64_t size_limit;      /* largest Maildir or mbox file; 0: none */
-	struct span home;         /* forward files are looked for only below a home that can be reached */
+	struct span home; /* forward files are looked for only below a home that can be reached */
 	bool require_home;
 	struct local_path *forward_paths;
 	size_t forward_path_count;

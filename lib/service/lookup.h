@@ -7,9 +7,10 @@
 #include "ipc/message.h"
 
 enum lookup_kind {
-	LOOKUP_PEER,   /* name: an address. Its name, and whether that name has this address */
-	LOOKUP_MAIL,   /* name: a domain. Can mail be sent to it? MX, or A or AAAA (RFC 5321 section 5) */
-	LOOKUP_HOST,   /* name: a host. Has it A, AAAA or MX? */
+	LOOKUP_PEER, /* name: an address. Its name, and whether that name has this address */
+	LOOKUP_MAIL, /* name: a domain. Can mail be sent to it? MX, or A or AAAA (RFC 5321 section
+			5) */
+	LOOKUP_HOST, /* name: a host. Has it A, AAAA or MX? */
 };
 
 enum lookup_status {

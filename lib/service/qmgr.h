@@ -6,19 +6,20 @@
 #include "ipc/message.h"
 #include "queue/record.h"
 
-/* cleanup -> qmgr, one way, after the commit, on a channel that cleanup opens; for one segment in the
- * order of offsets. So qmgr keeps, for each segment, the end of the last record it knows; a message
- * that begins behind that end means that some were not told (cleanup died between commit and
- * telling): it scans the gap (queue_reader_scan). queue_id "" (offset, length 0): scan this segment
- * from the known end; cleanup sends that for every segment it finds when it starts or reconnects. */
+/* cleanup -> qmgr, one way, after the commit, on a channel that cleanup opens; for one segment in
+ * the order of offsets. So qmgr keeps, for each segment, the end of the last record it knows; a
+ * message that begins behind that end means that some were not told (cleanup died between commit
+ * and telling): it scans the gap (queue_reader_scan). queue_id "" (offset, length 0): scan this
+ * segment from the known end; cleanup sends that for every segment it finds when it starts or
+ * reconnects. */
 struct queue_added {
 	struct span queue_id;
 	uint64_t segment, offset, length;
 };
 
-/* qmgr -> cleanup on a channel that qmgr opens to cleanup, no answer: so many bytes of records in this
- * segment are dead by now (the sum of their lengths, since the segment began; the ledger that says
- * so is committed). cleanup retires the segment when that is all it holds and it is no longer
+/* qmgr -> cleanup on a channel that qmgr opens to cleanup, no answer: so many bytes of records in
+ * this segment are dead by now (the sum of their lengths, since the segment began; the ledger that
+ * says so is committed). cleanup retires the segment when that is all it holds and it is no longer
  * written to; qmgr sends the sum again now and then (and at start) while segment file exists. */
 struct queue_released {
 	uint64_t segment;
@@ -26,10 +27,10 @@ struct queue_released {
 	bool all_dead; /* qmgr knows of no live record in it */
 };
 
-/* qmgr -> cleanup on the same channel: copy these live records of a mostly dead segment to the end of
- * the journal. Answered by queue_compacted, with the new places in the same order (length 0: that
- * record could not be copied). The copy counts from then on, the old record is dead; no queue_added
- * is sent for it before the answer, but a scan may meet it. */
+/* qmgr -> cleanup on the same channel: copy these live records of a mostly dead segment to the end
+ * of the journal. Answered by queue_compacted, with the new places in the same order (length 0:
+ * that record could not be copied). The copy counts from then on, the old record is dead; no
+ * queue_added is sent for it before the answer, but a scan may meet it. */
 struct queue_compact {
 	struct queue_position *places;
 	size_t place_count; /* at most QUEUE_COMPACT_MAX */
@@ -66,10 +67,14 @@ struct queue_item {
 };
 
 enum queue_action {
-	QUEUE_FLUSH_ALL,   /* postqueue -f */
-	QUEUE_FLUSH_ID,    /* -i id */
-	QUEUE_FLUSH_SITE,  /* -s site */
-	QUEUE_DELETE, QUEUE_HOLD, QUEUE_RELEASE, QUEUE_REQUEUE, QUEUE_EXPIRE, /* postsuper -d -h -H -r -e */
+	QUEUE_FLUSH_ALL,  /* postqueue -f */
+	QUEUE_FLUSH_ID,   /* -i id */
+	QUEUE_FLUSH_SITE, /* -s site */
+	QUEUE_DELETE,
+	QUEUE_HOLD,
+	QUEUE_RELEASE,
+	QUEUE_REQUEUE,
+	QUEUE_EXPIRE, /* postsuper -d -h -H -r -e */
 };
 
 struct queue_command {
@@ -112,7 +117,7 @@ struct bounce_request {
 };
 
 extern const struct message_type queue_added_type, queue_released_type, queue_list_type,
-	queue_item_type, queue_command_type, queue_result_type, queue_compact_type, queue_compacted_type,
-	bounce_request_type;
+	queue_item_type, queue_command_type, queue_result_type, queue_compact_type,
+	queue_compacted_type, bounce_request_type;
 
 #endif

@@ -1,6 +1,6 @@
-/* Putting a message into a mailbox; see append.h. Order: the file under tmp/ (flushed when durable),
- * a UID whose mark is durable, the index row, the rename, the folder's flush. A crash leaves a file
- * under tmp/, or a row whose file never came: the next scan removes the row.
+/* Putting a message into a mailbox; see append.h. Order: the file under tmp/ (flushed when
+ * durable), a UID whose mark is durable, the index row, the rename, the folder's flush. A crash
+ * leaves a file under tmp/, or a row whose file never came: the next scan removes the row.
  * SPDX-License-Identifier: ISC */
 #include "store/append.h"
 
@@ -99,7 +99,8 @@ static void write_out(struct append *append, struct span bytes)
 
 int append_write(struct append *append, struct span bytes)
 {
-	if (append->error == 0 && memchr(bytes.ptr, '\r', bytes.len) == NULL && !append->to_lf.after_cr) {
+	if (append->error == 0 && memchr(bytes.ptr, '\r', bytes.len) == NULL &&
+		!append->to_lf.after_cr) {
 		write_out(append, bytes);
 		return append->error;
 	}
@@ -389,7 +390,8 @@ static int sync_folders(struct commit *commit)
 		sync_new = sync_new || (durable && commit->appends[i]->options->is_delivery);
 		sync_cur = sync_cur || (durable && !commit->appends[i]->options->is_delivery);
 	}
-	/* DURABLE: the name, after the rename. A duplicate's too: its first attempt may not have been. */
+	/* DURABLE: the name, after the rename. A duplicate's too: its first attempt may not have
+	 * been. */
 	int error = sync_new ? file_sync_dir_at(commit->folder->dir_fd, "new") : 0;
 	if (error == 0 && sync_cur)
 		error = file_sync_dir_at(commit->folder->dir_fd, "cur");

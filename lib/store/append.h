@@ -39,7 +39,8 @@ int append_write(struct append *append, struct span bytes);
 /* Frees append, whatever it returns. -ENOSPC, -EDQUOT ...: nothing was added. */
 int append_commit(struct append *append_take, struct append_result *ret_result);
 /* As append_commit for several messages of one mailbox: all or none (MULTIAPPEND). */
-int append_commit_all(struct append **appends_take, size_t count, struct append_result *ret_results);
+int append_commit_all(
+	struct append **appends_take, size_t count, struct append_result *ret_results);
 void append_abort(struct append *append); /* NULL is allowed */
 
 #endif

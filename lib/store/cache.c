@@ -1,5 +1,6 @@
-/* The parse result of a message; see cache_private.h. Layout: version, the end of each piece counted
- * from the first, then the pieces (32-bit numbers of this machine: the index never leaves it).
+/* The parse result of a message; see cache_private.h. Layout: version, the end of each piece
+ * counted from the first, then the pieces (32-bit numbers of this machine: the index never leaves
+ * it).
  * SPDX-License-Identifier: ISC */
 #include "store/cache_private.h"
 
@@ -170,8 +171,8 @@ static void write_preview(struct span message, const struct mime_part *root, str
 	buf_done(&plain);
 }
 
-static void write_kind(enum message_cache kind, struct span message, const struct mime_message *mime,
-	const struct envelope *envelope, struct buf *out)
+static void write_kind(enum message_cache kind, struct span message,
+	const struct mime_message *mime, const struct envelope *envelope, struct buf *out)
 {
 	struct part_writer parts = {out, 0};
 	switch (kind) {

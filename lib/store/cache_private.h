@@ -1,5 +1,5 @@
-/* What one parse of a message gives, as one value of the index: ENVELOPE, BODYSTRUCTURE ... ready to
- * send. Pure.
+/* What one parse of a message gives, as one value of the index: ENVELOPE, BODYSTRUCTURE ... ready
+ * to send. Pure.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_CACHE_PRIVATE_H
 #define TAMBO_STORE_CACHE_PRIVATE_H
@@ -8,7 +8,8 @@
 
 #define CACHE_SIZE_MAX (4UL << 20) /* a message that needs more is cut in structure and headers */
 
-/* Parses message (LF or CRLF) and appends the value. False when it does not fit: nothing appended. */
+/* Parses message (LF or CRLF) and appends the value. False when it does not
+ * fit: nothing appended. */
 bool cache_build(struct span message, struct buf *ret_value);
 /* The piece of that kind; false when value is not one of ours. */
 bool cache_get(struct span value, enum message_cache kind, struct span *ret_piece);

@@ -1,5 +1,5 @@
-/* Changing rows together with the names of their files: flags, keywords, new/ to cur/. The folder is
- * locked.
+/* Changing rows together with the names of their files: flags, keywords, new/ to cur/. The folder
+ * is locked.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_CHANGE_PRIVATE_H
 #define TAMBO_STORE_CHANGE_PRIVATE_H
@@ -22,8 +22,8 @@ struct change {
 /* Loads the rows of changes[].uid. */
 int change_load(struct folder *folder, struct arena *arena, struct change *changes, size_t count,
 	struct index_folder *ret_folder);
-/* Renames files, then writes rows. A file that another program moved is found again; one that is gone
- * is left to the next scan. row->modseq is set for touched rows. */
+/* Renames files, then writes rows. A file that another program moved is found again; one that is
+ * gone is left to the next scan. row->modseq is set for touched rows. */
 int change_apply(struct folder *folder, struct arena *arena, struct change *changes, size_t count);
 /* Gives numbers to keyword names, creating and saving new ones. numbers: room for count. -E2BIG. */
 int change_keywords(struct folder *folder, const struct span *names, size_t count, bool create,

@@ -78,8 +78,8 @@ static void replace_in_pool(void *arg)
 	struct replace *replace = arg;
 	char temporary[128];
 	(void)snprintf(temporary, sizeof(temporary), "%.90s.new%d", replace->name, (int)getpid());
-	int fd = openat(replace->dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		0600);
+	int fd = openat(replace->dir_fd, temporary,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		replace->error = -errno;
 		return;
@@ -122,7 +122,8 @@ int file_append_at(int dir_fd, const char *name, struct span content)
 		error = write_all(fd, SPAN("\n"));
 	if (error == 0)
 		error = write_all(fd, content);
-	/* Where even that fails, the next line begins with a line end and the torn one is passed over. */
+	/* Where even that fails, the next line begins with a line end and the torn one is passed
+	 * over. */
 	if (error != 0 && ftruncate(fd, st.st_size) != 0)
 		error = -errno;
 	if (close(fd) != 0 && error == 0)

@@ -1,5 +1,5 @@
-/* Small files, locks and flushes of the store. Everything that can wait for a disk goes to the thread
- * pool when called in a task.
+/* Small files, locks and flushes of the store. Everything that can wait for a disk goes to the
+ * thread pool when called in a task.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_FILE_PRIVATE_H
 #define TAMBO_STORE_FILE_PRIVATE_H

@@ -83,7 +83,8 @@ static void parse_info(struct span info, struct filename *f)
 		else
 			break;
 	}
-	/* What is not known begins here, known letters behind it are read all the same up to a comma. */
+	/* What is not known begins here, known letters behind it are read all the same up to a
+	 * comma. */
 	f->rest = span_skip(info, i);
 	for (; i < info.len && info.ptr[i] != ','; i++) {
 		char c = info.ptr[i];

@@ -24,8 +24,8 @@ struct filename {
 
 /* False: not a message's name (empty, begins with '.', holds '/' or NUL). */
 bool filename_parse(struct span name, struct filename *ret_filename);
-/* Appends the name of a file: unique with S, W and T as far as known, and info when with_info. Other
- * fields of the old base (",X=") stay. */
+/* Appends the name of a file: unique with S, W and T as far as known, and info when with_info.
+ * Other fields of the old base (",X=") stay. */
 void filename_format(const struct filename *filename, bool with_info, struct buf *out);
 /* The base of a delivery: a pure function of queue id, recipient number and arrival time, so that a
  * second attempt has the same. host: made safe. */

@@ -1,9 +1,9 @@
-/* The begin of a mailbox's life with us, or its recovery: what UIDVALIDITY and which UIDs it has when
- * tambo-mailbox is missing. In order: the files of Dovecot or Courier (takeover), the UIDs that the
- * file names carry, the index, else a new UIDVALIDITY. The folder is locked.
+/* The begin of a mailbox's life with us, or its recovery: what UIDVALIDITY and which UIDs it has
+ * when tambo-mailbox is missing. In order: the files of Dovecot or Courier (takeover), the UIDs
+ * that the file names carry, the index, else a new UIDVALIDITY. The folder is locked.
  *
- * INVARIANT: a UID is never given out twice in one UIDVALIDITY. Where the mark was lost together with
- * the index, UIDs go on far above the greatest one in a file name.
+ * INVARIANT: a UID is never given out twice in one UIDVALIDITY. Where the mark was lost together
+ * with the index, UIDs go on far above the greatest one in a file name.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -144,8 +144,8 @@ static int claim_of_names(struct folder *folder, struct names_claim *claim)
 	return error;
 }
 
-/* Letters whose names were lost get a name that says so: the next new keyword must not become theirs.
- * Names beyond the alphabet stand in tambo-keywords. */
+/* Letters whose names were lost get a name that says so: the next new keyword must not become
+ * theirs. Names beyond the alphabet stand in tambo-keywords. */
 static void recover_keywords(struct folder *folder, uint32_t letters)
 {
 	struct keyword_log log;

@@ -61,8 +61,8 @@ int folder_save_record(struct folder *folder, uint64_t highestmodseq);
 /* Locked. Makes count UIDs from uidnext on safe to give out: the mark is durable above them. */
 int folder_reserve_uids(struct folder *folder, const struct index_folder *row, uint32_t count);
 
-/* One own change in new/ or cur/: begin before the renames, then put *row with the time in, after the
- * commit call end. A foreign change that had not been noticed stays to be noticed. */
+/* One own change in new/ or cur/: begin before the renames, then put *row with the time in, after
+ * the commit call end. A foreign change that had not been noticed stays to be noticed. */
 struct folder_touch {
 	bool new_dir, cur_dir;
 	int64_t when;

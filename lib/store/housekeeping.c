@@ -1,5 +1,5 @@
-/* What crashes leave behind: files under tmp/ that nobody finished (after 36 hours, as Maildir has it),
- * folders that were being made or deleted.
+/* What crashes leave behind: files under tmp/ that nobody finished (after 36 hours, as Maildir has
+ * it), folders that were being made or deleted.
  * SPDX-License-Identifier: ISC */
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
-/* The index: one LMDB environment per user under ROOT/tambo-index/. Only a cache: whatever goes wrong
- * with it, it is dropped and built again from the Maildir. It is not flushed (a commit costs no disk
- * wait), so after a restart of the machine it is not trusted: its boot file names the boot that it
- * belongs to.
+/* The index: one LMDB environment per user under ROOT/tambo-index/. Only a cache: whatever goes
+ * wrong with it, it is dropped and built again from the Maildir. It is not flushed (a commit costs
+ * no disk wait), so after a restart of the machine it is not trusted: its boot file names the boot
+ * that it belongs to.
  *
  * INVARIANT: no function of lib/task is called between index_begin and index_commit or index_abort.
  * SPDX-License-Identifier: ISC */

@@ -1,9 +1,8 @@
-/* Rows of the index. One LMDB table; the first byte of a key says what it is, numbers in keys are big
- * endian so that they sort:
- *   B dir                 -> struct index_folder        I                  -> last id given out
- *   M id uid              -> struct stored_row + keywords + name
- *   N id unique-name      -> uid                        P id uid           -> parse result
- *   C id modseq uid       -> (changed)                  X id modseq uid    -> (expunged)
+/* Rows of the index. One LMDB table; the first byte of a key says what it is, numbers in keys are
+ * big endian so that they sort: B dir                 -> struct index_folder        I -> last id
+ * given out M id uid              -> struct stored_row + keywords + name N id unique-name      ->
+ * uid                        P id uid           -> parse result C id modseq uid       -> (changed)
+ * X id modseq uid    -> (expunged)
  * SPDX-License-Identifier: ISC */
 #include "store/filename.h"
 #include "store/index_lmdb_private.h"
@@ -223,7 +222,8 @@ static bool visit_row(const MDB_val *key, const MDB_val *value, void *arg)
 {
 	struct row_visit *visit = arg;
 	struct index_row row;
-	if (key->mv_size != 9 || !decode_row(read_u32((const uint8_t *)key->mv_data + 5), value, &row)) {
+	if (key->mv_size != 9 ||
+		!decode_row(read_u32((const uint8_t *)key->mv_data + 5), value, &row)) {
 		index_fail(visit->txn, MDB_CORRUPTED);
 		return false;
 	}

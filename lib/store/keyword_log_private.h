@@ -20,8 +20,8 @@ void keyword_log_done(struct keyword_log *log);
 void keyword_log_load(int dir_fd, struct keyword_log *log);
 /* Pure: takes the text over. */
 void keyword_log_parse(struct keyword_log *log);
-/* Numbers (26 and up) of the keywords of a UID, ascending; names the record does not know are passed
- * over. out has room for STORE_KEYWORDS_MAX. */
+/* Numbers (26 and up) of the keywords of a UID, ascending; names the record does not know are
+ * passed over. out has room for STORE_KEYWORDS_MAX. */
 size_t keyword_log_get(const struct keyword_log *log, const struct record *record, uint32_t uid,
 	uint16_t *out);
 /* Appends a line to text. */

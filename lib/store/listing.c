@@ -10,8 +10,8 @@
 #include "store/scan_private.h"
 
 #define LISTING_MEMORY_MAX (1UL << 30)
-/* A folder that changed less than this before it was read may have changed again in the same tick of
- * the kernel's coarse clock: it will be read once more. */
+/* A folder that changed less than this before it was read may have changed again in the same tick
+ * of the kernel's coarse clock: it will be read once more. */
 #define MTIME_TICK_NS 20000000
 
 void listing_init(struct listing *listing)

@@ -56,7 +56,8 @@ static int prepare(struct mailbox *mailbox)
 	return error;
 }
 
-int mailbox_open(struct store *store, struct span name, unsigned flags, struct mailbox **ret_mailbox)
+int mailbox_open(
+	struct store *store, struct span name, unsigned flags, struct mailbox **ret_mailbox)
 {
 	struct folder *folder;
 	int error = folder_get_by_name(store, name, &folder);

@@ -3,10 +3,10 @@
  * numbers are positions in that list plus one.
  *
  * Functions that take an array of UIDs want them ascending; UIDs that are not there are passed over
- * (RFC 3501 6.4.8). Those that write take the mailbox's file lock in pieces of some hundred messages
- * and yield in between, so one big command does not stop the others. Errors as in store/store.h;
- * -ESTALE: the mailbox was deleted, or got a new UIDVALIDITY: close the view and tell the client;
- * -EROFS: the view was opened read only.
+ * (RFC 3501 6.4.8). Those that write take the mailbox's file lock in pieces of some hundred
+ * messages and yield in between, so one big command does not stop the others. Errors as in
+ * store/store.h; -ESTALE: the mailbox was deleted, or got a new UIDVALIDITY: close the view and
+ * tell the client; -EROFS: the view was opened read only.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_MAILBOX_H
 #define TAMBO_STORE_MAILBOX_H
@@ -43,7 +43,8 @@ enum mailbox_open_flag {
 };
 
 /* Scans the Maildir first when it is not as the index has it. */
-int mailbox_open(struct store *store, struct span name, unsigned flags, struct mailbox **ret_mailbox);
+int mailbox_open(
+	struct store *store, struct span name, unsigned flags, struct mailbox **ret_mailbox);
 void mailbox_close(struct mailbox *mailbox); /* NULL is allowed */
 struct span mailbox_name(const struct mailbox *mailbox);
 bool mailbox_is_read_only(const struct mailbox *mailbox);
@@ -81,14 +82,15 @@ struct mailbox_changes {
 };
 
 /* Brings the view up to date with the Maildir. allow_expunge false: messages that went away stay in
- * the list (expunged set) until a later refresh may report them (RFC 3501 7.4.1). *ret_changes lives
- * in the mailbox until the next refresh. Changes made through this very view by mailbox_store and
- * so on are in the view at once and are reported as `changed` too unless silent was asked for. */
+ * the list (expunged set) until a later refresh may report them (RFC 3501 7.4.1). *ret_changes
+ * lives in the mailbox until the next refresh. Changes made through this very view by mailbox_store
+ * and so on are in the view at once and are reported as `changed` too unless silent
+ * was asked for. */
 int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
 	const struct mailbox_changes **ret_changes);
-/* A descriptor that becomes readable when mailbox_refresh would probably find something (deliveries,
- * other sessions, other programs): for task_wait_two in IDLE. Owned by the mailbox; mailbox_refresh
- * clears it. -errno when there is none to be had: then ask every few seconds. */
+/* A descriptor that becomes readable when mailbox_refresh would probably find something
+ * (deliveries, other sessions, other programs): for task_wait_two in IDLE. Owned by the mailbox;
+ * mailbox_refresh clears it. -errno when there is none to be had: then ask every few seconds. */
 int mailbox_event_fd(struct mailbox *mailbox);
 
 enum store_operation { STORE_SET, STORE_ADD, STORE_REMOVE };
@@ -105,14 +107,15 @@ struct store_request {
 	bool silent;                  /* not to be reported to this view as `changed` */
 };
 
-/* Changes flags: the names of files and, beyond 26 keywords, tambo-keywords. Safe against the death of
- * any process; a power cut may take back the last seconds. ret_modified
- * (may be NULL): gets the UIDs, as uint32_t one after the other, that failed unchanged_since. -E2BIG:
- * too many keywords, nothing was changed. Afterwards the view has the new flags and modseqs. */
+/* Changes flags: the names of files and, beyond 26 keywords, tambo-keywords. Safe against the death
+ * of any process; a power cut may take back the last seconds. ret_modified (may be NULL): gets the
+ * UIDs, as uint32_t one after the other, that failed unchanged_since. -E2BIG: too many keywords,
+ * nothing was changed. Afterwards the view has the new flags and modseqs. */
 int mailbox_store(struct mailbox *mailbox, const struct store_request *request,
 	struct buf *ret_modified);
 /* Removes those of the messages that carry \Deleted (only_deleted), or all of them (POP3 QUIT).
- * They are reported by the next mailbox_refresh. Durable. *ret_count: how many went; may be NULL. */
+ * They are reported by the next mailbox_refresh. Durable. *ret_count: how many went;
+ * may be NULL. */
 int mailbox_expunge(struct mailbox *mailbox, const uint32_t *uids, size_t uid_count,
 	bool only_deleted, size_t *ret_count);
 
@@ -123,9 +126,9 @@ struct copy_result {
 };
 void copy_result_done(struct copy_result *result);
 /* All or nothing for copy: on an error no message is left in the destination. Durable. -ENOENT: no
- * such destination (answer TRYCREATE). Flags, keywords and internal date go along. move: the messages
- * are gone from here afterwards (reported by the next refresh); on an error those in *ret_result have
- * moved and the rest has not. */
+ * such destination (answer TRYCREATE). Flags, keywords and internal date go along. move: the
+ * messages are gone from here afterwards (reported by the next refresh); on an error those in
+ * *ret_result have moved and the rest has not. */
 int mailbox_copy(struct mailbox *mailbox, const uint32_t *uids, size_t uid_count, struct span to,
 	bool move, struct copy_result *ret_result);
 
@@ -133,20 +136,21 @@ int mailbox_copy(struct mailbox *mailbox, const uint32_t *uids, size_t uid_count
 
 /* RFC822.SIZE, measured (in the thread pool) when not yet known. */
 int mailbox_message_size(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size);
-/* An open file of the message: descriptor or -errno; -ENOENT: it is gone. The file may have LF or CRLF
- * line ends, or both: what IMAP and POP3 send has CRLF (store/content.h). */
+/* An open file of the message: descriptor or -errno; -ENOENT: it is gone. The file may have LF or
+ * CRLF line ends, or both: what IMAP and POP3 send has CRLF (store/content.h). */
 int mailbox_message_open(struct mailbox *mailbox, uint32_t uid);
-/* Appends the whole message with CRLF line ends, read in the thread pool. -EFBIG when it does not fit
- * into out's cap. */
+/* Appends the whole message with CRLF line ends, read in the thread pool. -EFBIG when it does not
+ * fit into out's cap. */
 int mailbox_message_read(struct mailbox *mailbox, uint32_t uid, struct buf *out);
 
 enum message_cache {
 	CACHE_ENVELOPE,      /* "(...)" of RFC 3501 ENVELOPE */
 	CACHE_BODYSTRUCTURE, /* "(...)" */
 	CACHE_BODY,          /* "(...)", without extension data */
-	CACHE_HEADERS,       /* the fields of message_cache_has_header, whole, CRLF, original order and case */
-	CACHE_PARTS,         /* struct message_part one after the other */
-	CACHE_PREVIEW,       /* at most 256 characters of UTF-8 text (RFC 8970) */
+	CACHE_HEADERS, /* the fields of message_cache_has_header, whole, CRLF, original order and
+			  case */
+	CACHE_PARTS,   /* struct message_part one after the other */
+	CACHE_PREVIEW, /* at most 256 characters of UTF-8 text (RFC 8970) */
 	CACHE_KINDS,
 };
 
@@ -161,8 +165,8 @@ struct message_part {
 };
 enum message_part_kind { PART_LEAF, PART_MULTIPART, PART_MESSAGE /* message/rfc822 */ };
 
-/* Appends what the index holds, ready to send; parses the message and fills the index when it is not
- * there yet. -ENOENT: the message is gone. */
+/* Appends what the index holds, ready to send; parses the message and fills the index when it is
+ * not there yet. -ENOENT: the message is gone. */
 int mailbox_message_cache(struct mailbox *mailbox, uint32_t uid, enum message_cache kind,
 	struct buf *out);
 /* Is this header field (any case) among those of CACHE_HEADERS? */

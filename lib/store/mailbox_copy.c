@@ -1,6 +1,6 @@
 /* COPY and MOVE; see mailbox.h. A copy is a hard link under a new name: content never changes, so
- * nothing is read or written. Only the destination is locked while linking; for a move the source is
- * locked afterwards, so two locks are never held together. A crash in between leaves two copies.
+ * nothing is read or written. Only the destination is locked while linking; for a move the source
+ * is locked afterwards, so two locks are never held together. A crash in between leaves two copies.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>

@@ -28,7 +28,8 @@ static bool has_number(const uint16_t *numbers, size_t count, uint16_t number)
 }
 
 /* What the keywords become, ascending, into out. */
-static uint16_t new_keywords(const struct storing *storing, const struct index_row *old, uint16_t *out)
+static uint16_t new_keywords(
+	const struct storing *storing, const struct index_row *old, uint16_t *out)
 {
 	const struct store_request *request = storing->request;
 	const uint16_t *wanted = storing->numbers;
@@ -201,7 +202,8 @@ static int unlink_file(struct folder *folder, const struct index_row *row)
 }
 
 /* Removes the files; one that another program renamed is looked for once more. */
-static int unlink_all(struct folder *folder, struct arena *arena, struct change *changes, size_t count)
+static int unlink_all(
+	struct folder *folder, struct arena *arena, struct change *changes, size_t count)
 {
 	struct index_folder row;
 	for (size_t i = 0; i < count; i++) {

@@ -16,7 +16,8 @@
 
 #define READ_PIECE 65536
 
-int mailbox_get_row(struct mailbox *mailbox, uint32_t uid, struct index_row *ret_row, struct buf *name)
+int mailbox_get_row(
+	struct mailbox *mailbox, uint32_t uid, struct index_row *ret_row, struct buf *name)
 {
 	struct index_txn txn;
 	int error = index_begin(mailbox->store->index, false, &txn);
@@ -120,8 +121,8 @@ static void read_in_pool(void *arg)
 	free(piece);
 }
 
-/* Writes what was found out about a message into the index and the view. A cache only: failing is no
- * error. */
+/* Writes what was found out about a message into the index and the view. A cache only: failing is
+ * no error. */
 static void save_facts(struct mailbox *mailbox, uint32_t uid, uint64_t crlf_size, struct span cache)
 {
 	struct index_txn txn;

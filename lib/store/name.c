@@ -4,8 +4,8 @@
 
 #include "base/ascii.h"
 
-/* '.' separates folders on disk: inside a component it is written as this, which no valid name holds
- * because printable ASCII is never encoded. */
+/* '.' separates folders on disk: inside a component it is written as this, which no valid name
+ * holds because printable ASCII is never encoded. */
 #define ENCODED_DOT "&AC4-"
 
 static int base64_value(char c)

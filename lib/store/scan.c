@@ -1,6 +1,6 @@
-/* Comparing what new/ and cur/ hold with what the index says, and making the index right. The folder
- * is locked: only programs of others move files meanwhile, so a message counts as gone only when a
- * second reading misses it too (readdir may skip a file that is being renamed).
+/* Comparing what new/ and cur/ hold with what the index says, and making the index right. The
+ * folder is locked: only programs of others move files meanwhile, so a message counts as gone only
+ * when a second reading misses it too (readdir may skip a file that is being renamed).
  * SPDX-License-Identifier: ISC */
 #include "store/scan_private.h"
 
@@ -122,8 +122,8 @@ static int load_folder(struct scan *scan)
 		return txn.error;
 	}
 	uint64_t before = known ? scan->row.highestmodseq : 0;
-	/* The old rows have an id that is never asked for again: they go when the index is next dropped;
-	 * most of them now. */
+	/* The old rows have an id that is never asked for again: they go when the index is next
+	 * dropped; most of them now. */
 	if (known)
 		(void)index_wipe(&txn, scan->row.id, 10000);
 	scan->row = (struct index_folder){.id = index_new_id(&txn),
@@ -394,7 +394,8 @@ static void put_added(struct scan *scan, struct index_txn *txn, struct found *fo
 		.keywords = keywords,
 		.name = found->new_name.ptr != NULL ? found->new_name : found->name,
 	};
-	row.keyword_count = merge_keywords(scan, found->parsed.keywords, logged, logged_count, keywords);
+	row.keyword_count =
+		merge_keywords(scan, found->parsed.keywords, logged, logged_count, keywords);
 	struct index_row old;
 	bool has_old = index_get_row(txn, scan->row.id, row.uid, &old);
 	index_put_row(txn, &scan->row, has_old ? &old : NULL, &row, true);

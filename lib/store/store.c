@@ -1,5 +1,5 @@
-/* Opening a user's mail root; see store.h. One struct store for each root in a process: LMDB wants an
- * environment opened once only.
+/* Opening a user's mail root; see store.h. One struct store for each root in a process: LMDB wants
+ * an environment opened once only.
  * SPDX-License-Identifier: ISC */
 #include "store/store.h"
 

@@ -1,6 +1,6 @@
-/* One user's mail: a Maildir++ tree (root = INBOX, ".A.B" = folder A/B) and its index. The Maildir is
- * the truth, the index only a cache (tambo-maildir(5)). Several processes of the same uid may have
- * the same store open, and other programs may change the Maildir at any time.
+/* One user's mail: a Maildir++ tree (root = INBOX, ".A.B" = folder A/B) and its index. The Maildir
+ * is the truth, the index only a cache (tambo-maildir(5)). Several processes of the same uid may
+ * have the same store open, and other programs may change the Maildir at any time.
  *
  * Mailbox names here are IMAP's: modified UTF-7 (RFC 3501 5.1.3), hierarchy separator '/', no
  * prefix; a first component that is "inbox" in any case means INBOX. On disk '.' separates, and a
@@ -30,8 +30,8 @@ enum store_open_flag {
 	STORE_CREATE = 1, /* make root, cur, new and tmp (0700) when missing; otherwise -ENOENT */
 };
 
-/* root: absolute path of the Maildir. The same root opened twice in one process gives the same store
- * (counted). Cheap: nothing is scanned. */
+/* root: absolute path of the Maildir. The same root opened twice in one process gives the same
+ * store (counted). Cheap: nothing is scanned. */
 int store_open(const char *root, unsigned flags, struct store **ret_store);
 void store_close(struct store *store); /* NULL is allowed */
 const char *store_root(const struct store *store);
@@ -53,8 +53,8 @@ struct store_entry {
 };
 
 /* All mailboxes, parents that exist only through their children, and subscribed names that do not
- * exist (STORE_SUBSCRIBED without STORE_EXISTS); sorted by name with INBOX first. The array and names
- * live in arena. */
+ * exist (STORE_SUBSCRIBED without STORE_EXISTS); sorted by name with INBOX first. The array and
+ * names live in arena. */
 int store_list(struct store *store, struct arena *arena, struct store_entry **ret_entries,
 	size_t *ret_count);
 /* "\\Drafts" ... or NULL for STORE_USE_NONE. */

@@ -1,6 +1,6 @@
 /* The `subscriptions` file: Dovecot's, version 1 (a name on each line) or 2 (header "V\t2", levels
- * separated by tabs), kept in the version it has; Courier's courierimapsubscribed is read when there
- * is none. Parsing and formatting are pure.
+ * separated by tabs), kept in the version it has; Courier's courierimapsubscribed is read when
+ * there is none. Parsing and formatting are pure.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_SUBSCRIPTION_PRIVATE_H
 #define TAMBO_STORE_SUBSCRIPTION_PRIVATE_H

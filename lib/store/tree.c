@@ -237,7 +237,8 @@ static int make_folder(struct store *store, const char *dir)
 		error = -errno;
 	if (fd >= 0)
 		(void)close(fd);
-	if (error == 0 && renameat2(store->root_fd, temporary, store->root_fd, dir, RENAME_NOREPLACE) != 0)
+	if (error == 0 &&
+		renameat2(store->root_fd, temporary, store->root_fd, dir, RENAME_NOREPLACE) != 0)
 		error = -errno;
 	/* DURABLE: the new mailbox before OK. */
 	if (error == 0)

@@ -1,5 +1,5 @@
-/* inotify for the mailboxes that have views: one descriptor and one task for the process. Without it
- * (no loop, no watches left) views are woken every few seconds instead.
+/* inotify for the mailboxes that have views: one descriptor and one task for the process. Without
+ * it (no loop, no watches left) views are woken every few seconds instead.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +10,9 @@
 #include "store/folder_private.h"
 
 #define POLL_MS 5000
-#define EVENTS (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF        \
-	| IN_MOVE_SELF | IN_ONLYDIR)
+#define EVENTS                                                                                     \
+	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |        \
+		IN_MOVE_SELF | IN_ONLYDIR)
 
 static struct {
 	int fd;

@@ -24,7 +24,8 @@ bool file_is_granted(const char *path);
  * For LMDB, which opens by path. max: bytes, larger is -EFBIG. */
 int file_copy_to_memory(int fd, size_t max);
 
-/* From here on no path can be opened: do not look whether a file changed, it is replaced for you. */
+/* From here on no path can be opened: do not look whether a file changed, it is
+ * replaced for you. */
 void file_access_seal(void);
 bool file_access_is_sealed(void);
 

@@ -1,5 +1,5 @@
-/* Switching between stacks. The only machine-dependent code of lib/task: x86-64 and AArch64 by hand,
- * anything else by ucontext.
+/* Switching between stacks. The only machine-dependent code of lib/task: x86-64 and AArch64 by
+ * hand, anything else by ucontext.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TASK_CONTEXT_H
 #define TAMBO_TASK_CONTEXT_H

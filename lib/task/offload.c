@@ -30,7 +30,9 @@ static struct {
 	unsigned thread_count, thread_target;
 	bool started, stopping;
 	int event_fd;
-} pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wanted = PTHREAD_COND_INITIALIZER, .thread_target = 4,
+} pool = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+	.wanted = PTHREAD_COND_INITIALIZER,
+	.thread_target = 4,
 	.event_fd = -1};
 
 void task_offload_threads(unsigned count)

@@ -123,8 +123,8 @@ void task_stacks_drop(void)
 /* --- long waits --- */
 
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(TAMBO_SANITIZED)
-/* What lies below the saved stack pointer is dead: a deep call of long ago (a handshake, a search) need
- * not cost memory while the task sleeps. The red zone and the switch's own frame stay. */
+/* What lies below the saved stack pointer is dead: a deep call of long ago (a handshake, a search)
+ * need not cost memory while the task sleeps. The red zone and the switch's own frame stay. */
 static void trim(struct task *task)
 {
 	size_t page = guard_size();

@@ -85,9 +85,10 @@ static int version_number(struct span name)
 	static const struct {
 		struct span name;
 		int number;
-	} versions[] = {{SPAN("SSLv2"), 1}, {SPAN("SSLv3"), SSL3_VERSION}, {SPAN("TLSv1"), TLS1_VERSION},
-		{SPAN("TLSv1.0"), TLS1_VERSION}, {SPAN("TLSv1.1"), TLS1_1_VERSION},
-		{SPAN("TLSv1.2"), TLS1_2_VERSION}, {SPAN("TLSv1.3"), TLS1_3_VERSION}};
+	} versions[] = {{SPAN("SSLv2"), 1}, {SPAN("SSLv3"), SSL3_VERSION},
+		{SPAN("TLSv1"), TLS1_VERSION}, {SPAN("TLSv1.0"), TLS1_VERSION},
+		{SPAN("TLSv1.1"), TLS1_1_VERSION}, {SPAN("TLSv1.2"), TLS1_2_VERSION},
+		{SPAN("TLSv1.3"), TLS1_3_VERSION}};
 	for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++)
 		if (span_equal_nocase(name, versions[i].name))
 			return versions[i].number;
@@ -121,8 +122,8 @@ static bool parse_protocol(struct span word, struct version_range *range)
 	return true;
 }
 
-/* Postfix: protocols by exclusion ("!TLSv1"), by inclusion ("TLSv1.2, TLSv1.3") or by range. OpenSSL
- * 3 refuses versions below 1.2 at its default security level anyway. */
+/* Postfix: protocols by exclusion ("!TLSv1"), by inclusion ("TLSv1.2, TLSv1.3") or by range.
+ * OpenSSL 3 refuses versions below 1.2 at its default security level anyway. */
 static char *set_protocols(SSL_CTX *ssl, const char *setting)
 {
 	struct version_range range = {.low = TLS1_2_VERSION, .high = TLS1_3_VERSION};
@@ -201,8 +202,8 @@ static const struct tls_context *context_of(SSL *ssl)
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
-static bool apply_ticket_keys(const unsigned char keys[80], unsigned char *iv, EVP_CIPHER_CTX *cipher,
-	EVP_MAC_CTX *mac, int encrypt)
+static bool apply_ticket_keys(const unsigned char keys[80], unsigned char *iv,
+	EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
 	char digest[] = "SHA256";
 	unsigned char mac_key[32];
@@ -295,8 +296,8 @@ static char *configure(struct tls_context *context, const struct tls_settings *s
 	return error;
 }
 
-static struct tls_context *context_new(const SSL_METHOD *method, const struct tls_settings *settings,
-	char **ret_error)
+static struct tls_context *context_new(
+	const SSL_METHOD *method, const struct tls_settings *settings, char **ret_error)
 {
 	struct tls_context *context = NEW(struct tls_context);
 	context->name = memory_dup_cstr(settings->name == NULL ? "" : settings->name);

@@ -30,7 +30,8 @@ size_t digest_size(enum digest_kind kind)
 	return (size_t)EVP_MD_get_size(method(kind));
 }
 
-bool digest_compute(enum digest_kind kind, struct span first, struct span second, uint8_t *ret_digest)
+bool digest_compute(
+	enum digest_kind kind, struct span first, struct span second, uint8_t *ret_digest)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool ok = context != NULL && EVP_DigestInit_ex(context, method(kind), NULL) == 1 &&

@@ -12,7 +12,8 @@ enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 /* Bytes of the digest: 16, 20, 32 or 64. */
 size_t digest_size(enum digest_kind kind);
 /* Of two spans one after the other (the second may be empty). False only when OpenSSL fails. */
-bool digest_compute(enum digest_kind kind, struct span first, struct span second, uint8_t *ret_digest);
+bool digest_compute(
+	enum digest_kind kind, struct span first, struct span second, uint8_t *ret_digest);
 bool digest_hmac(enum digest_kind kind, struct span key, struct span text, uint8_t *ret_digest);
 /* RFC 8018; size bytes of key into ret_key. iterations: 1 to 10,000,000. */
 bool digest_pbkdf2(enum digest_kind kind, struct span password, struct span salt,

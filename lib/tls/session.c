@@ -1,5 +1,5 @@
-/* TLS on a stream: handshakes, reading and writing, what was agreed. The SSL object reads and writes
- * the socket itself; the stream waits.
+/* TLS on a stream: handshakes, reading and writing, what was agreed. The SSL object reads and
+ * writes the socket itself; the stream waits.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <openssl/err.h>
@@ -109,7 +109,8 @@ static int handshake(struct stream *stream, SSL *ssl, task_time deadline, char *
 	}
 }
 
-static int start(struct stream *stream, struct tls_context *context, SSL **ret_ssl, char **ret_error)
+static int start(
+	struct stream *stream, struct tls_context *context, SSL **ret_ssl, char **ret_error)
 {
 	CHECK(!stream_is_tls(stream));
 	*ret_error = NULL;

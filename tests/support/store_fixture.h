@@ -101,7 +101,9 @@ static inline void let_tick(void)
 	(void)nanosleep(&pause, NULL);
 }
 
-#define MESSAGE "From: a@example.test\nTo: b@example.test\nSubject: hello\nDate: Mon, 2 Nov 2026 10:00:00 +0000\n" \
+#define MESSAGE \
+	"From: a@example.test\nTo: b@example.test\nSubject: hello\n" \
+	"Date: Mon, 2 Nov 2026 10:00:00 +0000\n" \
 	"Message-ID: <1@example.test>\n\nfirst line\nsecond line\n"
 
 static inline uint32_t append_text(struct fixture *f, const char *mailbox, const char *text,
@@ -118,7 +120,8 @@ static inline uint32_t append_text(struct fixture *f, const char *mailbox, const
 	return result.uid;
 }
 
-static inline struct append_result deliver_text(struct fixture *f, const char *base, const char *text)
+static inline struct append_result deliver_text(
+	struct fixture *f, const char *base, const char *text)
 {
 	struct append_options options = {.internaldate = INT64_MIN, .base = span_from_cstr(base),
 		.is_delivery = true, .durability = APPEND_CHECKPOINT};

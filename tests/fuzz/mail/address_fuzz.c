@@ -26,15 +26,15 @@ static void check_path(struct span text, unsigned flags, struct arena *arena)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena;
-	struct mailbox_list list;
+	struct address_list list;
 	struct buf out = BUF_INIT(1 << 20);
 	struct span text = span_new(data, size);
 	arena_init(&arena, 1 << 20);
 	check_path(text, MAIL_PATH_EMPTY | MAIL_PATH_BARE | MAIL_PATH_NO_DOMAIN, &arena);
 	check_path(text, MAIL_PATH_EMPTY | MAIL_PATH_UTF8 | MAIL_PATH_NO_DOMAIN, &arena);
-	mailbox_list_parse(text, 1000, &arena, &list);
+	address_list_parse(text, 1000, &arena, &list);
 	for (size_t i = 0; i < list.count; i++)
-		mailbox_format(&list.items[i], &out);
+		address_item_format(&list.items[i], &out);
 	CHECK(memchr(buf_cstr(&out), '\n', out.len) == NULL);
 	buf_reset(&out);
 	mail_domain_to_ascii(text, &out);

@@ -1,5 +1,5 @@
-/* Any bytes as an address: classification ends, and never calls an address ours whose mail would go to
- * a domain that is not.
+/* Any bytes as an address: classification ends, and never calls an address ours whose mail would go
+ * to a domain that is not.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* qmgr with a queue in a temporary folder, and fakes of everything it talks to: delivery agents that
- * do what the recipient's name says, and a cleanup that takes reports.
+/* qmgr with a queue in a temporary folder, and fakes of everything it talks to: delivery agents
+ * that do what the recipient's name says, and a cleanup that takes reports.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TESTS_SESSION_QMGR_FIXTURE_H
 #define TAMBO_TESTS_SESSION_QMGR_FIXTURE_H
@@ -46,7 +46,8 @@ static struct span name_of(struct span address)
 	return span_head(address, span_find_last_char(address, '@'));
 }
 
-/* sent..., defer..., bounce..., silent..., written..., site...: the outcome by the name's beginning. */
+/* sent..., defer..., bounce..., silent..., written..., site...: the outcome by the name's
+ * beginning. */
 static bool decide(const struct delivery_recipient *recipient, struct delivery_outcome *outcome,
 	bool *site_failed)
 {
@@ -142,8 +143,11 @@ static void agent_run(void *arg)
 
 static void take_report(struct channel *channel, const struct bounce_request *request)
 {
-	struct cleanup_result result = {.status = fake.refuse_reports ? CLEANUP_QUEUE_ERROR : CLEANUP_OK,
-		.queue_id = SPAN("BBBBBB1"), .code = SPAN_EMPTY, .text = SPAN("later")};
+	struct cleanup_result result = {
+		.status = fake.refuse_reports ? CLEANUP_QUEUE_ERROR : CLEANUP_OK,
+		.queue_id = SPAN("BBBBBB1"),
+		.code = SPAN_EMPTY,
+		.text = SPAN("later")};
 	if (!fake.refuse_reports) {
 		fake.reports++;
 		fake.delay_reports += request->kind == BOUNCE_DELAY;

@@ -19,24 +19,46 @@ static const struct {
 	{"plain longer", "{PLAIN}secret", "secret1", PASSWORD_WRONG},
 	{"empty stored", "{PLAIN}", "", PASSWORD_WRONG},
 	{"empty password", "{PLAIN}x", "", PASSWORD_WRONG},
-	{"sha512-crypt", "{SHA512-CRYPT}$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/", "password", PASSWORD_MATCHES},
-	{"no scheme is crypt", "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/", "password", PASSWORD_MATCHES},
-	{"crypt wrong", "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/", "passwore", PASSWORD_WRONG},
+	{"sha512-crypt",
+		"{SHA512-CRYPT}$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
+		"password", PASSWORD_MATCHES},
+	{"no scheme is crypt",
+		"$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
+		"password", PASSWORD_MATCHES},
+	{"crypt wrong",
+		"$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/",
+		"passwore", PASSWORD_WRONG},
 	{"sha1 base64", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "password", PASSWORD_MATCHES},
 	{"sha1 hex", "{SHA}5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8", "password", PASSWORD_MATCHES},
-	{"sha256 hex suffix", "{SHA256.HEX}5e884898da28047151d0e56f8dc6292773603d0d6aabbd62a11ef721d1542d8", "password", PASSWORD_UNKNOWN_SCHEME},
-	{"sha256 hex", "{SHA256.hex}5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8", "password", PASSWORD_MATCHES},
-	{"ssha without salt", "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "password", PASSWORD_UNKNOWN_SCHEME},
-	{"ssha256 salted", "{SSHA256}XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=", "password", PASSWORD_UNKNOWN_SCHEME},
+	{"sha256 hex suffix",
+		"{SHA256.HEX}5e884898da28047151d0e56f8dc6292773603d0d6aabbd62a11ef721d1542d8",
+		"password", PASSWORD_UNKNOWN_SCHEME},
+	{"sha256 hex",
+		"{SHA256.hex}5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+		"password", PASSWORD_MATCHES},
+	{"ssha without salt", "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "password",
+		PASSWORD_UNKNOWN_SCHEME},
+	{"ssha256 salted", "{SSHA256}XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=", "password",
+		PASSWORD_UNKNOWN_SCHEME},
 	{"plain-md5", "{PLAIN-MD5}5f4dcc3b5aa765d61d8327deb882cf99", "password", PASSWORD_MATCHES},
 	{"unknown scheme", "{ROT13}frperg", "secret", PASSWORD_UNKNOWN_SCHEME},
 	{"unclosed scheme", "{SHA", "secret", PASSWORD_UNKNOWN_SCHEME},
-	{"argon2 that wants a terabyte", "{ARGON2ID}$argon2id$v=19$m=1073741824,t=3,p=1$c2FsdHNhbHQ$AAAA", "x", PASSWORD_UNKNOWN_SCHEME},
+	{"argon2 that wants a terabyte",
+		"{ARGON2ID}$argon2id$v=19$m=1073741824,t=3,p=1$c2FsdHNhbHQ$AAAA", "x",
+		PASSWORD_UNKNOWN_SCHEME},
 	/* RFC 5802 section 5 and RFC 7677 section 3: user "user", password "pencil" */
-	{"scram-sha-1", "{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=", "pencil", PASSWORD_MATCHES},
-	{"scram-sha-256", "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=", "pencil", PASSWORD_MATCHES},
-	{"scram wrong", "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=", "penciL", PASSWORD_WRONG},
-	{"scram with 2^31 iterations", "{SCRAM-SHA-256}2147483648,W22ZaJ0SNY7soEsUEjb6gQ==,AA==,AA==", "x", PASSWORD_UNKNOWN_SCHEME},
+	{"scram-sha-1",
+		"{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+		"pencil", PASSWORD_MATCHES},
+	{"scram-sha-256",
+		"{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+		"pencil", PASSWORD_MATCHES},
+	{"scram wrong",
+		"{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+		"penciL", PASSWORD_WRONG},
+	{"scram with 2^31 iterations",
+		"{SCRAM-SHA-256}2147483648,W22ZaJ0SNY7soEsUEjb6gQ==,AA==,AA==", "x",
+		PASSWORD_UNKNOWN_SCHEME},
 };
 
 static void test_schemes(void **state)
@@ -64,9 +86,11 @@ static void test_scram_secret(void **state)
 {
 	(void)state;
 	struct buf out = BUF_INIT(1000);
-	assert_true(password_scram(SPAN("{SCRAM-SHA-256}4096,c2E=,c3Q=,c2U="), SPAN("SCRAM-SHA-256"), &out));
+	assert_true(password_scram(
+		SPAN("{SCRAM-SHA-256}4096,c2E=,c3Q=,c2U="), SPAN("SCRAM-SHA-256"), &out));
 	assert_string_equal(buf_cstr(&out), "SCRAM-SHA-256$4096:c2E=$c3Q=:c2U=");
-	assert_false(password_scram(SPAN("{SCRAM-SHA-256}4096,c2E=,c3Q=,c2U="), SPAN("SCRAM-SHA-1"), &out));
+	assert_false(password_scram(
+		SPAN("{SCRAM-SHA-256}4096,c2E=,c3Q=,c2U="), SPAN("SCRAM-SHA-1"), &out));
 	assert_false(password_scram(SPAN("{PLAIN}x"), SPAN("SCRAM-SHA-256"), &out));
 	buf_done(&out);
 }

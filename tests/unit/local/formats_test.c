@@ -19,9 +19,11 @@ static const struct {
 	const char *items; /* kind letter, text, '|' between */
 } lists[] = {
 	{"one address", "ann", false, ALIAS_OK, "A:ann|"},
-	{"several", "ann, ben@example.test ,\tcarl", false, ALIAS_OK, "A:ann|A:ben@example.test|A:carl|"},
+	{"several", "ann, ben@example.test ,\tcarl", false, ALIAS_OK,
+		"A:ann|A:ben@example.test|A:carl|"},
 	{"empty items", ",, ann ,", false, ALIAS_OK, "A:ann|"},
-	{"a name and an address", "\"B, C\" <ben@example.test>", false, ALIAS_OK, "A:ben@example.test|"},
+	{"a name and an address", "\"B, C\" <ben@example.test>", false, ALIAS_OK,
+		"A:ben@example.test|"},
 	{"a comment", "ann (Ann, of course)", false, ALIAS_OK, "A:ann|"},
 	{"a direct user", "\\ann", false, ALIAS_OK, "D:ann|"},
 	{"a quoted direct user", "\"\\\\ann\"", false, ALIAS_OK, "D:ann|"},
@@ -29,11 +31,15 @@ static const struct {
 	{"a quoted command with a comma", "\"|cat > /a, b\"", false, ALIAS_OK, "C:cat > /a, b|"},
 	{"quotes behind the bar", "|\"vacation ann\"", false, ALIAS_OK, "C:vacation ann|"},
 	{"escaped quotes in a command", "\"|echo \\\"x\\\"\"", false, ALIAS_OK, "C:echo \"x\"|"},
-	{"a file and a folder", "/var/mail/x, /home/x/Mail/", false, ALIAS_OK, "F:/var/mail/x|F:/home/x/Mail/|"},
-	{"a list file", ":include:/etc/list, :INCLUDE:\"/etc/a b\"", false, ALIAS_OK, "I:/etc/list|I:/etc/a b|"},
+	{"a file and a folder", "/var/mail/x, /home/x/Mail/", false, ALIAS_OK,
+		"F:/var/mail/x|F:/home/x/Mail/|"},
+	{"a list file", ":include:/etc/list, :INCLUDE:\"/etc/a b\"", false, ALIAS_OK,
+		"I:/etc/list|I:/etc/a b|"},
 	{"a relative list file", ":include:list", false, ALIAS_BAD, ""},
-	{"an address that begins with a slash", "/c=de/@x400.test", false, ALIAS_OK, "A:/c=de/@x400.test|"},
-	{"lines and comments of a file", "# all\nann\n#ben\n carl,dora\n", true, ALIAS_OK, "A:ann|A:carl|A:dora|"},
+	{"an address that begins with a slash", "/c=de/@x400.test", false, ALIAS_OK,
+		"A:/c=de/@x400.test|"},
+	{"lines and comments of a file", "# all\nann\n#ben\n carl,dora\n", true, ALIAS_OK,
+		"A:ann|A:carl|A:dora|"},
 	{"hash in an alias is no comment", "#ann", false, ALIAS_OK, "A:#ann|"},
 	{"an unfinished quote", "\"ann", false, ALIAS_BAD, ""},
 	{"an empty command", "|", false, ALIAS_BAD, ""},
@@ -49,8 +55,8 @@ static void destination_lists(void **state)
 		size_t count = 0;
 		char text[1000] = "";
 		arena_init(&arena, 1000000);
-		enum alias_result result = alias_parse(span_from_cstr(lists[i].text), lists[i].is_file, &arena,
-			&items, &count);
+		enum alias_result result = alias_parse(
+			span_from_cstr(lists[i].text), lists[i].is_file, &arena, &items, &count);
 		for (size_t k = 0; result == ALIAS_OK && k < count; k++) {
 			size_t used = strlen(text);
 			(void)snprintf(text + used, sizeof(text) - used, "%c:%.*s|", "ADCFI"[items[k].kind],
@@ -120,7 +126,8 @@ static void headers(void **state)
 	assert_string_equal(buf_cstr(&out),
 		"Return-Path: <>\nX-Original-To: \"a b\"@x\nDelivered-To: \"line?end\"@x\n");
 	buf_done(&out);
-	struct span header = SPAN("Subject: x\nDELIVERED-TO:  Ann@Example.Test \nX: y\n\nDelivered-To: ben@x\n");
+	struct span header =
+		SPAN("Subject: x\nDELIVERED-TO:  Ann@Example.Test \nX: y\n\nDelivered-To: ben@x\n");
 	assert_true(header_has_delivered_to(header, SPAN("ann@example.test")));
 	assert_false(header_has_delivered_to(header, SPAN("ben@x")));
 	assert_false(header_has_delivered_to(SPAN(""), SPAN("")));

@@ -35,7 +35,8 @@ static void test_span_numbers(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint64_t value = 0;
-		assert_int_equal(span_to_u64(span_from_cstr(rows[i].text), rows[i].max, &value), rows[i].ok);
+		assert_int_equal(
+			span_to_u64(span_from_cstr(rows[i].text), rows[i].max, &value), rows[i].ok);
 		assert_true(value == rows[i].value);
 	}
 }
@@ -60,7 +61,8 @@ static void test_span_utf8(void **state)
 {
 	(void)state;
 	assert_true(span_is_utf8(SPAN("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80")));
-	static const char *bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xff"};
+	static const char *bad[] = {
+		"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xff"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(span_is_utf8(span_from_cstr(bad[i])));
 }

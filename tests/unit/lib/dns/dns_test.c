@@ -87,11 +87,17 @@ static void ask_mx(void *arg)
 		size_t count;
 		bool null;
 	} rows[] = {
-		{"example.test", DNS_FOUND, 2, false}, {"EXAMPLE.test.", DNS_FOUND, 2, false},
-		{"alias.test", DNS_FOUND, 2, false}, {"null.test", DNS_FOUND, 0, true},
-		{"v4.test", DNS_NODATA, 0, false}, {"missing.test", DNS_NXDOMAIN, 0, false},
-		{"broken.test", DNS_TEMP, 0, false}, {"bad.test", DNS_TEMP, 0, false},
-		{"loop.test", DNS_TEMP, 0, false}, {"a b", DNS_INVALID, 0, false}, {"", DNS_INVALID, 0, false},
+		{"example.test", DNS_FOUND, 2, false},
+		{"EXAMPLE.test.", DNS_FOUND, 2, false},
+		{"alias.test", DNS_FOUND, 2, false},
+		{"null.test", DNS_FOUND, 0, true},
+		{"v4.test", DNS_NODATA, 0, false},
+		{"missing.test", DNS_NXDOMAIN, 0, false},
+		{"broken.test", DNS_TEMP, 0, false},
+		{"bad.test", DNS_TEMP, 0, false},
+		{"loop.test", DNS_TEMP, 0, false},
+		{"a b", DNS_INVALID, 0, false},
+		{"", DNS_INVALID, 0, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct dns_mx_list list;
@@ -153,7 +159,8 @@ static void ask_names(void *arg)
 	(void)arg;
 	struct span name, reverse;
 	struct dns_name_list list;
-	assert_int_equal(dns_client_name(SPAN("192.0.2.1"), soon(), &arena, &name, &reverse), DNS_FOUND);
+	assert_int_equal(
+		dns_client_name(SPAN("192.0.2.1"), soon(), &arena, &name, &reverse), DNS_FOUND);
 	assert_true(span_equal(name, SPAN("v4.test")));
 	assert_int_equal(dns_client_name(SPAN("192.0.2.2"), soon(), &arena, &name, &reverse),
 		DNS_NXDOMAIN);

@@ -21,9 +21,10 @@ static void test_envelope(void **state)
 			"((\"A B\" NIL \"a\" \"b\")) ((\"A B\" NIL \"a\" \"b\")) "
 			"((NIL NIL \"G\" NIL)(NIL NIL \"x\" \"y\")(NIL NIL NIL NIL)) NIL NIL NIL \"<1@2>\")"},
 		{"", "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"},
-		{"Subject: \nFrom: a\nSender: <>\n\n", "(NIL \"\" ((NIL NIL \"a\" \"MISSING_DOMAIN\")) "
-						     "((NIL NIL \"MISSING_MAILBOX\" \"MISSING_DOMAIN\")) "
-						     "((NIL NIL \"a\" \"MISSING_DOMAIN\")) NIL NIL NIL NIL NIL)"},
+		{"Subject: \nFrom: a\nSender: <>\n\n",
+			"(NIL \"\" ((NIL NIL \"a\" \"MISSING_DOMAIN\")) "
+			"((NIL NIL \"MISSING_MAILBOX\" \"MISSING_DOMAIN\")) "
+			"((NIL NIL \"a\" \"MISSING_DOMAIN\")) NIL NIL NIL NIL NIL)"},
 		{"Subject: gr\xc3\xbc\nTo: a@b\nTo: c@d\nSubject: second\n\n",
 			"(NIL {4}\r\ngr\xc3\xbc NIL NIL NIL ((NIL NIL \"a\" \"b\")(NIL NIL \"c\" \"d\")) "
 			"NIL NIL NIL NIL)"},
@@ -47,13 +48,15 @@ static void test_bodystructure(void **state)
 	static const struct {
 		const char *message, *text, *extended;
 	} rows[] = {
-		{"A: b\n\nhi\n", "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 1)",
+		{"A: b\n\nhi\n",
+			"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 1)",
 			"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 1 NIL NIL NIL NIL)"},
 		{"Content-Type: multipart/mixed\n\nx",
 			"((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")",
 			"((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL) "
 			"\"mixed\" NIL NIL NIL NIL)"},
-		{"Content-Type: multipart/mixed; boundary=\"b\"\nContent-Language: en, de\n\n--b\n\nx\n--b\n"
+		{"Content-Type: multipart/mixed; boundary=\"b\"\nContent-Language: en, de\n"
+		 "\n--b\n\nx\n--b\n"
 		 "Content-Type: image/png; name=\"a \\\"q.png\"\nContent-Transfer-Encoding: BASE64 (x)\n"
 		 "Content-ID: <i@d>\nContent-Disposition: attachment; filename*=utf-8''%C3%BC\n\nAA==\n--b--\n",
 			"((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0)"

@@ -18,8 +18,9 @@ static void test_fields(void **state)
 {
 	(void)state;
 	struct guard guard;
-	struct span input = guard_copy(&guard, SPAN("From: a\r\nSubject : one\r\n\ttwo\nno colon\n cont\n"
-						     "X:\n\nBody: no\n"));
+	struct span input =
+		guard_copy(&guard, SPAN("From: a\r\nSubject : one\r\n\ttwo\nno colon\n cont\n"
+					"X:\n\nBody: no\n"));
 	static const struct {
 		const char *name, *value;
 		bool valid;
@@ -137,9 +138,16 @@ static void test_status(void **state)
 		bool good;
 		const char *rest;
 	} rows[] = {
-		{"5.1.1 no such user", true, "no such user"}, {"2.0.0", true, ""}, {"4.999.999 x", true, "x"},
-		{"5.7.", false, ""}, {"5.7", false, ""}, {"5.1.1000", false, ""}, {"3.1.1", false, ""},
-		{"5.1.1x", false, ""}, {"", false, ""}, {"5..1", false, ""},
+		{"5.1.1 no such user", true, "no such user"},
+		{"2.0.0", true, ""},
+		{"4.999.999 x", true, "x"},
+		{"5.7.", false, ""},
+		{"5.7", false, ""},
+		{"5.1.1000", false, ""},
+		{"3.1.1", false, ""},
+		{"5.1.1x", false, ""},
+		{"", false, ""},
+		{"5..1", false, ""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct guard guard;

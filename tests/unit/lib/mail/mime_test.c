@@ -55,13 +55,13 @@ static const struct mime_row mime_rows[] = {
 		"Content-Type: multipart/mixed; boundary=a\n\n--a\n"
 		"Content-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--a\n\ny\n--a--\n",
 		"multipart/mixed[45,77,10](multipart/mixed[45,8,2](text/plain[2,1,0]) text/plain[2,1,0])"},
-	{"boundary right behind the header", "Content-Type: multipart/mixed; boundary=b\n\n--b\n--b--\n",
+	{"boundary right behind the header",
+		"Content-Type: multipart/mixed; boundary=b\n\n--b\n--b--\n",
 		"multipart/mixed[45,12,2](text/plain[0,0,0])"},
 	{"trailing white space on the boundary",
 		"Content-Type: multipart/mixed; boundary=b\n\n--b \t\n\nx\n--b-- \n",
 		"multipart/mixed[45,20,4](text/plain[2,1,0])"},
-	{"message inside",
-		"Content-Type: message/rfc822\n\nSubject: in\n\nbody\n",
+	{"message inside", "Content-Type: message/rfc822\n\nSubject: in\n\nbody\n",
 		"message/rfc822[32,21,3](text/plain[15,6,1])"},
 	{"message inside encoded is opaque",
 		"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\neA==\n",
@@ -105,9 +105,10 @@ static void test_trees(void **state)
 static void test_part_numbers(void **state)
 {
 	(void)state;
-	struct span text = SPAN("Content-Type: multipart/mixed; boundary=a\n\n--a\n\none\n--a\n"
-				"Content-Type: message/rfc822\n\nContent-Type: multipart/x; boundary=i\n\n"
-				"--i\n\n2.1\n--i\n\n2.2\n--i--\n--a\nContent-Type: message/rfc822\n\nA: b\n\n3.1\n--a--\n");
+	struct span text = SPAN(
+		"Content-Type: multipart/mixed; boundary=a\n\n--a\n\none\n--a\n"
+		"Content-Type: message/rfc822\n\nContent-Type: multipart/x; boundary=i\n\n"
+		"--i\n\n2.1\n--i\n\n2.2\n--i--\n--a\nContent-Type: message/rfc822\n\nA: b\n\n3.1\n--a--\n");
 	static const struct {
 		uint32_t path[3];
 		size_t depth;
@@ -185,10 +186,13 @@ static void test_parameters(void **state)
 		{"a/b; x = y (comment) ; z=1", "x", "y", "y"},
 		{"a/b;;; x=y;", "x", "y", "y"},
 		{"a/b; name*=iso-8859-1'en'gr%FC%DF", "name", NULL, "gr\xc3\xbc\xc3\x9f"},
-		{"a/b; name*0*=utf-8''gr%C3; name*1*=%BC; name*2=\"a b\"", "name", NULL, "gr\xc3\xbc" "a b"},
+		{"a/b; name*0*=utf-8''gr%C3; name*1*=%BC; name*2=\"a b\"", "name", NULL,
+			"gr\xc3\xbc"
+			"a b"},
 		{"a/b; name*1=b; name*0=a; name*3=d", "name", "ab", "ab"},
 		{"a/b; name=old; name*=utf-8''new", "name", "old", "new"},
-		{"a/b; name=\"=?utf-8?Q?gr=C3=BC?=\"", "name", "=?utf-8?Q?gr=C3=BC?=", "gr\xc3\xbc"},
+		{"a/b; name=\"=?utf-8?Q?gr=C3=BC?=\"", "name",
+			"=?utf-8?Q?gr=C3=BC?=", "gr\xc3\xbc"},
 		{"a/b; name*1=b", "name", NULL, NULL},
 		{"a/b; name", "name", NULL, NULL},
 		{"a/b; name=\"unfinished", "name", "unfinished", "unfinished"},
@@ -276,8 +280,8 @@ static void test_transfer_round_trip(void **state)
 {
 	(void)state;
 	static const char *texts[] = {"", "a", "gr\xc3\xbc\xc3\x9f\r\n.\r\nFrom x\r\n \t\r\nend ",
-		("a very long line of more than seventy-six characters, so that a soft line break is due here "
-			"and there = \r\n")};
+		("a very long line of more than seventy-six characters, so that a soft line break is due "
+		 "here and there = \r\n")};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct buf coded = BUF_INIT(2000), plain = BUF_INIT(2000);
 		transfer_encode_quoted_printable(span_from_cstr(texts[i]), "\r\n", &coded);
@@ -333,8 +337,9 @@ static void test_encoded_words(void **state)
 		guard_free(&guard);
 	}
 	struct buf coded = BUF_INIT(1000), plain = BUF_INIT(1000);
-	struct span text = SPAN("gr\xc3\xbc\xc3\x9f aus K\xc3\xb6ln, eine ziemlich lange Zeile mit \xe2\x82\xac"
-				" und noch mehr davon");
+	struct span text = SPAN(
+		"gr\xc3\xbc\xc3\x9f aus K\xc3\xb6ln, eine ziemlich lange Zeile mit \xe2\x82\xac"
+		" und noch mehr davon");
 	encoded_word_encode(text, "\r\n", &coded);
 	encoded_word_decode(buf_span(&coded), &plain);
 	assert_true(span_equal(buf_span(&plain), text));
@@ -343,14 +348,14 @@ static void test_encoded_words(void **state)
 }
 
 /* "name|route|mailbox|host" joined by ", "; '-' for absent; "mailbox{" and "}" are group marks. */
-static void print_list(const struct mailbox_list *list, struct buf *out)
+static void print_list(const struct address_list *list, struct buf *out)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		const struct mailbox *m = &list->items[i];
+		const struct address_item *m = &list->items[i];
 		buf_append_cstr(out, i > 0 ? ", " : "");
-		if (m->kind == MAILBOX_GROUP_END) {
+		if (m->kind == ADDRESS_GROUP_END) {
 			buf_append_char(out, '}');
-		} else if (m->kind == MAILBOX_GROUP_START) {
+		} else if (m->kind == ADDRESS_GROUP_START) {
 			buf_append(out, m->mailbox);
 			buf_append_char(out, '{');
 		} else {
@@ -402,10 +407,10 @@ static void test_address_lists(void **state)
 		struct guard guard;
 		struct span input = guard_copy(&guard, span_from_cstr(rows[i].value));
 		struct arena arena;
-		struct mailbox_list list;
+		struct address_list list;
 		struct buf out = BUF_INIT(1000);
 		arena_init(&arena, 100000);
-		mailbox_list_parse(input, 100, &arena, &list);
+		address_list_parse(input, 100, &arena, &list);
 		print_list(&list, &out);
 		if (!span_equal(buf_span(&out), span_from_cstr(rows[i].list)))
 			fail_msg("%s: '%s'", rows[i].value, buf_cstr(&out));
@@ -421,9 +426,9 @@ static void test_many_addresses(void **state)
 	struct buf text = BUF_INIT(4 << 20);
 	append_times(&text, "a@b,", 200000);
 	struct arena arena;
-	struct mailbox_list list;
+	struct address_list list;
 	arena_init(&arena, 8 << 20);
-	mailbox_list_parse(buf_span(&text), 5000, &arena, &list);
+	address_list_parse(buf_span(&text), 5000, &arena, &list);
 	assert_int_equal(list.count, 5000);
 	assert_true(list.truncated);
 	arena_done(&arena);
@@ -433,10 +438,12 @@ static void test_many_addresses(void **state)
 static void test_mailbox_format(void **state)
 {
 	(void)state;
-	struct mailbox mailbox = {.has_name = true, .name = SPAN("B, \"A\""), .mailbox = SPAN("a b"),
+	struct address_item mailbox = {.has_name = true,
+		.name = SPAN("B, \"A\""),
+		.mailbox = SPAN("a b"),
 		.host = SPAN("c")};
 	struct buf out = BUF_INIT(100);
-	mailbox_format(&mailbox, &out);
+	address_item_format(&mailbox, &out);
 	assert_string_equal(buf_cstr(&out), "\"B, \\\"A\\\"\" <\"a b\"@c>");
 	buf_done(&out);
 }

@@ -143,8 +143,8 @@ static void test_refused(void **state)
 	static const char *const specs[] = {"nosuchtype:x", "static:", "inline:x", "inline:{x}",
 		"inline:{a=b", "unionmap:{}", "unionmap:{nosuch:x}", "pipemap:x", "unix:x",
 		"unionmap:{static:a",
-		("unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{"
-		 "unionmap:{static:x}}}}}}}}}}")};
+		("unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{unionmap:{"
+		 "unionmap:{unionmap:{static:x}}}}}}}}}}")};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
 		char *error = NULL;

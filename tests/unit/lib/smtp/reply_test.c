@@ -21,13 +21,21 @@ static void test_lines(void **state)
 		unsigned code;
 		const char *text;
 	} rows[] = {
-		{"250 ok\r\n", SMTP_REPLY_DONE, 250, "250 ok"}, {"250-ok\r\n", SMTP_REPLY_MORE, 250, "250-ok"},
-		{"250\r\n", SMTP_REPLY_DONE, 250, "250"}, {"250 \n", SMTP_REPLY_DONE, 250, "250"},
-		{"250", SMTP_REPLY_DONE, 250, "250"}, {"25\r\n", SMTP_REPLY_BAD, 0, ""},
-		{"\r\n", SMTP_REPLY_BAD, 0, ""}, {"", SMTP_REPLY_BAD, 0, ""}, {"abc ok", SMTP_REPLY_BAD, 0, ""},
-		{"150 ok", SMTP_REPLY_BAD, 0, ""}, {"600 ok", SMTP_REPLY_BAD, 0, ""},
-		{"2500 ok", SMTP_REPLY_BAD, 0, ""}, {"250_ok", SMTP_REPLY_BAD, 0, ""},
-		{"+25 ok", SMTP_REPLY_BAD, 0, ""}, {"550 a\tb\x01", SMTP_REPLY_DONE, 550, "550 a?b?"},
+		{"250 ok\r\n", SMTP_REPLY_DONE, 250, "250 ok"},
+		{"250-ok\r\n", SMTP_REPLY_MORE, 250, "250-ok"},
+		{"250\r\n", SMTP_REPLY_DONE, 250, "250"},
+		{"250 \n", SMTP_REPLY_DONE, 250, "250"},
+		{"250", SMTP_REPLY_DONE, 250, "250"},
+		{"25\r\n", SMTP_REPLY_BAD, 0, ""},
+		{"\r\n", SMTP_REPLY_BAD, 0, ""},
+		{"", SMTP_REPLY_BAD, 0, ""},
+		{"abc ok", SMTP_REPLY_BAD, 0, ""},
+		{"150 ok", SMTP_REPLY_BAD, 0, ""},
+		{"600 ok", SMTP_REPLY_BAD, 0, ""},
+		{"2500 ok", SMTP_REPLY_BAD, 0, ""},
+		{"250_ok", SMTP_REPLY_BAD, 0, ""},
+		{"+25 ok", SMTP_REPLY_BAD, 0, ""},
+		{"550 a\tb\x01", SMTP_REPLY_DONE, 550, "550 a?b?"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct guard guard;
@@ -68,8 +76,9 @@ static void test_many_lines(void **state)
 static void test_offer(void **state)
 {
 	(void)state;
-	static const char *lines[] = {"mx.example.com greets you", "PIPELINING", "size 1000", "SIZE x",
-		"AUTH PLAIN login", "AUTH=CRAM-MD5", "AUTH BAD!MECH", "X-UNKNOWN a b", "8bitmime", "", "DSN"};
+	static const char *lines[] = {"mx.example.com greets you", "PIPELINING", "size 1000",
+		"SIZE x", "AUTH PLAIN login", "AUTH=CRAM-MD5", "AUTH BAD!MECH", "X-UNKNOWN a b",
+		"8bitmime", "", "DSN"};
 	struct smtp_offer offer;
 	smtp_offer_init(&offer);
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
@@ -92,11 +101,20 @@ static void test_content(void **state)
 		const char *in, *out;
 		size_t limit;
 	} rows[] = {
-		{"", ".\r\n", 0}, {"a", "a\r\n.\r\n", 0}, {"a\n", "a\r\n.\r\n", 0}, {"a\r\n", "a\r\n.\r\n", 0},
-		{".", "..\r\n.\r\n", 0}, {".\n..\n", "..\r\n...\r\n.\r\n", 0}, {"a\rb", "a b\r\n.\r\n", 0},
-		{"\r", " \r\n.\r\n", 0}, {"a\r\r\n", "a \r\n.\r\n", 0}, {"\n\r\n.\r\n", "\r\n\r\n..\r\n.\r\n", 0},
-		{"a\n\r.\n", "a\r\n .\r\n.\r\n", 0}, {"\r.\r", " . \r\n.\r\n", 0},
-		{"abcdefghij", "abcdefgh\r\n ij\r\n.\r\n", 8}, {"abcdefgh\nx", "abcdefgh\r\nx\r\n.\r\n", 8},
+		{"", ".\r\n", 0},
+		{"a", "a\r\n.\r\n", 0},
+		{"a\n", "a\r\n.\r\n", 0},
+		{"a\r\n", "a\r\n.\r\n", 0},
+		{".", "..\r\n.\r\n", 0},
+		{".\n..\n", "..\r\n...\r\n.\r\n", 0},
+		{"a\rb", "a b\r\n.\r\n", 0},
+		{"\r", " \r\n.\r\n", 0},
+		{"a\r\r\n", "a \r\n.\r\n", 0},
+		{"\n\r\n.\r\n", "\r\n\r\n..\r\n.\r\n", 0},
+		{"a\n\r.\n", "a\r\n .\r\n.\r\n", 0},
+		{"\r.\r", " . \r\n.\r\n", 0},
+		{"abcdefghij", "abcdefgh\r\n ij\r\n.\r\n", 8},
+		{"abcdefgh\nx", "abcdefgh\r\nx\r\n.\r\n", 8},
 		{"abcdefgh.", "abcdefgh\r\n .\r\n.\r\n", 8},
 		{"abcdef\xc3\xbc", "abcdef\r\n \xc3\xbc\r\n.\r\n", 8},
 	};

@@ -1,6 +1,6 @@
-/* kill -9 at any moment: a child process delivers, appends, flags, copies and expunges in one store and
- * tells each success through a pipe; it is killed, another takes over. What was told stays true:
- * every message is there once, under its UID, unless it was expunged; no UID is used twice.
+/* kill -9 at any moment: a child process delivers, appends, flags, copies and expunges in one store
+ * and tells each success through a pipe; it is killed, another takes over. What was told stays
+ * true: every message is there once, under its UID, unless it was expunged; no UID is used twice.
  * SPDX-License-Identifier: ISC */
 #include "store_fixture.h"
 
@@ -46,7 +46,8 @@ static void live(const char *root, int fd, unsigned seed, uint32_t first_number)
 {
 	struct store *store;
 	struct mailbox *box;
-	if (store_open(root, STORE_CREATE, &store) != 0 || mailbox_open(store, SPAN("INBOX"), 0, &box) != 0)
+	if (store_open(root, STORE_CREATE, &store) != 0 ||
+		mailbox_open(store, SPAN("INBOX"), 0, &box) != 0)
 		_exit(2);
 	for (uint32_t number = first_number;; number++) {
 		char base[64];
@@ -135,7 +136,8 @@ static void nothing_told_is_lost(void **state)
 		assert_int_equal(waitpid(child, &status, 0), child);
 		if (!WIFSIGNALED(status))
 			fail_msg("the child ended by itself: %d", WEXITSTATUS(status));
-		/* The last delivery may have been done without being told: the next child tries it again. */
+		/* The last delivery may have been done without being told: the next child tries it
+		 * again. */
 		next_number = take_facts(pipe_fds[0], next_number);
 		(void)close(pipe_fds[0]);
 		if (round % 5 == 4)

@@ -302,8 +302,8 @@ static void courier_files(void **state)
 {
 	struct entries entries = {""};
 	(void)state;
-	assert_true(uidlist_parse_courier_pop3(SPAN("/3 5 77\na b 10 4:77:0\nc+d 11 0:77:1\nbad\n"), note,
-		&entries));
+	assert_true(uidlist_parse_courier_pop3(
+		SPAN("/3 5 77\na b 10 4:77:0\nc+d 11 0:77:1\nbad\n"), note, &entries));
 	assert_string_equal(entries.text, "0=a b(UID4-77) 0=c+d(c+2Bd) ");
 	entries.text[0] = '\0';
 	uidlist_parse_courier_keywords(SPAN("Work\n$Label\n\none:0 1\ntwo:1\nthree:99\n"), note_keyword,

@@ -7,7 +7,8 @@
 static void three_messages(struct fixture *f)
 {
 	for (int i = 0; i < 3; i++)
-		(void)append_text(f, "INBOX", MESSAGE, i == 1 ? MESSAGE_FLAGGED : 0, i == 2 ? "Work" : NULL);
+		(void)append_text(
+			f, "INBOX", MESSAGE, i == 1 ? MESSAGE_FLAGGED : 0, i == 2 ? "Work" : NULL);
 	struct mailbox *box = open_box(f, "INBOX", 0); /* takes \Recent */
 	mailbox_close(box);
 }
@@ -104,8 +105,8 @@ static void torn_or_foreign_files_are_not_believed(void **state)
 	fixture_open(f);
 	box = open_box(f, "INBOX", 0);
 	assert_int_equal(mailbox_uidvalidity(box), uidvalidity);
-	/* Flags and letters stand in the file names; what the letter was called is lost. A whole line of
-	 * tambo-keywords counts, a torn one does not. */
+	/* Flags and letters stand in the file names; what the letter was called is lost. A whole
+	 * line of tambo-keywords counts, a torn one does not. */
 	assert_string_equal(describe(box), "1[ x] 2[F] 3[ Keyword-a]");
 	mailbox_close(box);
 }
@@ -444,15 +445,18 @@ static void courier_maildir_keeps_its_uids(void **state)
 {
 	struct fixture *f = *state;
 	make_maildir(f);
-	write_file(f, "courierimapuiddb", "1 777 40\n7 1.M1P1.host,S=100\n8 2.M2P2.host\n9 3.M3P3.host\n");
+	write_file(f, "courierimapuiddb",
+		"1 777 40\n7 1.M1P1.host,S=100\n8 2.M2P2.host\n9 3.M3P3.host\n");
 	assert_int_equal(mkdir(at_root(f, "courierimapkeywords"), 0700), 0);
 	write_file(f, "courierimapkeywords/:list", "Alpha\nBeta\n\n3.M3P3.host:0 1\n");
-	write_file(f, "courierpop3dsizelist", "/3 6 999\n1.M1P1.host,S=100 100 5:999:0\n3.M3P3.host 100 0:999:0\n");
+	write_file(f, "courierpop3dsizelist",
+		"/3 6 999\n1.M1P1.host,S=100 100 5:999:0\n3.M3P3.host 100 0:999:0\n");
 	write_file(f, "courierimapsubscribed", "INBOX.Sent\n");
 	fixture_open(f);
 	struct mailbox *box = open_box(f, "INBOX", MAILBOX_POP3);
 	assert_int_equal(mailbox_uidvalidity(box), 777);
-	/* The letter a of message 2 was Dovecot's way; with Courier's list it means keyword 0 as well. */
+	/* The letter a of message 2 was Dovecot's way; with Courier's list it means keyword 0 as
+	 * well. */
 	assert_string_equal(describe(box), "7[S] 8[F Alpha] 9[ Alpha Beta] 40[R]");
 	assert_string_equal(uidl_of(box, 7), "UID5-999");
 	assert_string_equal(uidl_of(box, 9), "3.M3P3.host");
@@ -476,7 +480,8 @@ static void maildir_can_be_handed_back(void **state)
 {
 	struct fixture *f = *state;
 	make_maildir(f);
-	write_file(f, "dovecot-uidlist", "3 V77 N50 Gx\n10 Pold-10 :1.M1P1.host,S=100:2,\n20 :2.M2P2.host\n");
+	write_file(f, "dovecot-uidlist",
+		"3 V77 N50 Gx\n10 Pold-10 :1.M1P1.host,S=100:2,\n20 :2.M2P2.host\n");
 	write_file(f, "dovecot-keywords", "0 $Forwarded\n");
 	fixture_open(f);
 	assert_int_equal(store_export_dovecot(f->store, SPAN("INBOX"), NULL), 0);
@@ -497,14 +502,17 @@ static void damaged_uidlist_is_survived(void **state)
 {
 	struct fixture *f = *state;
 	make_maildir(f);
-	write_file(f, "dovecot-uidlist", "3 V5 N2\n4294967294 :1.M1P1.host,S=100\n3 :2.M2P2.host\n3 :3.M3P3.host\n");
+	write_file(f, "dovecot-uidlist",
+		"3 V5 N2\n4294967294 :1.M1P1.host,S=100\n3 :2.M2P2.host\n3 :3.M3P3.host\n");
 	fixture_open(f);
 	struct mailbox *box = NULL;
 	int error = mailbox_open(f->store, SPAN("INBOX"), 0, &box);
-	/* Two messages cannot have one UID, and there is no room above the greatest: told, not guessed. */
+	/* Two messages cannot have one UID, and there is no room above the greatest: told, not
+	 * guessed. */
 	assert_int_equal(error, -EOVERFLOW);
 	fixture_close(f);
-	write_file(f, "dovecot-uidlist", "3 V5 N2\n9 :1.M1P1.host,S=100\n3 :2.M2P2.host\n3 :3.M3P3.host\n");
+	write_file(f, "dovecot-uidlist",
+		"3 V5 N2\n9 :1.M1P1.host,S=100\n3 :2.M2P2.host\n3 :3.M3P3.host\n");
 	fixture_open(f);
 	box = open_box(f, "INBOX", 0);
 	assert_int_equal(mailbox_count(box), 4);

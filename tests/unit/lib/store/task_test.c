@@ -55,7 +55,8 @@ static void deliver_task(void *arg)
 {
 	struct race *race = arg;
 	for (int i = 0; i < 25; i++) {
-		race->uids[race->count++] = append_text(race->f, "INBOX", MESSAGE, 0, i % 5 == 0 ? "key" : NULL);
+		race->uids[race->count++] =
+			append_text(race->f, "INBOX", MESSAGE, 0, i % 5 == 0 ? "key" : NULL);
 		(void)task_yield();
 	}
 	race->running--;

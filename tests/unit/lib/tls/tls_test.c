@@ -57,8 +57,12 @@ static int drop_certificate(void **state)
 static struct tls_context *server_context(const char *name, const char *alpn)
 {
 	char *error = NULL;
-	struct tls_settings settings = {.name = name, .pair_count = 1, .protocols = ">=TLSv1.2",
-		.ciphers = "medium", .alpn = alpn, .ticket_secret = SPAN("0123456789abcdef0123456789abcdef")};
+	struct tls_settings settings = {.name = name,
+		.pair_count = 1,
+		.protocols = ">=TLSv1.2",
+		.ciphers = "medium",
+		.alpn = alpn,
+		.ticket_secret = SPAN("0123456789abcdef0123456789abcdef")};
 	settings.pairs[0].chain_pem = buf_span(&cert);
 	settings.pairs[0].key_pem = buf_span(&key);
 	struct tls_context *context = tls_server_context(&settings, &error);
