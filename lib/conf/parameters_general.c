@@ -127,13 +127,13 @@ static const struct parameter rows[] = {
 		"$virtual_delivery_status_filter $body_checks $header_checks $lmtp_body_checks "
 		"$lmtp_header_checks $lmtp_mime_header_checks $lmtp_nested_header_checks "
 		"$milter_header_checks $mime_header_checks $nested_header_checks $smtp_body_checks "
-		"$smtp_header_checks $smtp_mime_header_checks $smtp_nested_header_checks", ACCEPTED,
+		"$smtp_header_checks $smtp_mime_header_checks $smtp_nested_header_checks", IMPLEMENTED,
 		"tables that proxymap may look up"),
 	ROW(MAPS, "proxy_write_maps", 
 		"$smtp_sasl_auth_cache_name $lmtp_sasl_auth_cache_name $address_verify_map "
 		"$postscreen_cache_map", ACCEPTED,
 		"tables that proxymap may change"),
-	ROW(STRING, "proxymap_service_name", "proxymap", ACCEPTED,
+	ROW(STRING, "proxymap_service_name", "proxymap", IMPLEMENTED,
 		"name of the service that asks databases"),
 	ROW(STRING, "proxywrite_service_name", "proxywrite", ACCEPTED,
 		"name of the service that changes tables for others"),

@@ -64,6 +64,7 @@ static int prepare(void)
 		return error;
 	}
 	map_set_opener(daemon_open_file);
+	proxy_open();
 	if (daemon_state.spec->prepare != NULL)
 		error = daemon_state.spec->prepare(daemon_state.conf);
 	if (error != 0)

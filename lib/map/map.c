@@ -221,6 +221,8 @@ int map_each(struct map *map, map_visit_fn *visit, void *arg)
 
 bool map_is_pattern(const struct map *map)
 {
+	while (map->type == &map_type_proxy)
+		map = map->table;
 	return map->type->is_pattern;
 }
 
@@ -228,6 +230,8 @@ bool map_is_available(const struct map *map)
 {
 	if (map->type->is_absent)
 		return map->problem.len == 0;
+	if (map->type->is_available != NULL)
+		return map->type->is_available(map);
 	return map->type->load == NULL || map->table != NULL;
 }
 

@@ -48,10 +48,21 @@ bool map_type_is_known(struct span name);
 /* How a confined process opens a table's file that it cannot open by path: fd or -errno. lib/daemon
  * sets daemon_open_file; it may wait. */
 void map_set_opener(int (*open_file)(const char *path));
-/* Who answers for tables that this process cannot ask itself (proxy: of SQL types, unix: beyond
- * /etc/passwd in a confined process); it may wait. Without one such a lookup is MAP_ERROR. */
-void map_set_proxy(
-	enum map_result (*ask)(const char *spec, struct span key, struct buf *ret_value));
+/* Who answers for tables that this process cannot ask itself: "proxy:" of a file it cannot read, types
+ * that block, "unix:" beyond /etc/passwd in a confined process. It may wait. flags: enum map_flag
+ * without MAP_QUIET. Without one such a lookup is MAP_ERROR. */
+typedef enum map_result map_ask_fn(
+	const char *spec, unsigned flags, struct span key, struct buf *ret_value);
+void map_set_proxy(map_ask_fn *ask);
+/* True for a type that no daemon asks in place, because an answer can take long: ldap, mysql ... */
+bool map_type_is_remote(struct span name);
+
+/* Parts of "{ a, { b c }, d }" or of a list: separated by commas and white space, braces protect.
+ * False at the end; *ret_problem is set (static text) for a brace without its other. Outer braces
+ * of a part stay. */
+bool map_next_part(struct span *rest, struct span *ret_part, const char **ret_problem);
+/* Without one pair of outer braces, trimmed. */
+struct span map_strip_braces(struct span part);
 
 /* "type:a, type:b": asked in order, the first hit wins. "" gives a list without maps. */
 struct map_list;

@@ -31,6 +31,8 @@ struct map_type {
 	void (*close)(struct map *map);
 	/* key: not empty, at most MAP_KEY_MAX, folded where the type wants it. */
 	enum map_result (*lookup)(struct map *map, struct span key, struct buf *ret_value);
+	/* A type of other tables: can all of them be asked? NULL: as the file says. */
+	bool (*is_available)(const struct map *map);
 	/* All entries; NULL where they cannot be listed. 0 or -errno. */
 	int (*each)(struct map *map, map_visit_fn *visit, void *arg);
 };
@@ -69,13 +71,6 @@ bool map_has_opener(void);
 int64_t map_clock(void);
 /* The whole file: 0 or -errno. */
 int map_read_all(int fd, struct buf *out);
-
-/* Parts of "{ a, { b c }, d }" or of a list: separated by commas and white space, braces protect.
- * False at the end; *ret_problem is set (static text) for a brace without its other. Outer braces
- * of a part stay. */
-bool map_next_part(struct span *rest, struct span *ret_part, const char **ret_problem);
-/* Without one pair of outer braces, trimmed. */
-struct span map_strip_braces(struct span part);
 
 /* Tables from text: bytes to bytes. */
 struct map_memory;

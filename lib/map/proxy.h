@@ -6,7 +6,7 @@
 #include "map/map.h"
 
 bool map_has_proxy(void);
-/* MAP_ERROR without somebody to ask. */
-enum map_result map_ask_proxy(const char *spec, struct span key, struct buf *ret_value);
+/* The same table there. MAP_ERROR without somebody to ask. */
+enum map_result map_ask_proxy(const struct map *map, struct span key, struct buf *ret_value);
 
 #endif

@@ -7,7 +7,7 @@
 
 static enum map_result lookup(struct map *map, struct span key, struct buf *ret_value)
 {
-	return map_ask_proxy(map->spec, key, ret_value);
+	return map_ask_proxy(map, key, ret_value);
 }
 
 #define ABSENT(name_)                                                                              \
@@ -27,4 +27,9 @@ const struct map_type *map_type_find_absent(struct span name)
 			return &types[i];
 	}
 	return NULL;
+}
+
+bool map_type_is_remote(struct span name)
+{
+	return map_type_find_absent(name) != NULL;
 }

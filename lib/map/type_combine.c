@@ -137,10 +137,26 @@ static enum map_result lookup_random(struct map *map, struct span key, struct bu
 	return MAP_FOUND;
 }
 
-const struct map_type map_type_unionmap = {
-	.name = "unionmap", .open = open_maps, .close = close_members, .lookup = lookup_union};
-const struct map_type map_type_pipemap = {
-	.name = "pipemap", .open = open_maps, .close = close_members, .lookup = lookup_pipe};
+static bool is_available(const struct map *map)
+{
+	const struct members *members = map->table;
+
+	for (size_t i = 0; i < members->count; i++)
+		if (!map_is_available(members->maps[i]))
+			return false;
+	return true;
+}
+
+const struct map_type map_type_unionmap = {.name = "unionmap",
+	.open = open_maps,
+	.close = close_members,
+	.lookup = lookup_union,
+	.is_available = is_available};
+const struct map_type map_type_pipemap = {.name = "pipemap",
+	.open = open_maps,
+	.close = close_members,
+	.lookup = lookup_pipe,
+	.is_available = is_available};
 const struct map_type map_type_randmap = {.name = "randmap",
 	.is_pattern = true,
 	.open = open_values,

@@ -206,7 +206,7 @@ static enum map_result lookup_unix(struct map *map, struct span key, struct buf 
 	}
 	if (!accounts->more_than_files)
 		return MAP_NOT_FOUND;
-	return map_has_opener() ? map_ask_proxy(map->spec, key, ret_value)
+	return map_has_opener() ? map_ask_proxy(map, key, ret_value)
 				: ask_name_service(accounts, key, ret_value);
 }
 

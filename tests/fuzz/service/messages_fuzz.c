@@ -9,6 +9,7 @@
 #include "service/delivery.h"
 #include "service/local.h"
 #include "service/lookup.h"
+#include "service/proxymap.h"
 #include "service/qmgr.h"
 
 #define HEADER_SIZE 8
@@ -23,7 +24,7 @@ static const struct message_type *const types[] = {
 	&cleanup_end_type, &cleanup_result_type, &anvil_count_type, &anvil_answer_type,
 	&lookup_question_type, &lookup_answer_type, &auth_start_type, &auth_continue_type,
 	&auth_reply_type, &session_user_type, &session_start_type, &local_work_type,
-	&local_done_type,
+	&local_done_type, &map_question_type, &map_answer_type,
 };
 
 static bool carries_descriptors(const struct message_type *type)

@@ -41,6 +41,7 @@ static struct daemon_spec specs[] = {
 	{.name = "cleanup", .rights = DAEMON_QUEUE},
 	{.name = "qmgr", .rights = DAEMON_QUEUE},
 	{.name = "auth", .rights = DAEMON_PASSWORDS},
+	{.name = "proxymap", .rights = 0},
 };
 
 static int result_of(long value)
@@ -184,14 +185,14 @@ static void serve(struct channel *channel_take, const char *peer)
 
 /* A story may patch the name in a copy of this program, to give one room's rights to another's
  * sockets. */
-static volatile char rights_of[] = "wall_probe_as\0smtpd";
+static volatile char rights_of[sizeof "wall_probe_as" + sizeof "proxymap"] = "wall_probe_as\0smtpd";
 
 int main(int argc, char **argv)
 {
-	char patched[8];
+	char patched[sizeof "proxymap"];
 	const char *name = basename(argv[0]);
 	for (size_t i = 0; i < sizeof patched; i++)
-		patched[i] = i < 6 ? rights_of[sizeof "wall_probe_as" + i] : '\0';
+		patched[i] = rights_of[sizeof "wall_probe_as" + i];
 	if (strcmp(name, "smtpd") == 0)
 		name = patched;
 	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {

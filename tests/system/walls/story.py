@@ -13,7 +13,8 @@ import subprocess
 from tambo import BUILD, ROOT, Instance, Skip, wait_for
 
 PROBE = os.path.join(BUILD, 'support', 'wall_probe')
-ROOMS = ('smtpd', 'imapd', 'pop3d', 'cleanup', 'qmgr', 'auth', 'local', 'smtp', 'anvil')
+ROOMS = ('smtpd', 'imapd', 'pop3d', 'cleanup', 'qmgr', 'auth', 'local', 'smtp', 'anvil',
+         'proxymap')
 REFUSED = ('EPERM', 'EACCES')
 
 
@@ -119,16 +120,42 @@ def test_imapd_and_pop3d_fronts_reach_nothing(folder):
             probe.refused('SOCKET unix')
 
 
-def test_smtp_reaches_the_network_and_nothing_else(folder):
-    # A client process has no listening socket: this line gives the probe one with smtp's rights.
-    t = instance(folder, services=('smtp', 'imap'))
+def give_smtpd_the_rights_of(folder, room):
+    """A process without listening sockets cannot be talked to: smtpd's line gets the probe with
+    that room's rights."""
     own = os.path.join(folder, 'libexec')
     os.rename(os.path.join(own, 'smtpd'), os.path.join(own, 'kept'))
     with open(os.path.join(own, 'kept'), 'rb') as f:
         data = f.read()
+    mark = b'wall_probe_as\0'
+    start = data.index(mark + b'smtpd') + len(mark)
+    name = room.encode().ljust(8, b'\0')
     with open(os.path.join(own, 'smtpd'), 'wb') as f:
-        f.write(data.replace(b'wall_probe_as\0smtpd', b'wall_probe_as\0smtp\0'))
+        f.write(data[:start] + name + data[start + len(name):])
     os.chmod(os.path.join(own, 'smtpd'), 0o755)
+
+
+def test_proxymap_reads_what_everybody_may_and_changes_nothing(folder):
+    t = instance(folder, services=('smtp', 'imap'))
+    give_smtpd_the_rights_of(folder, 'proxymap')
+    with t:
+        probe = Probe(t.ports['smtp'])
+        probe.allowed('OPEN /etc/passwd')
+        for what in ('mail', 'queue'):
+            assert without_walls(t, 'OPEN ' + t.prey[what])
+            probe.refused('OPEN ' + t.prey[what])
+        probe.refused('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
+        probe.refused('WRITE ' + os.path.join(t.config, 'new'))
+        probe.refused('WRITE /tmp/tambo-wall-probe')
+        assert without_walls(t, 'EXEC /bin/sh')
+        probe.refused('EXEC /bin/sh')
+        probe.refused('SOCKET inet')
+        check_no_tricks(t, probe)
+
+
+def test_smtp_reaches_the_network_and_nothing_else(folder):
+    t = instance(folder, services=('smtp', 'imap'))
+    give_smtpd_the_rights_of(folder, 'smtp')
     with t:
         probe = Probe(t.ports['smtp'])
         check_network_process(t, probe)

@@ -408,6 +408,87 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* --- behind proxy --- */
+
+static char asked[300];
+static unsigned asked_flags;
+
+static enum map_result answer_as_proxy(
+	const char *spec, unsigned flags, struct span key, struct buf *ret_value)
+{
+	snprintf(asked, sizeof asked, "%s %.*s", spec, SPAN_ARGS(key));
+	asked_flags = flags;
+	if (span_equal(key, SPAN("outage")))
+		return MAP_ERROR;
+	if (!span_equal(key, SPAN("there")))
+		return MAP_NOT_FOUND;
+	buf_append_cstr(ret_value, "from there");
+	return MAP_FOUND;
+}
+
+static const struct {
+	const char *what, *spec, *key;
+	enum map_result result;
+	const char *value, *asked;
+} proxy_rows[] = {
+	{"a table that can be read here is", "proxy:inline:{there=here}", "there", MAP_FOUND, "here", ""},
+	{"and answers alone", "proxy:inline:{a=1}", "there", MAP_NOT_FOUND, "", ""},
+	{"a file that cannot be read is asked there", "proxy:texthash:/none/x", "there", MAP_FOUND,
+		"from there", "texthash:/none/x there"},
+	{"nothing is found there", "proxy:texthash:/none/x", "b", MAP_NOT_FOUND, "",
+		"texthash:/none/x b"},
+	{"an outage there is an error", "proxy:texthash:/none/x", "outage", MAP_ERROR, "",
+		"texthash:/none/x outage"},
+	{"without proxy: a missing file is an error", "texthash:/none/x", "there", MAP_ERROR, "", ""},
+	{"a type that blocks is asked there", "ldap:/none/x", "there", MAP_FOUND, "from there",
+		"ldap:/none/x there"},
+	{"and behind proxy: once", "proxy:ldap:/none/x", "there", MAP_FOUND, "from there",
+		"ldap:/none/x there"},
+	{"a union with one member unread is asked whole", "proxy:unionmap:{static:a, texthash:/none/x}",
+		"there", MAP_FOUND, "from there", "unionmap:{static:a, texthash:/none/x} there"},
+	{"a union within which proxy: stands", "unionmap:{static:a, proxy:texthash:/none/x}", "there",
+		MAP_FOUND, "a,from there", "texthash:/none/x there"},
+};
+
+static void test_behind_proxy(void **state)
+{
+	(void)state;
+	map_set_proxy(answer_as_proxy);
+	for (size_t i = 0; i < ARRAY_LEN(proxy_rows); i++) {
+		struct buf value = BUF_INIT(1000);
+		char *error = NULL;
+		struct map *map = map_open(conf, proxy_rows[i].spec, MAP_NO_SUBSTITUTE, &error);
+		asked[0] = '\0';
+		if (map == NULL)
+			fail_msg("%s: %s", proxy_rows[i].what, error);
+		if (map_lookup(map, span_from_cstr(proxy_rows[i].key), &value) != proxy_rows[i].result ||
+			strcmp(buf_cstr(&value), proxy_rows[i].value) != 0 ||
+			strcmp(asked, proxy_rows[i].asked) != 0)
+			fail_msg("%s: value \"%s\", asked \"%s\"", proxy_rows[i].what,
+				buf_cstr(&value), asked);
+		if (asked[0] != '\0')
+			assert_int_equal(asked_flags, MAP_NO_SUBSTITUTE);
+		map_close(map);
+		buf_done(&value);
+	}
+	map_set_proxy(NULL);
+}
+
+/* Partial keys must not be tried on a pattern, whoever reads it. */
+static void test_a_pattern_behind_proxy_is_one(void **state)
+{
+	char *error = NULL;
+	(void)state;
+	map_set_proxy(answer_as_proxy);
+	struct map *map = map_open(conf, "proxy:regexp:/none/x", 0, &error);
+	assert_true(map_is_pattern(map));
+	map_close(map);
+	map = map_open(conf, "proxy:texthash:/none/x", 0, &error);
+	assert_false(map_is_pattern(map));
+	map_close(map);
+	map_set_proxy(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +503,8 @@ int main(void)
 		cmocka_unit_test(test_match_lists),
 		cmocka_unit_test(test_match_list_of_a_file),
 		cmocka_unit_test(test_map_lists),
+		cmocka_unit_test(test_behind_proxy),
+		cmocka_unit_test(test_a_pattern_behind_proxy_is_one),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
