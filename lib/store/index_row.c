@@ -1,8 +1,10 @@
 /* Rows of the index. One LMDB table; the first byte of a key says what it is, numbers in keys are
- * big endian so that they sort: B dir                 -> struct index_folder        I -> last id
- * given out M id uid              -> struct stored_row + keywords + name N id unique-name      ->
- * uid                        P id uid           -> parse result C id modseq uid       -> (changed)
- * X id modseq uid    -> (expunged)
+ * big endian so that they sort. A row's key ends in a zero byte: LMDB puts a value right behind its
+ * key, and keywords are read in place, so the key's length is even.
+ *   B dir             -> struct index_folder         I                -> last id given out
+ *   M id uid 0        -> struct stored_row + keywords + name
+ *   N id unique-name  -> uid                         P id uid         -> parse result
+ *   C id modseq uid   -> (changed)                   X id modseq uid  -> (expunged)
  * SPDX-License-Identifier: ISC */
 #include "store/filename.h"
 #include "store/index_lmdb_private.h"
@@ -51,6 +53,13 @@ static struct key key_uid(char kind, uint32_t id, uint32_t uid)
 {
 	struct key key = key_new(kind, id);
 	key_u32(&key, uid);
+	return key;
+}
+
+static struct key key_row(uint32_t id, uint32_t uid)
+{
+	struct key key = key_uid('M', id, uid);
+	key.bytes[key.len++] = 0;
 	return key;
 }
 
@@ -155,6 +164,15 @@ uint32_t index_new_id(struct index_txn *txn)
 	return id;
 }
 
+/* Ascending, so none stands twice, and none above what a mailbox can have. */
+static bool are_keywords(const uint16_t *keywords, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (keywords[i] >= STORE_KEYWORDS_MAX || (i > 0 && keywords[i] <= keywords[i - 1]))
+			return false;
+	return true;
+}
+
 static bool decode_row(uint32_t uid, const MDB_val *value, struct index_row *ret_row)
 {
 	struct stored_row stored;
@@ -166,6 +184,8 @@ static bool decode_row(uint32_t uid, const MDB_val *value, struct index_row *ret
 	if (left < keywords_size || left - keywords_size > 255 || stored.in_new > 1)
 		return false;
 	const char *at = (const char *)value->mv_data + sizeof(stored);
+	if (!are_keywords((const uint16_t *)(const void *)at, stored.keyword_count))
+		return false;
 	*ret_row = (struct index_row){
 		.uid = uid, .flags = stored.flags, .modseq = stored.modseq,
 		.internaldate = stored.internaldate, .size = stored.size,
@@ -179,7 +199,7 @@ static bool decode_row(uint32_t uid, const MDB_val *value, struct index_row *ret
 
 bool index_get_row(struct index_txn *txn, uint32_t id, uint32_t uid, struct index_row *ret_row)
 {
-	struct key key = key_uid('M', id, uid);
+	struct key key = key_row(id, uid);
 	MDB_val value;
 	if (!get(txn, &key, &value))
 		return false;
@@ -222,7 +242,7 @@ static bool visit_row(const MDB_val *key, const MDB_val *value, void *arg)
 {
 	struct row_visit *visit = arg;
 	struct index_row row;
-	if (key->mv_size != 9 ||
+	if (key->mv_size != 10 ||
 		!decode_row(read_u32((const uint8_t *)key->mv_data + 5), value, &row)) {
 		index_fail(visit->txn, MDB_CORRUPTED);
 		return false;
@@ -233,7 +253,7 @@ static bool visit_row(const MDB_val *key, const MDB_val *value, void *arg)
 void index_each_row(struct index_txn *txn, uint32_t id, uint32_t from_uid,
 	bool (*visit)(const struct index_row *row, void *arg), void *arg)
 {
-	struct key key = key_uid('M', id, from_uid);
+	struct key key = key_row(id, from_uid);
 	struct row_visit row_visit = {txn, visit, arg};
 	each(txn, &key, 5, visit_row, &row_visit);
 }
@@ -285,7 +305,7 @@ static void store_row(struct index_txn *txn, uint32_t id, const struct index_row
 		.size = row->size, .crlf_size = row->crlf_size, .flags = row->flags,
 		.keyword_count = row->keyword_count, .in_new = row->in_new};
 	size_t keywords_size = row->keyword_count * sizeof(uint16_t);
-	struct key key = key_uid('M', id, row->uid);
+	struct key key = key_row(id, row->uid);
 	struct buf value = BUF_INIT(sizeof(stored) + STORE_KEYWORDS_MAX * sizeof(uint16_t) + 256);
 	buf_append_bytes(&value, &stored, sizeof(stored));
 	if (keywords_size > 0)
@@ -363,7 +383,7 @@ void index_delete_row(struct index_txn *txn, struct index_folder *folder,
 	delete(txn, &key);
 	count_row(folder, row, UINT32_MAX);
 	uint32_t uid = row->uid;
-	key = key_uid('M', folder->id, uid);
+	key = key_row(folder->id, uid);
 	delete(txn, &key);
 	key = key_modseq('X', folder->id, folder->highestmodseq, uid);
 	put(txn, &key, NULL, 0);

@@ -118,3 +118,12 @@ int sandbox_enter(const struct sandbox *sandbox, const char **ret_warning)
 #endif
 	return error;
 }
+
+bool sandbox_is_sanitized(void)
+{
+#ifdef TAMBO_SANITIZED
+	return true;
+#else
+	return false;
+#endif
+}

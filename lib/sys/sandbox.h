@@ -29,4 +29,7 @@ struct sandbox {
 };
 int sandbox_enter(const struct sandbox *sandbox, const char **ret_warning);
 
+/* True in a build with sanitizers: they report on standard error, so it is to be kept. */
+bool sandbox_is_sanitized(void);
+
 #endif
