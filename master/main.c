@@ -14,6 +14,7 @@
 
 #include "master/master.h"
 #include "sys/pid_file.h"
+#include "sys/sandbox.h"
 
 #define FILES_WANTED 262144
 
@@ -110,6 +111,13 @@ static int enter_queue_directory(struct conf *conf, bool test_only)
 	return fd;
 }
 
+/* Where the children of a sanitizer build write their reports: their walls leave them no other way. */
+static bool is_report_file(int fd)
+{
+	struct stat st;
+	return sandbox_is_sanitized() && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static void close_terminal(bool keep_output)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -118,7 +126,8 @@ static void close_terminal(bool keep_output)
 	(void)dup2(fd, STDIN_FILENO);
 	if (!keep_output) {
 		(void)dup2(fd, STDOUT_FILENO);
-		(void)dup2(fd, STDERR_FILENO);
+		if (!is_report_file(STDERR_FILENO))
+			(void)dup2(fd, STDERR_FILENO);
 	}
 	close(fd);
 }

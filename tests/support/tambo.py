@@ -7,6 +7,9 @@ Everything lives in one folder and on free loopback ports. Run by an ordinary us
 as that user; run by root, processes have the system users (tambo, tambo-net, tambo-auth, tambo-map),
 and mail belongs to uid 5000. TAMBO_BUILD names the build folder (default: build/debug).
 
+In a sanitizer build, reports of all processes go to the file "reports" of the folder; a case in
+which one appears fails.
+
 SPDX-License-Identifier: ISC
 """
 import contextlib
@@ -31,6 +34,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get('TAMBO_BUILD', os.path.join(ROOT, 'build', 'debug')))
 SYSTEM_USERS = ('tambo', 'tambo-net', 'tambo-auth', 'tambo-map')
 MAIL_UID = 5000
+REPORT = re.compile(r'ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:')
+SANITIZER_OPTIONS = {
+    # LeakSanitizer needs /proc, which is outside the walls of most processes.
+    'ASAN_OPTIONS': 'detect_leaks=0:detect_stack_use_after_return=1:strict_string_checks=1',
+    'UBSAN_OPTIONS': 'print_stacktrace=1',
+}
+for option, value in SANITIZER_OPTIONS.items():
+    os.environ.setdefault(option, value)
 
 # name: (program, options of its master.cf line)
 INET_SERVICES = {
@@ -70,6 +81,15 @@ defer     unix  - - n -   0 bounce
 trace     unix  - - n -   0 bounce
 rewrite   unix  - - n -   - trivial-rewrite
 """
+
+
+def is_sanitized():
+    """Is this a build with sanitizers? Its processes take several times the memory."""
+    try:
+        with open(os.path.join(BUILD, 'CMakeCache.txt')) as f:
+            return re.search(r'^TAMBO_SANITIZE:\w+=.', f.read(), re.M) is not None
+    except OSError:
+        return False
 
 
 class Skip(Exception):
@@ -158,6 +178,7 @@ class Instance:
         self.data = os.path.join(self.folder, 'data')
         self.vmail = os.path.join(self.folder, 'vmail')
         self.log_path = os.path.join(self.folder, 'log')
+        self.reports = os.path.join(self.folder, 'reports')
         self.uid = MAIL_UID if self.is_root else os.geteuid()
         self.gid = MAIL_UID if self.is_root else os.getegid()
         self.hostname = name + '.' + domain
@@ -289,8 +310,13 @@ class Instance:
     # --- running it ---
 
     def start(self, expect_failure=False):
-        done = subprocess.run([os.path.join(self.programs, 'master'), '-w', '-c', self.config],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        with open(self.reports, 'a+') as errors:
+            said = errors.tell()
+            done = subprocess.run([os.path.join(self.programs, 'master'), '-w', '-c', self.config],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                                  text=True, timeout=60)
+            errors.seek(said)
+            done.stderr = errors.read()
         if expect_failure:
             return done
         if done.returncode != 0:
@@ -316,6 +342,15 @@ class Instance:
                     self.kill_pid(process['pid'])
                 self.kill_pid(self.pid)
             self.pid = None
+
+    def _check_reports(self):
+        """Fails when a sanitizer had something to say."""
+        text = ''
+        if os.path.exists(self.reports):
+            with open(self.reports, errors='replace') as f:
+                text = f.read()
+        if REPORT.search(text):
+            raise AssertionError('a sanitizer reports:\n' + text[:8000])
 
     @staticmethod
     def kill_pid(pid, signo=signal.SIGKILL):
@@ -375,6 +410,7 @@ class Instance:
         if kind is not None and kind is not Skip:
             sys.stderr.write('--- log of %s ---\n%s\n' % (self.folder, self.log()[-6000:]))
         self.stop()
+        self._check_reports()
 
     # --- looking at it ---
 
@@ -416,6 +452,8 @@ class Instance:
         env = dict(os.environ, MAIL_CONFIG=self.config)
         done = subprocess.run([os.path.join(BUILD, 'sbin', name)] + list(arguments), input=input,
                               env=env, capture_output=True, text=True, timeout=timeout)
+        if REPORT.search(done.stderr):
+            raise AssertionError('%s: a sanitizer reports:\n%s' % (name, done.stderr))
         if check and done.returncode != 0:
             raise AssertionError('%s %s: exit %d\n%s%s' % (
                 name, ' '.join(arguments), done.returncode, done.stdout, done.stderr))
