@@ -3,6 +3,7 @@
  * (exec, ptrace, loading code into the kernel) is not in any list.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -24,7 +25,7 @@ static const int always[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
 	SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(fstat), SCMP_SYS(dup),
-	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(fcntl), SCMP_SYS(pipe), SCMP_SYS(pipe2),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe), SCMP_SYS(pipe2),
 	SCMP_SYS(sendfile), SCMP_SYS(splice), SCMP_SYS(fadvise64), SCMP_SYS(memfd_create),
 	SCMP_SYS(ftruncate), SCMP_SYS(fstatfs), SCMP_SYS(copy_file_range),
 	/* sockets that are open */
@@ -91,6 +92,21 @@ static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condit
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
+/* Not F_SETOWN, F_SETSIG and their like: SIGIO would be a kill() that reaches any process of the same
+ * uid (Landlock knows of it only since Linux 6.12). */
+static int add_fcntl(scmp_filter_ctx filter)
+{
+	static const unsigned commands[] = {
+		F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW,
+		F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ,
+		F_SETPIPE_SZ,
+	};
+	int error = 0;
+	for (size_t i = 0; i < ARRAY_LEN(commands) && error == 0; i++)
+		error = allow_if(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, commands[i]));
+	return error;
+}
+
 static int add_sockets(scmp_filter_ctx filter, unsigned allow)
 {
 	int error = allow_if(filter, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
@@ -151,6 +167,8 @@ int sandbox_seccomp(unsigned allow)
 		error = allow_if(filter, SCMP_SYS(newfstatat),
 			SCMP_A3(SCMP_CMP_MASKED_EQ, 0x1000, 0x1000));
 	}
+	if (error == 0)
+		error = add_fcntl(filter);
 	if (error == 0)
 		error = add_sockets(filter, allow);
 	if (error == 0)
