@@ -154,7 +154,8 @@ static void handle_open(struct process *process, const struct control_message *m
 	struct control_message end;
 	control_message_init(&end, CONTROL_FILE);
 	end.status = 1;
-	if (process->ready || process->group == NULL ||
+	/* PRIV: a worker runs as a person, who may look into it: it gets no key and no password. */
+	if (process->ready || process->group == NULL || process->role != CONTROL_ROLE_SERVICE ||
 		!program_may_read(process->program->room, message->text)) {
 		log_warning(NULL, "service %s asks for the files of %.60s: not allowed",
 			process->service_name, message->text);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,15 @@ static void close_on_exec(void)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* PRIV: execve() made the process debuggable for its uid again, and that may be a person's (workers)
+ * or shared with other rooms: nobody but root shall read keys and mail out of it. There is no core
+ * then either. An ordinary user's instance has one uid anyway and stays open to debuggers. */
+static void hide_memory(void)
+{
+	if (daemon_state.arguments.from_root && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_warning(NULL, "cannot hide the memory of this process: %s", strerror(errno));
+}
+
 static void seed_tables(void)
 {
 	uint8_t key[16];
@@ -128,6 +138,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	umask(077);
+	hide_memory();
 	close_on_exec();
 	set_signals();
 	seed_tables();

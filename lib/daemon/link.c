@@ -85,7 +85,8 @@ static int open_parameter(const char *name)
 int link_open_private_files(void)
 {
 	const char *const *names = daemon_state.spec->private_files;
-	if (!daemon_state.arguments.from_root || names == NULL)
+	/* PRIV: a worker is its person's own process, and gets no secrets of the server's. */
+	if (!daemon_state.arguments.from_root || daemon_is_worker() || names == NULL)
 		return 0;
 	for (size_t i = 0; names[i] != NULL; i++) {
 		int error = open_parameter(names[i]);

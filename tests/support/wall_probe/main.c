@@ -1,8 +1,9 @@
 /* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
  * the name of a real one, gets that one's rights, and obeys one-line commands of its client:
  * OPEN path, WRITE path, EXEC path, SOCKET family, CONNECT path, PTRACE pid, KILL pid, CHROOT path,
- * MOUNT, FORK, WORKER service uid gid, ASK service, WHOAMI, EXIT status, WAIT. Answers "OK ..." or
- * the name of the errno.
+ * MOUNT, FORK, SIGIO pid, READ pid (its memory), WORKER service uid gid, ASK service, WHOAMI,
+ * EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for its room's files of
+ * root at the start, as the real ones do.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #define ANSWER_MS 5000
 
 static const char *const private_files[] = {"smtpd_tls_key_file", NULL};
+static const char *const local_files[] = {"auth_user_maps", NULL};
 
 static void session(int fd_take, const struct address *peer);
 static void serve(struct channel *channel_take, const char *peer);
@@ -34,10 +37,11 @@ static struct daemon_spec specs[] = {
 		.private_files = private_files},
 	{.name = "smtp", .rights = DAEMON_NETWORK_OUT, .chroot = true},
 	{.name = "anvil", .rights = DAEMON_NETWORK_OUT, .chroot = true},
-	{.name = "imapd", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
+	{.name = "imapd", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true,
+		.private_files = private_files},
 	{.name = "pop3d", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
 	{.name = "local", .rights = 0, .worker_rights = DAEMON_FILES,
-		.command_rights = DAEMON_EXEC},
+		.command_rights = DAEMON_EXEC, .private_files = local_files},
 	{.name = "cleanup", .rights = DAEMON_QUEUE},
 	{.name = "qmgr", .rights = DAEMON_QUEUE},
 	{.name = "auth", .rights = DAEMON_PASSWORDS},
@@ -73,6 +77,25 @@ static int try_exec(const char *path)
 	char *const arguments[] = {(char *)(uintptr_t)path, NULL};
 	execv(path, arguments);
 	return -errno;
+}
+
+/* A signal by way of fcntl(): the readable end of a pipe signals its owner. */
+static int try_sigio(pid_t pid)
+{
+	int pair[2];
+	if (pipe(pair) < 0)
+		return -errno;
+	int error = fcntl(pair[0], F_SETOWN, pid) < 0 ? -errno : 0;
+	close(pair[0]);
+	close(pair[1]);
+	return error;
+}
+
+static int try_read_memory(pid_t pid)
+{
+	char byte;
+	struct iovec own = {&byte, 1}, other = {&byte, 1};
+	return process_vm_readv(pid, &own, 1, &other, 1, 0) < 0 ? -errno : 0;
 }
 
 static int try_socket(const char *family)
@@ -124,6 +147,10 @@ static int obey(const char *verb, const char *argument)
 		return result_of(ptrace(PTRACE_ATTACH, (pid_t)atoi(argument), NULL, NULL));
 	if (strcmp(verb, "KILL") == 0)
 		return result_of(kill((pid_t)atoi(argument), 0));
+	if (strcmp(verb, "SIGIO") == 0)
+		return try_sigio((pid_t)atoi(argument));
+	if (strcmp(verb, "READ") == 0)
+		return try_read_memory((pid_t)atoi(argument));
 	if (strcmp(verb, "CHROOT") == 0)
 		return result_of(chroot(argument));
 	if (strcmp(verb, "MOUNT") == 0)

@@ -97,6 +97,15 @@ def check_network_process(t, probe):
 def check_no_tricks(t, probe):
     probe.refused('PTRACE %d' % t.processes('cleanup')[0]['pid'])
     probe.refused('KILL %d' % t.processes('cleanup')[0]['pid'])
+    # Others of the same uid too, whichever way a signal or a read could go.
+    neighbour = [p['pid'] for p in t.processes('smtpd')] + [t.processes('imapd')[0]['pid']]
+    for pid in neighbour:
+        own = 'pid=%d ' % pid in probe.ask('WHOAMI')
+        if not own:
+            probe.refused('PTRACE %d' % pid)
+            probe.refused('KILL %d' % pid)
+            probe.refused('READ %d' % pid)
+        probe.refused('SIGIO %d' % pid)
     probe.refused('CHROOT /')
     probe.refused('MOUNT')
     probe.refused('FORK')
@@ -173,6 +182,8 @@ def test_the_network_processes_have_no_files_open_that_matter(folder):
                         target.startswith(('socket:', 'anon_inode:', 'pipe:', '/memfd:'))
                     if room == 'smtpd' and t.is_root:
                         good = good or target == t.key
+                    if room == 'imapd' and t.is_root:
+                        good = good or (target == t.key and process['worker'] is None)
                     assert good, '%s has %s open' % (room, target)
 
 
@@ -234,6 +245,64 @@ def test_only_auth_gets_workers_and_never_of_root(folder):
         auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
         again = [p['pid'] for p in t.processes('imapd') if p['worker'] is not None]
         assert again == [worker['pid']], again
+
+
+def read_memory(pid, user):
+    """What a person gets who looks into a process: from outside, without any sandbox."""
+    script = ("import ctypes, os\n"
+              "libc = ctypes.CDLL(None, use_errno=True)\n"
+              "print(libc.ptrace(16, %d, None, None), ctypes.get_errno())\n"
+              "try:\n os.listdir('/proc/%d/fd'); print('fd')\n"
+              "except OSError as e: print(e)\n"
+              "try:\n open('/proc/%d/mem', 'rb'); print('mem')\n"
+              "except OSError as e: print(e)\n" % (pid, pid, pid))
+    done = subprocess.run(['setpriv', '--reuid', str(user), '--regid', str(user), '--clear-groups',
+                           'python3', '-c', script], capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def test_a_person_cannot_look_into_the_process_that_works_for_him(folder):
+    """A worker has its person's uid: without PR_SET_DUMPABLE he could take over its sockets."""
+    with instance(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root: else all processes are one user')
+        auth = Probe(path=os.path.join(t.queue, 'private', 'auth'))
+        auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
+        worker = wait_for('the worker', lambda: [
+            p for p in t.processes('imapd') if p['worker'] is not None])[0]['pid']
+        bait = subprocess.Popen(['setpriv', '--reuid', str(t.uid), '--regid', str(t.uid),
+                                 '--clear-groups', 'sleep', '60'])
+        try:
+            wait_for('the bait', lambda: os.stat('/proc/%d' % bait.pid).st_uid == t.uid)
+            seen = read_memory(bait.pid, t.uid)
+            assert seen[1:] == ['fd', 'mem'], 'the test itself sees nothing: %s' % seen
+        finally:
+            bait.kill()
+            bait.wait()
+        seen = read_memory(worker, t.uid)
+        assert seen[0].startswith('-1 ') and 'denied' in seen[1] and 'denied' in seen[2], seen
+        for process in t.processes():
+            assert os.stat('/proc/%d/mem' % process['pid']).st_uid == 0, process
+
+
+def test_a_worker_gets_no_secrets_of_the_server(folder):
+    """Neither the TLS key nor the passwords, which its front or auth may read."""
+    with instance(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root: else every file is that user\'s')
+        auth = Probe(path=os.path.join(t.queue, 'private', 'auth'))
+        auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
+        worker = wait_for('the worker', lambda: [
+            p for p in t.processes('imapd') if p['worker'] is not None])[0]['pid']
+        front = [p['pid'] for p in t.processes('imapd') if p['worker'] is None][0]
+        secrets = (t.key, os.path.join(t.config, 'users'))
+        assert t.key in files_of(front), 'the front lacks its key: the test proves nothing'
+        assert not set(secrets) & set(files_of(worker)), files_of(worker)
+
+
+def files_of(pid):
+    folder = '/proc/%d/fd' % pid
+    return [os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder)]
 
 
 def test_queue_processes_keep_to_the_queue(folder):
