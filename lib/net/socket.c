@@ -126,7 +126,9 @@ static int close_with(int fd, int error)
 	return -error;
 }
 
-/* Binds under a name of its own and renames, so that a client never finds a dead socket. */
+/* Binds under a name of its own and renames, so that a client never finds a dead socket. PRIV: master
+ * does this as root in folders of mail_owner's, who could put a link in the way of a chmod(): the mode
+ * comes from the umask. */
 static int bind_local(int fd, const struct address *address, mode_t mode)
 {
 	char path[sizeof address->local.sun_path + 16];
@@ -136,10 +138,13 @@ static int bind_local(int fd, const struct address *address, mode_t mode)
 	if (status != 0)
 		return status;
 	unlink(path);
-	if (bind(fd, &temporary.any, temporary.len) != 0)
-		return -errno;
-	if (chmod(path, mode) != 0 || rename(path, address->local.sun_path) != 0) {
-		int error = errno;
+	mode_t mask = umask(~mode & 0777);
+	int error = bind(fd, &temporary.any, temporary.len) != 0 ? errno : 0;
+	umask(mask);
+	if (error != 0)
+		return -error;
+	if (rename(path, address->local.sun_path) != 0) {
+		error = errno;
 		unlink(path);
 		return -error;
 	}
