@@ -402,6 +402,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 	/* Without a path the worker only looks for a forward file. */
 	work.path = command.len > 0 ? SPAN_EMPTY : buf_span(&account->mailbox);
 	work.maildir = account->maildir;
+	work.must_own = local.settings.strict_ownership;
 	int error = worker_call(account->uid, gid, &work, &channel, &done);
 	if (error != 0) {
 		defer_worker(delivery, target, account->uid, error);

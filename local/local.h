@@ -22,7 +22,7 @@ struct local_settings {
 	const char *mailbox_lock, *virtual_lock;
 	const char *maildir_sync, *prepend_delivered, *fallback_transport, *mailbox_transport;
 	const char *command_filter;
-	bool require_home, biff;
+	bool require_home, strict_ownership, biff;
 	int64_t mailbox_size_limit, virtual_mailbox_limit;
 	int64_t lock_attempts, lock_delay, stale_lock, command_time_limit, checkpoint_interval;
 };

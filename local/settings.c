@@ -31,6 +31,7 @@ static const struct setting table[] = {
 	SETTING("mailbox_transport", SETTING_STRING, local_settings, mailbox_transport),
 	SETTING("command_expansion_filter", SETTING_STRING, local_settings, command_filter),
 	SETTING("require_home_directory", SETTING_BOOL, local_settings, require_home),
+	SETTING("strict_mailbox_ownership", SETTING_BOOL, local_settings, strict_ownership),
 	SETTING("mailbox_size_limit", SETTING_INT, local_settings, mailbox_size_limit),
 	SETTING("virtual_mailbox_limit", SETTING_INT, local_settings, virtual_mailbox_limit),
 	SETTING("deliver_lock_attempts", SETTING_INT, local_settings, lock_attempts),

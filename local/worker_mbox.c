@@ -19,6 +19,7 @@ struct mbox {
 	const struct local_work *work;
 	char *path, *lock_path;
 	bool has_dotlock;
+	bool foreign;    /* the file has another owner */
 	int fd;
 	int error;       /* -EAGAIN: locked by somebody else */
 	const char *problem;
@@ -170,6 +171,11 @@ static int check_file(struct mbox *mbox)
 		mbox->problem = S_ISREG(st.st_mode) ? "file has more than one link" : "not a regular file";
 		return -EPERM;
 	}
+	/* In a spool where all may make files, somebody else may have made this one, to read it. */
+	if (mbox->work->must_own && st.st_uid != geteuid()) {
+		mbox->foreign = true;
+		return -EPERM;
+	}
 	mbox->start = st.st_size;
 	uint64_t limit = mbox->work->size_limit;
 	if (limit > 0 && (uint64_t)st.st_size + mbox->work->size > limit)
@@ -205,6 +211,9 @@ static void explain(const struct mbox *mbox, struct answer *answer)
 			"mailbox %.*s is full: mailbox_size_limit would be exceeded", SPAN_ARGS(work->path));
 	else if (mbox->error == -EAGAIN)
 		answer_set(answer, LOCAL_DEFERRED, "4.2.0", "unable to lock %.*s for exclusive access",
+			SPAN_ARGS(work->path));
+	else if (mbox->foreign)
+		answer_set(answer, LOCAL_DEFERRED, "4.2.0", "destination %.*s is not owned by recipient",
 			SPAN_ARGS(work->path));
 	else if (mbox->problem != NULL)
 		answer_set(answer, LOCAL_BOUNCED, "5.2.0", "destination %.*s: %s", SPAN_ARGS(work->path),

@@ -127,7 +127,7 @@ static const struct parameter rows[] = {
 		"refuse 8-bit text that is not declared"),
 	ROW(BOOL, "strict_8bitmime_body", "no", UNSUPPORTED,
 		"refuse 8-bit bodies that are not declared"),
-	ROW(BOOL, "strict_mailbox_ownership", "yes", ACCEPTED,
+	ROW(BOOL, "strict_mailbox_ownership", "yes", IMPLEMENTED,
 		"deliver only to a mailbox file that belongs to its recipient"),
 	ROW(BOOL, "strict_mime_encoding_domain", "no", ACCEPTED,
 		"refuse encodings that MIME does not allow for a type"),

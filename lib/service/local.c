@@ -31,6 +31,7 @@ static const struct field work_fields[] = {
 	FIELD(FIELD_U64, local_work, size_limit, 0),
 	FIELD(FIELD_SPAN, local_work, home, LIMIT_TEXT),
 	FIELD(FIELD_BOOL, local_work, require_home, 0),
+	FIELD(FIELD_BOOL, local_work, must_own, 0),
 	FIELD_LIST_OF(local_work, forward_paths, forward_path_count, path_type, LOCAL_PATHS_MAX),
 	FIELD(FIELD_U32, local_work, locks, 7),
 	FIELD(FIELD_U32, local_work, lock_attempts, INT32_MAX),

@@ -36,6 +36,7 @@ struct local_work {
 	uint64_t size_limit;      /* largest Maildir or mbox file; 0: none */
 	struct span home; /* forward files are looked for only below a home that can be reached */
 	bool require_home;
+	bool must_own;            /* deliver only into an mbox of the recipient's (not a /file) */
 	struct local_path *forward_paths;
 	size_t forward_path_count;
 	uint32_t locks;           /* enum local_lock */

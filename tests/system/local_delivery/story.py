@@ -7,7 +7,7 @@ import re
 import stat
 
 from local_accounts import LocalInstance
-from tambo import wait_for
+from tambo import Skip, wait_for
 
 
 def test_maildir_file_name_carries_size_and_uid(folder):
@@ -71,6 +71,38 @@ def test_mailbox_size_limit_bounces(folder):
             t.send('ann', subject='n%d' % n, body='x' * 60 + '\n' + 'y\n' * 400, sender='ben@example.test')
         t.wait_log(r'to=<ann@example\.test>.*dsn=5\.2\.2, status=bounced \(mailbox .* is full')
         assert os.path.getsize(os.path.join(t.home('ann'), 'mail.mbox')) <= 3000
+
+
+def test_mbox_of_somebody_else_gets_nothing(folder):
+    """In a spool that all may write to, a stranger made ann's file, to read what comes."""
+    with LocalInstance(folder, main={'home_mailbox': 'mail.mbox'}) as t:
+        if not t.is_root:
+            raise Skip('needs root: files of two users')
+        path, kept = os.path.join(t.home('ann'), 'mail.mbox'), os.path.join(t.folder, 'kept')
+
+        def plant():
+            with open(path, 'w'):
+                pass
+            os.chmod(path, 0o666)
+            os.chown(path, t.uid + 1, t.gid)
+        plant()
+        t.send('ann', subject='secret')
+        t.wait_log(r'dsn=4\.2\.0, status=deferred \(destination %s is not owned by recipient\)' % path)
+        assert os.path.getsize(path) == 0
+        # A link to a file, of whatever kind, is followed neither.
+        with open(kept, 'w'):
+            pass
+        os.chmod(kept, 0o666)
+        os.chmod(t.folder, 0o777)
+        for link in (os.symlink, os.link):
+            os.unlink(path)
+            link(kept, path)
+            seen = len(t.log())
+            t.command('postqueue', '-f')
+            wait_for('the next try', lambda: re.search(r'status=(deferred|bounced)', t.log()[seen:]))
+            assert os.path.getsize(kept) == 0, link
+            t.send('ann', subject='secret')
+        os.unlink(path)
 
 
 def test_unwritable_maildir_is_deferred_and_recovers(folder):
