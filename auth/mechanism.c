@@ -10,6 +10,7 @@
 #include <sasl/saslplug.h>
 #include <stdlib.h>
 
+#include "auth/gate.h"
 #include "auth/password.h"
 #include "auth/throttle.h"
 #include "base/ascii.h"
@@ -21,6 +22,7 @@
 #define MECHANISM_MAX 64
 #define REASON_MAX 512
 #define LOGIN_MAX 1024
+#define GATE_TIMEOUT_MS (60 * 1000)
 
 struct exchange {
 	struct list_node node;
@@ -28,6 +30,7 @@ struct exchange {
 	struct buf login, reason, remote, secret;
 	char mechanism[MECHANISM_MAX];
 	struct account account;
+	struct gate *gate; /* held while a password is looked at */
 	bool started, found, temporary, verified;
 };
 
@@ -47,11 +50,23 @@ static struct exchange *find_exchange(const sasl_conn_t *sasl)
 
 /* --- what Cyrus asks us --- */
 
-static void brake(struct exchange *exchange, struct span login)
+/* Waits as long as earlier failures make it. False: too many others wait too. */
+static bool brake(struct exchange *exchange, struct span login)
 {
+	struct buf network = BUF_INIT(512);
+	throttle_network(buf_span(&exchange->remote), &network);
+	if (exchange->gate == NULL)
+		exchange->gate = gate_enter(buf_span(&network), task_deadline(GATE_TIMEOUT_MS));
+	buf_done(&network);
+	if (exchange->gate == NULL) {
+		buf_append_cstr(&exchange->reason, "too many logins at once from this address");
+		exchange->temporary = true;
+		return false;
+	}
 	int64_t delay = throttle_delay(buf_span(&exchange->remote), login, task_now());
 	if (delay > 0)
 		task_sleep(delay);
+	return true;
 }
 
 static enum verify_status find_user(struct exchange *exchange, struct span login)
@@ -59,7 +74,9 @@ static enum verify_status find_user(struct exchange *exchange, struct span login
 	buf_reset(&exchange->login);
 	buf_reset(&exchange->reason);
 	buf_append(&exchange->login, span_head(login, LOGIN_MAX));
-	brake(exchange, login);
+	exchange->found = false;
+	if (!brake(exchange, login))
+		return VERIFY_TEMPORARY;
 	enum verify_status status = verify_find(all_accounts, login, &exchange->account,
 		&exchange->reason);
 	exchange->found = status == VERIFY_OK;
@@ -286,6 +303,7 @@ void exchange_free(struct exchange *exchange)
 	if (exchange == NULL)
 		return;
 	list_remove(&exchange->node);
+	gate_leave(exchange->gate);
 	sasl_dispose(&exchange->sasl);
 	account_done(&exchange->account);
 	buf_wipe(&exchange->secret);
@@ -300,7 +318,7 @@ static enum exchange_status finish(struct exchange *exchange, int status)
 	const void *user = NULL;
 	if (status == SASL_OK && exchange->found &&
 		sasl_getprop(exchange->sasl, SASL_USERNAME, &user) == SASL_OK && user != NULL) {
-		throttle_success(buf_span(&exchange->remote), buf_span(&exchange->login));
+		throttle_success(buf_span(&exchange->remote), buf_span(&exchange->login), task_now());
 		return EXCHANGE_OK;
 	}
 	if (span_is_empty(buf_span(&exchange->reason)))
@@ -324,13 +342,21 @@ enum exchange_status exchange_step(struct exchange *exchange, const struct span 
 	int status;
 	if (exchange->mechanism[0] == '\0')
 		return EXCHANGE_UNAVAILABLE;
+	/* SCRAM looked the user up in its first step; the proof, which may be a guess, comes in the next. */
+	if (exchange->started && exchange->login.len > 0 &&
+		!brake(exchange, buf_span(&exchange->login)))
+		return EXCHANGE_TEMPORARY;
 	if (exchange->started)
 		status = sasl_server_step(exchange->sasl, in, in_len, &out, &out_len);
 	else
 		status = sasl_server_start(exchange->sasl, exchange->mechanism, in, in_len, &out, &out_len);
 	exchange->started = true;
 	*ret_challenge = out == NULL ? SPAN_EMPTY : span_new(out, out_len);
-	return status == SASL_CONTINUE ? EXCHANGE_CONTINUE : finish(exchange, status);
+	enum exchange_status outcome = status == SASL_CONTINUE ? EXCHANGE_CONTINUE
+							       : finish(exchange, status);
+	gate_leave(exchange->gate);
+	exchange->gate = NULL;
+	return outcome;
 }
 
 struct span exchange_login(const struct exchange *exchange)

@@ -21,6 +21,8 @@ struct entry {
 	int64_t last;
 	uint64_t attempts[REMEMBERED]; /* hashes of wrong passwords */
 	unsigned next_attempt;
+	uint64_t forgiven[REMEMBERED]; /* hashes of users for whom all was forgotten */
+	unsigned next_forgiven;
 };
 
 static struct table entries;
@@ -37,7 +39,7 @@ void throttle_reset(void)
 	table_done(&entries, free);
 }
 
-static void address_key(struct span address, struct buf *out)
+void throttle_network(struct span address, struct buf *out)
 {
 	struct address parsed;
 	buf_append_cstr(out, "a:");
@@ -59,6 +61,8 @@ static unsigned current(struct entry *entry, int64_t now)
 		entry->failures /= 2;
 		entry->last += HALF_LIFE_MS;
 	}
+	if (now - entry->last >= HALF_LIFE_MS)
+		memset(entry->forgiven, 0, sizeof entry->forgiven);
 	return entry->failures;
 }
 
@@ -76,7 +80,7 @@ static int64_t delay_of(const struct buf *key, int64_t max, int64_t now)
 int64_t throttle_delay(struct span address, struct span user, int64_t now)
 {
 	struct buf key = BUF_INIT(KEY_MAX);
-	address_key(address, &key);
+	throttle_network(address, &key);
 	int64_t by_address = delay_of(&key, longest_delay, now);
 	buf_reset(&key);
 	user_key(user, &key);
@@ -98,10 +102,11 @@ static void note_failure(const struct buf *key, uint64_t attempt, int64_t now)
 		table_put(&entries, buf_span(key), entry);
 	}
 	current(entry, now);
-	for (unsigned i = 0; i < REMEMBERED; i++)
+	for (unsigned i = 0; i < REMEMBERED && attempt != 0; i++)
 		if (entry->attempts[i] == attempt)
 			return;
-	entry->attempts[entry->next_attempt++ % REMEMBERED] = attempt;
+	if (attempt != 0)
+		entry->attempts[entry->next_attempt++ % REMEMBERED] = attempt;
 	entry->failures++;
 	entry->last = now;
 }
@@ -113,8 +118,8 @@ void throttle_failure(struct span address, struct span user, struct span attempt
 	buf_append(&mixed, span_head(user, 1024));
 	buf_append_char(&mixed, '\0');
 	buf_append(&mixed, span_head(attempt, 1024));
-	uint64_t hash = table_hash(buf_span(&mixed)) | 1;
-	address_key(address, &key);
+	uint64_t hash = span_is_empty(attempt) ? 0 : table_hash(buf_span(&mixed)) | 1;
+	throttle_network(address, &key);
 	note_failure(&key, hash, now);
 	buf_reset(&key);
 	user_key(user, &key);
@@ -123,13 +128,32 @@ void throttle_failure(struct span address, struct span user, struct span attempt
 	buf_wipe(&mixed);
 }
 
-void throttle_success(struct span address, struct span user)
+/* First time for this user: the network is forgiven everything. Later: what the user did. */
+static void forgive(struct entry *entry, uint64_t user, unsigned own)
+{
+	for (unsigned i = 0; i < REMEMBERED; i++) {
+		if (entry->forgiven[i] != user)
+			continue;
+		entry->failures -= own < entry->failures ? own : entry->failures;
+		return;
+	}
+	entry->forgiven[entry->next_forgiven++ % REMEMBERED] = user;
+	entry->failures = 0;
+	memset(entry->attempts, 0, sizeof entry->attempts);
+}
+
+void throttle_success(struct span address, struct span user, int64_t now)
 {
 	struct buf key = BUF_INIT(KEY_MAX);
-	address_key(address, &key);
-	free(table_remove(&entries, buf_span(&key)));
-	buf_reset(&key);
 	user_key(user, &key);
-	free(table_remove(&entries, buf_span(&key)));
+	uint64_t hash = table_hash(buf_span(&key)) | 1;
+	struct entry *of_user = table_remove(&entries, buf_span(&key));
+	unsigned own = of_user == NULL ? 0 : current(of_user, now);
+	free(of_user);
+	buf_reset(&key);
+	throttle_network(address, &key);
+	struct entry *entry = table_get(&entries, buf_span(&key));
+	if (entry != NULL && current(entry, now) > 0)
+		forgive(entry, hash, own);
 	buf_done(&key);
 }

@@ -3,8 +3,10 @@
 SPDX-License-Identifier: ISC
 """
 import base64
+import contextlib
 import os
 import poplib
+import threading
 import time
 
 from tambo import Instance
@@ -131,3 +133,30 @@ def test_guessing_is_slowed_and_repeats_are_not(folder):
         began = time.monotonic()
         assert good(t, 'alice', 'right')
         assert time.monotonic() - began < 0.9, 'a success did not end the brake'
+
+
+def test_guessing_on_many_connections_at_once_is_slowed_too(folder):
+    """The brake must hold before the first failure is known, and after each wait."""
+    with Instance(folder, accounts={'alice': 'right'}, services=('pop3',),
+                  main={'auth_failure_delay': '2s', 'auth_failure_delay_max': '2s'}) as t:
+        clients = []
+        for n in range(28):
+            client = poplib.POP3('localhost', t.ports['pop3'], timeout=60)
+            client.stls(t.tls_context())
+            clients.append(client)
+        answered = []
+
+        def guess(n):
+            with contextlib.suppress(Exception):
+                clients[n].user(t.address('alice'))
+                clients[n].pass_('guess %d' % n)
+            answered.append(time.monotonic() - began)
+        began = time.monotonic()
+        threads = [threading.Thread(target=guess, args=(n,)) for n in range(len(clients))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        at_once = sum(1 for seconds in answered if seconds < 1.8)
+        assert at_once <= 24, 'of %d guesses %d were answered at once' % (len(answered), at_once)
+        assert 'too many logins' not in t.log()

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "auth/password.h"
@@ -116,7 +117,7 @@ static void test_guessing_is_slowed(void **state)
 	/* It wears off, and a success ends it. */
 	assert_true(throttle_delay(me, user, 1000 + 30 * 60 * 1000) == 0);
 	throttle_failure(me, user, SPAN("x"), 1000 + 30 * 60 * 1000);
-	throttle_success(me, user);
+	throttle_success(me, user, 1000 + 30 * 60 * 1000);
 	assert_true(throttle_delay(me, user, 1000 + 30 * 60 * 1000) == 0);
 	/* IPv6 clients count by /64. */
 	for (int i = 0; i < 5; i++) {
@@ -128,6 +129,48 @@ static void test_guessing_is_slowed(void **state)
 	throttle_reset();
 }
 
+static void guess(struct span user, unsigned from, unsigned count)
+{
+	for (unsigned i = from; i < from + count; i++) {
+		char password[32];
+		snprintf(password, sizeof password, "guess %u", i);
+		throttle_failure(SPAN("192.0.2.7"), user, span_from_cstr(password), 1000);
+	}
+}
+
+/* One who logs in with an account of his own between two guesses of another's password. */
+static void test_own_logins_do_not_end_the_brake(void **state)
+{
+	(void)state;
+	const struct span me = SPAN("192.0.2.7"), own = SPAN("mallory"), other = SPAN("alice");
+	throttle_reset();
+	for (unsigned i = 0; i < 20; i++) {
+		guess(other, i, 1);
+		throttle_success(me, own, 1000);
+	}
+	assert_true(throttle_delay(me, SPAN("bob"), 1000) == 15000);
+	/* Somebody else of that network proves that it is not only him. */
+	throttle_success(me, SPAN("carol"), 1000);
+	assert_true(throttle_delay(me, SPAN("bob"), 1000) == 0);
+	guess(other, 100, 1);
+	guess(SPAN("carol"), 200, 8);
+	assert_true(throttle_delay(me, SPAN("bob"), 1000) > 0);
+	throttle_success(me, SPAN("carol"), 1000);
+	assert_true(throttle_delay(me, SPAN("bob"), 1000) == 0);
+	throttle_reset();
+}
+
+/* CRAM-MD5 and SCRAM show no password: each failure counts. */
+static void test_unseen_passwords_count(void **state)
+{
+	(void)state;
+	throttle_reset();
+	for (unsigned i = 0; i < 10; i++)
+		throttle_failure(SPAN("192.0.2.7"), SPAN("alice"), SPAN_EMPTY, 1000);
+	assert_true(throttle_delay(SPAN("192.0.2.7"), SPAN("alice"), 1000) == 15000);
+	throttle_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +178,8 @@ int main(void)
 		cmocka_unit_test(test_argon2id),
 		cmocka_unit_test(test_scram_secret),
 		cmocka_unit_test(test_guessing_is_slowed),
+		cmocka_unit_test(test_own_logins_do_not_end_the_brake),
+		cmocka_unit_test(test_unseen_passwords_count),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
