@@ -25,6 +25,11 @@ static void answer(struct process *process, uint32_t id, int status, int fd)
 static void connect_to_group(struct process *process, uint32_t id, struct process_group *group)
 {
 	int pair[2];
+	/* All are ending: nobody new would ever serve it. */
+	if (master.stopping) {
+		answer(process, id, -ESHUTDOWN, -1);
+		return;
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
 		answer(process, id, -errno, -1);
 		return;
@@ -39,6 +44,8 @@ static void handle_connect(struct process *process, const struct control_message
 	struct service *service = service_find(message->text);
 	if (service != NULL && service->host != NULL)
 		service = service->host;
+	if (service != NULL && service->group == NULL)
+		service = NULL; /* a name that loads and runs nothing */
 	/* A worker holds one person's rights and asks nobody. */
 	if (service == NULL || process->role != CONTROL_ROLE_SERVICE ||
 		!program_may_connect(process->program->room, service->program->room)) {

@@ -214,6 +214,12 @@ void group_renew(struct process_group *group)
 	group->complained = false;
 }
 
+void groups_give_up(void)
+{
+	LIST_FOREACH(node, &master.groups)
+		drop_pending(LIST_ENTRY(node, struct process_group, node));
+}
+
 void groups_retire(void)
 {
 	LIST_FOREACH(node, &master.groups) {

@@ -60,6 +60,7 @@ static void stop_all(int signo, int64_t ms)
 	master.stopping = true;
 	LIST_FOREACH(node, &master.processes)
 		process_stop(LIST_ENTRY(node, struct process, all_node), ms);
+	groups_give_up();
 }
 
 /* Those with clients finish first; the others serve them as long as that takes. */

@@ -136,6 +136,7 @@ void group_renew(struct process_group *group);
 void group_ended(struct process_group *group, struct process *process, int status);
 void groups_run(void);                /* all; called by the loop's clock */
 int64_t groups_next_ms(void);         /* until a group may start again; -1: none waits */
+void groups_give_up(void);            /* all end: what still waits for a process is closed */
 void groups_retire(void);             /* a new configuration: all processes are told to finish */
 void group_release(struct process_group *group); /* frees a worker group that is empty and unused */
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "conf/restriction.h"
 #include "smtpd/policy_private.h"
 
 #define STEPS_MAX 1000
@@ -102,6 +103,14 @@ static int parse_step(const struct policy *policy, struct conf *conf, enum polic
 	if (colon != SIZE_MAX && conf != NULL && policy_rule_for_table(stage) != NULL) {
 		step->rule = policy_rule_for_table(stage);
 		return open_map(conf, word, step);
+	}
+	bool argument;
+	if (restriction_is_missing(word, &argument)) {
+		log_warning(NULL, "smtpd restriction %s is not supported yet: where it stands, clients "
+			"are answered 451", step->name);
+		if (argument)
+			(void)next_word(rest, &word);
+		return 0;
 	}
 	log_warning(NULL, "unknown smtpd restriction: \"%s\"", step->name);
 	return 0;

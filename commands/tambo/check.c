@@ -181,7 +181,20 @@ static size_t check_parameters(struct context *context)
 
 /* --- master.cf --- */
 
-static void check_service(struct context *context, const struct master_service *line)
+static bool is_second(const struct master_cf *master_cf, const struct master_service *line,
+	const char *room)
+{
+	for (const struct master_service *other = master_cf->services; other < line; other++) {
+		const struct program *program = program_find(other->program);
+		if (program != NULL && program->room != NULL && !program->built_in &&
+			strcmp(program->room, room) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_service(struct context *context, const struct master_cf *master_cf,
+	const struct master_service *line)
 {
 	const struct program *program = program_find(line->program);
 	char path[4096];
@@ -198,6 +211,12 @@ static void check_service(struct context *context, const struct master_service *
 	if (program->note != NULL && context->tell)
 		log_info(NULL, "service %s/%s: %s is %s", line->name, master_type_name(line->type),
 			line->program, program->note);
+	bool second = (program->flags & PROGRAM_SINGLE) && is_second(master_cf, line, program->room);
+	if (line->override_count > 0 && (program->built_in || second))
+		log_warning(NULL, "%s/master.cf, line %u: service %s: its -o settings are not used: %s",
+			context->config_dir, line->line, line->name, second
+			? "one process serves all such lines, with the settings of the first"
+			: "what it does is built in, and takes those of main.cf");
 	if (program->room == NULL || program->built_in)
 		return;
 	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"),
@@ -216,7 +235,7 @@ static size_t check_services(struct context *context)
 		return 1;
 	}
 	for (size_t i = 0; i < master_cf->count; i++)
-		check_service(context, &master_cf->services[i]);
+		check_service(context, master_cf, &master_cf->services[i]);
 	master_cf_free(master_cf);
 	return 0;
 }

@@ -253,7 +253,7 @@ struct channel *daemon_connect(const char *service, task_time deadline)
 	if (!control_message_set_text(&message, service))
 		return NULL;
 	int error = ask(&message, deadline, &channel);
-	if (error != 0)
+	if (error != 0 && !(error == -ESHUTDOWN && daemon_state.draining))
 		log_warning(NULL, "connect to service %s: %s", service, strerror(-error));
 	return channel;
 }

@@ -131,6 +131,31 @@ bool mail_domain_to_ascii(struct span domain, struct buf *out)
 	return good;
 }
 
+static bool has_a_label(struct span domain)
+{
+	for (size_t i = 0; i + 4 <= domain.len; i++)
+		if ((i == 0 || domain.ptr[i - 1] == '.') &&
+			span_equal_nocase(span_part(domain, i, 4), SPAN("xn--")))
+			return true;
+	return false;
+}
+
+bool mail_domain_other_form(struct span domain, struct buf *out)
+{
+	if (!span_is_ascii(domain))
+		return mail_domain_to_ascii(domain, out);
+	if (!has_a_label(domain) || !mail_domain_is_name(domain))
+		return false;
+	char *text = span_dup_cstr(domain), *name = NULL;
+	bool good = idn2_to_unicode_8z8z(text, &name, 0) == IDN2_OK &&
+		!span_is_ascii(span_from_cstr(name));
+	if (good)
+		append_lower(span_from_cstr(name), out);
+	free(text);
+	idn2_free(name);
+	return good;
+}
+
 bool mail_domain_equal(struct span a, struct span b)
 {
 	if (span_equal_nocase(a, b))

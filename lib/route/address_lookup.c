@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "mail/address.h"
 
 static bool is_special_name(struct span name)
 {
@@ -61,7 +62,7 @@ static struct key_parts split(struct span address, struct span delimiters)
 	return parts;
 }
 
-enum map_result address_lookup(const struct address_lookup *lookup, struct span address,
+static enum map_result look_up(const struct address_lookup *lookup, struct span address,
 	struct buf *ret_value, struct span *ret_extension)
 {
 	struct key_parts parts = split(address, lookup->delimiters);
@@ -93,6 +94,28 @@ enum map_result address_lookup(const struct address_lookup *lookup, struct span 
 			*ret_extension = order[i].drops_extension ? parts.extension : SPAN_EMPTY;
 	}
 	buf_done(&bare);
+	return result;
+}
+
+/* The table may name an international domain in the other form. */
+enum map_result address_lookup(const struct address_lookup *lookup, struct span address,
+	struct buf *ret_value, struct span *ret_extension)
+{
+	enum map_result result = look_up(lookup, address, ret_value, ret_extension);
+	size_t at = span_find_last_char(address, '@');
+	if (result != MAP_NOT_FOUND || at == SIZE_MAX)
+		return result;
+	struct buf other = BUF_INIT(8192);
+	struct span extension = SPAN_EMPTY;
+	buf_append(&other, span_head(address, at + 1));
+	if (mail_domain_other_form(span_skip(address, at + 1), &other)) {
+		result = other.overflow ? MAP_ERROR
+			: look_up(lookup, buf_span(&other), ret_value, &extension);
+		/* The local part is the same, and so is the place of the extension in it. */
+		if (result == MAP_FOUND && ret_extension != NULL)
+			*ret_extension = span_part(address, at - extension.len, extension.len);
+	}
+	buf_done(&other);
 	return result;
 }
 

@@ -4,6 +4,7 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "mail/address.h"
 #include "route/route_private.h"
 
 #define ROUTE_HOPS_MAX 50
@@ -15,9 +16,20 @@ struct span route_address_domain(struct span address)
 	return at == SIZE_MAX ? SPAN_EMPTY : span_skip(address, at + 1);
 }
 
+/* mydestination and its like may name an international domain in either form. */
+static enum map_result list_has(struct match_list *list, struct span domain)
+{
+	enum map_result result = match_list_check(list, domain);
+	struct buf other = BUF_INIT(1024);
+	if (result == MAP_NOT_FOUND && mail_domain_other_form(domain, &other) && !other.overflow)
+		result = match_list_check(list, buf_span(&other));
+	buf_done(&other);
+	return result;
+}
+
 enum map_result route_domain_is_local(struct route *route, struct span domain)
 {
-	enum map_result result = match_list_check(route->mydestination, domain);
+	enum map_result result = list_has(route->mydestination, domain);
 	if (result == MAP_NOT_FOUND && route_is_own_literal(route, domain))
 		return MAP_FOUND;
 	return result;
@@ -56,7 +68,7 @@ static bool classify(struct route *route, struct span domain, enum route_class *
 	size_t found = ARRAY_LEN(order);
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		enum map_result result = i == 0 ? route_domain_is_local(route, domain)
-			: match_list_check(order[i].list, domain);
+			: list_has(order[i].list, domain);
 		if (result == MAP_NOT_FOUND)
 			continue;
 		if (found < ARRAY_LEN(order)) {

@@ -1,6 +1,7 @@
 /* transport_maps: the key order and the result forms of transport(5).
  * SPDX-License-Identifier: ISC */
 #include "base/check.h"
+#include "mail/address.h"
 #include "route/route_private.h"
 
 static enum map_result ask(struct route *route, struct span key, bool whole, struct buf *value)
@@ -52,17 +53,38 @@ static enum map_result ask_domains(struct route *route, struct span domain, stru
 	return result;
 }
 
+static enum map_result ask_keys(struct route *route, struct span address, struct buf *value)
+{
+	enum map_result result = ask(route, address, true, value);
+	if (result == MAP_NOT_FOUND)
+		result = ask_bare(route, address, value);
+	if (result == MAP_NOT_FOUND)
+		result = ask_domains(route, route_address_domain(address), value);
+	return result;
+}
+
+/* The table may name an international domain in the other form. */
+static enum map_result ask_other_form(struct route *route, struct span address, struct buf *value)
+{
+	struct buf other = BUF_INIT(8192);
+	struct span domain = route_address_domain(address);
+	enum map_result result = MAP_NOT_FOUND;
+	buf_append(&other, span_head(address, address.len - domain.len));
+	if (domain.len > 0 && mail_domain_other_form(domain, &other))
+		result = other.overflow ? MAP_ERROR : ask_keys(route, buf_span(&other), value);
+	buf_done(&other);
+	return result;
+}
+
 enum map_result route_transport_lookup(struct route *route, struct span address,
 	struct route_target *ret_target)
 {
 	if (map_list_is_empty(route->transports))
 		return MAP_NOT_FOUND;
 	struct buf value = BUF_INIT(65536);
-	enum map_result result = ask(route, address, true, &value);
+	enum map_result result = ask_keys(route, address, &value);
 	if (result == MAP_NOT_FOUND)
-		result = ask_bare(route, address, &value);
-	if (result == MAP_NOT_FOUND)
-		result = ask_domains(route, route_address_domain(address), &value);
+		result = ask_other_form(route, address, &value);
 	if (result == MAP_NOT_FOUND)
 		result = ask(route, SPAN("*"), false, &value);
 	if (result == MAP_FOUND && value.overflow)

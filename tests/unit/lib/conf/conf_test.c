@@ -220,6 +220,13 @@ static void test_check(void **state)
 		{"a bad word", "maildir_sync = never\n", 0, 1},
 		{"a reference without an end", "relayhost = ${x\n", 0, 1},
 		{"a name that a service refers to", "of_service = x\n", 0, 0},
+		{"a restriction that is not there yet",
+			"smtpd_recipient_restrictions = check_policy_service unix:private/x\n", 0, 1},
+		{"one behind a name", "mine = reject_rbl_client rbl.example, permit\n"
+			"smtpd_client_restrictions = permit_mynetworks $mine\n", 0, 1},
+		{"one in a class", "smtpd_restriction_classes = mine\nmine = reject_unverified_sender\n",
+			0, 1},
+		{"one that is there", "smtpd_relay_restrictions = reject_unauth_destination\n", 0, 0},
 	};
 	static const char services[] = "a unix - - n - - smtp -o relayhost=$of_service\n";
 	char *error = NULL;

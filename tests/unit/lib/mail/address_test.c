@@ -178,6 +178,18 @@ static void test_domains(void **state)
 		buf_done(&out);
 	}
 	assert_true(mail_domain_equal(SPAN("b\xc3\xbc" "cher.example"), SPAN("XN--BCHER-KVA.example")));
+	struct buf other = BUF_INIT(300);
+	assert_true(mail_domain_other_form(SPAN("XN--BCHER-KVA.Example"), &other));
+	assert_string_equal(buf_cstr(&other), "b\xc3\xbc" "cher.example");
+	buf_reset(&other);
+	assert_true(mail_domain_other_form(SPAN("b\xc3\xbc" "cher.example"), &other));
+	assert_string_equal(buf_cstr(&other), "xn--bcher-kva.example");
+	buf_reset(&other);
+	assert_false(mail_domain_other_form(SPAN("plain.example"), &other));
+	assert_false(mail_domain_other_form(SPAN("xn--a.xn--999999b.example"), &other));
+	assert_false(mail_domain_other_form(SPAN("a.xxn--b.example"), &other));
+	assert_int_equal(other.len, 0);
+	buf_done(&other);
 	assert_false(mail_domain_equal(SPAN("a.example"), SPAN("b.example")));
 }
 

@@ -16,16 +16,16 @@ static const char *const base_conf =
 	"myhostname = mail.example.com\n"
 	"mydomain = example.com\n"
 	"myorigin = example.com\n"
-	"mydestination = example.com, localhost\n"
+	"mydestination = example.com, localhost, b\xc3\xbc" "cher.example\n"
 	"inet_interfaces = 127.0.0.1\n"
 	"proxy_interfaces = 192.0.2.9\n"
 	"recipient_delimiter = +\n"
 	"alias_maps =\n"
 	"auth_user_maps =\n"
 	"local_recipient_maps = inline:{ ann=1, bob=1 }\n"
-	"virtual_alias_domains = alias.example\n"
+	"virtual_alias_domains = alias.example, xn--caf-dma.example\n"
 	"virtual_alias_maps = inline:{ one@alias.example=ann, @all.alias.example=ann, "
-	"tagged+x@alias.example=bob }\n"
+	"tagged+x@alias.example=bob, ann@caf\xc3\xa9.example=bob }\n"
 	"virtual_mailbox_domains = box.example\n"
 	"virtual_mailbox_maps = inline:{ ann@box.example=ann/ }\n"
 	"relay_domains = relay.example, other.example\n"
@@ -81,6 +81,11 @@ static void test_class_and_relay(void **state)
 		{"beside a local domain", "x@evilexample.com", ROUTE_DEFAULT, MAP_NOT_FOUND},
 		{"a local domain as a label", "x@example.com.victim.test", ROUTE_DEFAULT, MAP_NOT_FOUND},
 		{"a stranger", "x@victim.test", ROUTE_DEFAULT, MAP_NOT_FOUND},
+		{"U-labels, listed so", "ann@b\xc3\xbc" "cher.example", ROUTE_LOCAL, MAP_FOUND},
+		{"A-labels, listed as U-labels", "ann@XN--bcher-kva.example", ROUTE_LOCAL, MAP_FOUND},
+		{"U-labels, listed as A-labels", "x@caf\xc3\xa9.example", ROUTE_VIRTUAL_ALIAS, MAP_FOUND},
+		{"A-labels, listed so", "x@xn--caf-dma.example", ROUTE_VIRTUAL_ALIAS, MAP_FOUND},
+		{"A-labels of another", "x@xn--cafe-dma.example", ROUTE_DEFAULT, MAP_NOT_FOUND},
 		/* routes through us: relay test forms */
 		{"u%V@L", "u%victim.test@example.com", ROUTE_DEFAULT, MAP_NOT_FOUND},
 		{"u%V@[I]", "u%victim.test@[127.0.0.1]", ROUTE_DEFAULT, MAP_NOT_FOUND},
