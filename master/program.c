@@ -53,12 +53,10 @@ static const struct {
 	const char *asker, *target;
 } connections[] = {
 	{"smtpd", "cleanup"}, {"smtpd", "auth"}, {"smtpd", "anvil"}, {"smtpd", "proxymap"},
-	{"cleanup", "qmgr"}, {"cleanup", "anvil"}, {"cleanup", "proxymap"},
-	{"qmgr", "smtp"}, {"qmgr", "local"}, {"qmgr", "cleanup"}, {"qmgr", "anvil"},
-	{"qmgr", "proxymap"},
+	{"cleanup", "qmgr"}, {"cleanup", "proxymap"},
+	{"qmgr", "smtp"}, {"qmgr", "local"}, {"qmgr", "cleanup"}, {"qmgr", "proxymap"},
 	{"smtp", "proxymap"}, {"local", "cleanup"}, {"local", "proxymap"},
-	{"auth", "anvil"}, {"auth", "proxymap"},
-	{"imapd", "auth"}, {"imapd", "anvil"}, {"pop3d", "auth"}, {"pop3d", "anvil"},
+	{"auth", "proxymap"}, {"imapd", "auth"}, {"pop3d", "auth"},
 };
 
 static const struct {
