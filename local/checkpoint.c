@@ -4,7 +4,8 @@
  *
  * DURABLE: an outcome gets the serial of the round that begins after its worker has answered, so
  * the syncfs that the serial stands for came behind the write. When one fails, the channel to qmgr
- * is closed and everything not yet covered is delivered again.
+ * is closed, everything not yet covered is delivered again, and a new generation of serials begins:
+ * no later round covers an outcome of before, whose reply may still be on its way.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #define DEVICES_MAX 256
 #define LOOK_EVERY_MS 10000
+#define AWAIT_MS 60000
 #define REPEATS 3 /* rounds in which the last serial is said again: an outcome may be on its way */
 
 struct device {
@@ -84,6 +86,12 @@ static bool flush_all(void)
 	return good;
 }
 
+static uint64_t next_generation(uint64_t serial)
+{
+	uint64_t generation = ((serial >> 32) + 1) & UINT32_MAX;
+	return (generation == 0 ? 1 : generation) << 32 | 1;
+}
+
 static void round_once(void)
 {
 	uint64_t covered = state.current++;
@@ -93,6 +101,9 @@ static void round_once(void)
 		state.repeats = REPEATS;
 	} else {
 		state.failures++;
+		state.current = next_generation(state.current);
+		state.durable = 0;
+		state.repeats = 0;
 	}
 	task_event_signal(&state.advanced);
 }
@@ -152,6 +163,17 @@ void checkpoint_serve(struct channel *channel)
 		if (channel_wait(channel, task_now()) == 0)
 			return;
 	}
+}
+
+bool checkpoint_await(uint64_t serial)
+{
+	while (serial >> 32 == state.current >> 32) {
+		if (serial <= state.durable)
+			return true;
+		if (task_event_wait(&state.advanced, task_deadline(AWAIT_MS)) != 0)
+			return false;
+	}
+	return false;
 }
 
 void checkpoint_stop(void)

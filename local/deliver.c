@@ -578,6 +578,12 @@ void deliver_recipient(const struct delivery_request *request,
 	if (!delivery.outcome.is_set || arena->overflow)
 		delivery_end(&delivery, &target, DELIVERY_DEFERRED, "4.3.0", "%s",
 			arena->overflow ? "too many destinations" : "no destination was found");
+	/* A failure ends the recipient's way, and with it the message may go from the queue: what went
+	 * into a Maildir beside it must be durable first. */
+	if (delivery.outcome.status == DELIVERY_BOUNCED && delivery.outcome.checkpoint != 0
+		&& !checkpoint_await(delivery.outcome.checkpoint))
+		delivery_end(&delivery, &target, DELIVERY_DEFERRED, "4.3.0",
+			"cannot make the delivery durable");
 	*ret_outcome = (struct delivery_outcome){
 		.index = recipient->index, .status = delivery.outcome.status,
 		.dsn = arena_dup(arena, span_from_cstr(delivery.outcome.dsn)),

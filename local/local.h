@@ -133,6 +133,8 @@ void workers_trim(void);
  * arranged (then the delivery counts as failed). Takes flush_fd. */
 uint64_t checkpoint_take(uint64_t device, int flush_fd_take);
 /* qmgr listens on this channel. Returns when it ends. */
+/* Waits for the round that covers the serial; false: it failed, or takes too long. */
+bool checkpoint_await(uint64_t serial);
 void checkpoint_serve(struct channel *channel);
 void checkpoint_start(void);
 void checkpoint_stop(void); /* wakes those that wait */

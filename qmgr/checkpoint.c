@@ -65,7 +65,11 @@ static void redeliver(const struct wait *wait)
 		return;
 	log_info(entry->queue_id, "not known to be durable: recipient %u is delivered again",
 		wait->recipient);
-	queue_entry_set(&qmgr.index, entry, wait->recipient, 1, RECIPIENT_PENDING, NULL);
+	/* The ledger hears it too: after a restart "written" in this boot would count as delivered. */
+	struct outcome outcome = {.index = wait->recipient, .state = RECIPIENT_DEFERRED,
+		.dsn = SPAN("4.3.0"), .text = SPAN("not known to be durable"),
+		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+	outcome_assume(entry, &outcome, 1);
 	if (entry->owner != NULL)
 		((struct message *)entry->owner)->retry_soon = true;
 	else

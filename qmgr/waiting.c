@@ -45,10 +45,18 @@ static struct queue_entry *take_incoming(void)
 	return node == NULL ? NULL : LIST_ENTRY(node, struct queue_entry, link);
 }
 
+/* No try is ever put off for longer than this: a later time was set by a clock that went wrong. */
+static int64_t longest_delay(void)
+{
+	return qmgr.settings.maximal_backoff_ms + qmgr.settings.maximal_backoff_ms / 4;
+}
+
 static struct queue_entry *take_deferred(int64_t now)
 {
 	struct queue_entry *entry = due_first(&qmgr.deferred);
-	if (entry == NULL || entry->next_try_ms > now)
+	if (entry == NULL)
+		return NULL;
+	if (entry->next_try_ms > now && entry->next_try_ms - now <= longest_delay())
 		return NULL;
 	due_remove(&qmgr.deferred, entry);
 	return entry;

@@ -176,11 +176,49 @@ static int flush_file(struct folder *folder, const char *path)
 	return error;
 }
 
+/* Ours takes the place of a file of the same size, under its name, times and UID: a power cut may
+ * have kept the size and lost the bytes, a failed write-back may have been told to somebody else. */
+static int replace_file(struct append *append, const char *path, const struct stat *st)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};
+	int dir = append->folder->dir_fd;
+	if (append->tmp_path[0] == '\0')
+		return flush_file(append->folder, path); /* done by an attempt whose index failed */
+	/* DURABLE: content, name. */
+	int error = futimens(append->fd, times) != 0 ? -errno : file_sync(append->fd);
+	if (error == 0 && renameat(dir, append->tmp_path, dir, path) != 0)
+		error = -errno;
+	if (error != 0)
+		return error;
+	append->tmp_path[0] = '\0';
+	return file_sync_dir_at(dir, path[0] == 'n' ? "new" : "cur");
+}
+
+/* Makes sure of the file that an earlier attempt left. -ENOENT: it is not there, or was no whole
+ * message (a power cut keeps names and loses bytes) and has been removed; then the index is to be
+ * looked after. */
+static int keep_or_replace(struct append *append, const char *path, uint64_t named_size)
+{
+	struct stat st;
+	int dir = append->folder->dir_fd;
+	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	uint64_t size = (uint64_t)st.st_size;
+	if (!S_ISREG(st.st_mode))
+		return flush_file(append->folder, path);
+	if (size == append->size)
+		return replace_file(append, path, &st);
+	bool whole = named_size == FILENAME_UNKNOWN ? size > 0 : size == named_size;
+	if (whole)
+		return flush_file(append->folder, path);
+	return unlinkat(dir, path, 0) != 0 && errno != ENOENT ? -errno : -ENOENT;
+}
+
 /* Is the message of an earlier attempt there? */
 static int find_duplicate(struct append *append, const struct index_folder *row, uint32_t *ret_uid)
 {
 	struct folder *folder = append->folder;
-	struct filename parsed;
+	struct filename parsed, there_parsed;
 	*ret_uid = 0;
 	if (append->options->base.len == 0 || !filename_parse(append->options->base, &parsed))
 		return 0;
@@ -188,22 +226,26 @@ static int find_duplicate(struct append *append, const struct index_folder *row,
 		struct index_txn txn;
 		struct index_row found;
 		struct buf path = BUF_INIT(300);
+		uint64_t named_size = FILENAME_UNKNOWN;
 		int error = index_begin(folder->store->index, false, &txn);
 		if (error != 0)
 			return error;
 		uint32_t uid = index_find_name(&txn, row->id, parsed.unique);
-		if (uid != 0 && index_get_row(&txn, row->id, uid, &found))
+		if (uid != 0 && index_get_row(&txn, row->id, uid, &found)) {
 			folder_path(found.in_new, found.name, &path);
+			if (filename_parse(found.name, &there_parsed))
+				named_size = there_parsed.size;
+		}
 		index_abort(&txn);
 		bool named = path.len > 0;
-		error = named ? flush_file(folder, buf_cstr(&path)) : 0;
+		error = named ? keep_or_replace(append, buf_cstr(&path), named_size) : 0;
 		bool there = named && error == 0;
 		buf_done(&path);
 		if (there || !named || error != -ENOENT) {
 			*ret_uid = there ? uid : 0;
 			return error;
 		}
-		/* A row without its file: moved by another program, or never come. */
+		/* A row without its file: moved by another program, never come, or torn. */
 		error = folder_sync(folder, true);
 		if (error != 0)
 			return error;

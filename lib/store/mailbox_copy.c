@@ -18,6 +18,8 @@
 
 #define ARENA_MAX (1UL << 30)
 #define PIECE 200
+#define RECENT_S 600       /* a file that changed in this time may not be on disk */
+#define FLUSH_EACH_MAX 16  /* more than that: the file system as a whole */
 
 struct item {
 	struct change source;  /* its row */
@@ -174,6 +176,56 @@ static int copy_bytes(int from_dir, const char *from, int to_dir, const char *to
 	return error;
 }
 
+static bool is_recent(int dir_fd, const char *path)
+{
+	struct stat st;
+	if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	int64_t age = file_now_ns() / 1000000000 - st.st_ctim.tv_sec;
+	return age < RECENT_S; /* also when the clock was set back */
+}
+
+static int flush_one(int dir_fd, const char *path)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno; /* linking tells */
+	int error = file_sync(fd);
+	(void)close(fd);
+	return error;
+}
+
+struct flush_all {
+	int dir_fd, error;
+};
+
+static void flush_all_in_pool(void *arg)
+{
+	struct flush_all *flush = arg;
+	flush->error = syncfs(flush->dir_fd) != 0 ? -errno : 0;
+}
+
+/* DURABLE: a link is as durable as what it names, and a delivery waits for the checkpoint of
+ * `local`: what is fresh is flushed before it is linked. */
+static int flush_sources(struct copying *copying)
+{
+	int dir_fd = copying->mailbox->folder->dir_fd, error = 0;
+	size_t recent = 0;
+	for (size_t i = 0; error == 0 && i < copying->count && recent <= FLUSH_EACH_MAX; i++) {
+		const struct index_row *row = &copying->items[i].source.old;
+		struct buf path = BUF_INIT(300);
+		folder_path(row->in_new, row->name, &path);
+		if (is_recent(dir_fd, buf_cstr(&path)) && recent++ < FLUSH_EACH_MAX)
+			error = flush_one(dir_fd, buf_cstr(&path));
+		buf_done(&path);
+	}
+	if (error != 0 || recent <= FLUSH_EACH_MAX)
+		return error;
+	struct flush_all flush = {dir_fd, 0};
+	task_offload(flush_all_in_pool, &flush);
+	return flush.error;
+}
+
 static int link_one(struct copying *copying, struct item *item)
 {
 	struct buf from = BUF_INIT(300), to = BUF_INIT(300);
@@ -326,6 +378,8 @@ static int copy_once(struct mailbox *mailbox, struct folder *to, const uint32_t 
 		copying->skip_missing = attempt == 1;
 		arena_init(&copying->arena, ARENA_MAX);
 		error = load_items(copying, uids, count);
+		if (error == 0)
+			error = flush_sources(copying);
 		if (error == 0) {
 			error = folder_lock(to);
 			if (error == 0) {

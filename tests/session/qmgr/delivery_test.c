@@ -131,6 +131,31 @@ static void test_old_mail_is_returned(void **state)
 	play("", expire_story);
 }
 
+/* The clock was years ahead when the message was deferred. */
+static void clock_story(void)
+{
+	wall_offset = 4LL * 365 * 24 * 3600 * 1000;
+	submit_one("s@x.test", "defer@y.test", id);
+	assert_true(wait_deferred(id));
+	int requests = fake.requests;
+	task_event_signal(&qmgr.feed);
+	task_sleep(50);
+	assert_int_equal(fake.requests, requests);
+	wall_offset = 0;
+	task_event_signal(&qmgr.feed); /* qmgr looks by itself once a minute */
+	for (int i = 0; i < 400 && fake.requests == requests; i++)
+		task_sleep(5);
+	assert_int_equal(fake.requests, requests + 1);
+	assert_true(wait_deferred(id));
+	assert_true(entry_of(id)->next_try_ms - wall_now() < 400 * 1000);
+}
+
+static void test_a_clock_that_goes_back(void **state)
+{
+	(void)state;
+	play("", clock_story);
+}
+
 static void delay_story(void)
 {
 	submit_one("s@x.test", "defer@y.test", id);
@@ -404,11 +429,39 @@ static void lost_checkpoint_story(void)
 	assert_int_equal(fake.requests, 2);
 }
 
+/* The agent could not make it durable, and qmgr ends before it has been delivered again: "written
+ * in this boot" must not count as delivered then. */
+static void lost_checkpoint_and_restart_story(void)
+{
+	fake.hold_checkpoints = true;
+	submit_one("s@x.test", "written@y.test", id);
+	while (fake.requests == 0)
+		task_sleep(1);
+	task_sleep(30);
+	assert_int_equal(queue_entry_count(entry_of(id), RECIPIENT_WRITTEN), 1);
+	fake.no_agent = true;
+	fake.drop_checkpoint_channel = true;
+	while (queue_entry_count(entry_of(id), RECIPIENT_WRITTEN) > 0)
+		task_sleep(1);
+	queue_end();
+	fake.no_agent = false;
+	fake.requests = 0;
+	queue_begin();
+	task_sleep(50);
+	assert_non_null(entry_of(id));
+	assert_int_equal(queue_entry_count(entry_of(id), RECIPIENT_DONE), 0);
+	fake.hold_checkpoints = false;
+	waiting_retry(entry_of(id));
+	assert_true(wait_gone(id));
+	assert_int_equal(fake.requests, 1);
+}
+
 static void test_a_record_lives_until_its_checkpoint(void **state)
 {
 	(void)state;
 	play("", checkpoint_story);
 	play("", lost_checkpoint_story);
+	play("", lost_checkpoint_and_restart_story);
 }
 
 static void restart_story(void)
@@ -616,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_notify_decides_who_is_told),
 		cmocka_unit_test(test_old_mail_is_returned),
 		cmocka_unit_test(test_one_warning_of_delay),
+		cmocka_unit_test(test_a_clock_that_goes_back),
 		cmocka_unit_test(test_an_agent_that_dies_loses_nothing),
 		cmocka_unit_test(test_a_transport_that_is_not_there),
 		cmocka_unit_test(test_a_dead_site_is_left_alone),

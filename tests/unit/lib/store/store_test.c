@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: ISC */
 #include "store_fixture.h"
 
+#include "base/check.h"
+
 static void append_gives_ascending_uids(void **state)
 {
 	struct fixture *f = *state;
@@ -59,6 +61,57 @@ static void second_attempt_of_a_delivery_is_recognised(void **state)
 	assert_int_equal(count_files(f, "cur"), 1);
 	assert_int_equal(count_files(f, "new"), 0);
 	assert_int_equal(count_files(f, "tmp"), 0);
+}
+
+static void overwrite(const char *path, const char *content)
+{
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(content, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* A power cut keeps the name of a file that was not flushed, and may keep nothing or anything of
+ * its bytes. The second attempt must not take such a file for the message. */
+static void what_a_power_cut_left_is_no_message(void **state)
+{
+	static const struct {
+		const char *name, *left;
+		bool same_uid;
+	} cases[] = {
+		{"nothing is left", "", false},
+		{"half of it is left", "From: a@example.test\nTo: b", false},
+		{"the size is left, the bytes are not", NULL, true},
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char base[40], path[600], garbage[] = MESSAGE;
+		(void)snprintf(base, sizeof(base), "1.Q%zuR0.host", i);
+		struct append_result first = deliver_text(f, base, MESSAGE);
+		(void)snprintf(path, sizeof(path), "%s/new/%s", f->root, find_file(f, "new", base));
+		memset(garbage, '#', sizeof(garbage) - 1);
+		overwrite(path, cases[i].left == NULL ? garbage : cases[i].left);
+		if (i % 2 == 0) {
+			fixture_close(f);
+			remove_path(at_root(f, "tambo-index"));
+			fixture_open(f);
+		}
+		struct append_result again = deliver_text(f, base, MESSAGE);
+		if ((again.uid == first.uid) != cases[i].same_uid)
+			fail_msg("%s: UID %u, then %u", cases[i].name, first.uid, again.uid);
+		char content[1000] = "";
+		(void)snprintf(path, sizeof(path), "%s/new/%s", f->root, find_file(f, "new", base));
+		FILE *file = fopen(path, "r");
+		assert_non_null(file);
+		(void)fread(content, 1, sizeof(content) - 1, file);
+		(void)fclose(file);
+		assert_string_equal(content, MESSAGE);
+		assert_int_equal(count_files(f, "tmp"), 0);
+		struct mailbox *box = open_box(f, "INBOX", 0);
+		if (mailbox_count(box) != i + 1 || mailbox_at(box, i)->uid != again.uid)
+			fail_msg("%s: %zu messages", cases[i].name, mailbox_count(box));
+		mailbox_close(box);
+	}
 }
 
 static void flags_are_names_of_files(void **state)
@@ -349,7 +402,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(append_gives_ascending_uids), CASE(delivery_is_seen_by_open_views),
-		CASE(second_attempt_of_a_delivery_is_recognised), CASE(flags_are_names_of_files),
+		CASE(second_attempt_of_a_delivery_is_recognised),
+		CASE(what_a_power_cut_left_is_no_message), CASE(flags_are_names_of_files),
 		CASE(read_only_view_changes_nothing), CASE(unchangedsince_protects_newer_messages),
 		CASE(expunge_is_reported_with_right_numbers),
 		CASE(copy_and_move_keep_what_belongs_to_a_message), CASE(content_is_sent_with_crlf),
