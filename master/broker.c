@@ -67,7 +67,7 @@ static bool uid_is_allowed(uid_t uid, gid_t gid)
 	if (uid < master.first_valid_uid || (last > 0 && (int64_t)uid > last))
 		return false;
 	for (size_t i = 0; i < PROGRAM_USERS; i++)
-		if (master.users[i].found && master.users[i].uid == uid)
+		if (master.users[i].found && (master.users[i].uid == uid || master.users[i].gid == gid))
 			return false;
 	return true;
 }

@@ -191,6 +191,11 @@ static void drop_privileges(const struct process_group *group)
 		fail("cannot limit capabilities", -error);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		fail("cannot keep capabilities", errno);
+	if (is_worker && !person_may_have_gid(service->conf, group->uid, group->gid)) {
+		log_fatal(NULL, "worker of uid %u: gid %u is none of its groups, and virtual_gid_maps does "
+			"not name it with static:", (unsigned)group->uid, (unsigned)group->gid);
+		_exit(EXIT_FAILURE);
+	}
 	if (is_worker) {
 		struct passwd *person = getpwuid(group->uid);
 		error = change_user(group->uid, group->gid, person == NULL ? NULL : person->pw_name);

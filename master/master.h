@@ -149,6 +149,10 @@ void process_kill_late(void);
 void processes_send_log(void);
 bool room_is_running_old(const char *room); /* a process of an older configuration still runs */
 
+/* person.c: the uid's own groups, what main.cf names, the mail spool's group; never the system's.
+ * May wait for the name service: not for master itself. */
+bool person_may_have_gid(struct conf *conf, uid_t uid, gid_t gid);
+
 /* child.c: between fork and exec. */
 _Noreturn void child_run(const struct process_group *group, int control_fd);
 

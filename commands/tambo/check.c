@@ -155,6 +155,51 @@ size_t check_folders(struct context *context, bool repair)
 	return problems + make_folder(data, 0700, ids.owner, ids.group, repair);
 }
 
+/* --- commands --- */
+
+/* Set-gid: what lets everybody hand in mail and see the list of it, and nobody read others' mail. */
+static size_t check_command(struct context *context, const char *name, gid_t group, bool repair)
+{
+	char path[4096];
+	struct stat st;
+	int n = snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "command_directory"), name);
+	if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
+		log_warning(NULL, "%s is not a file", path);
+		return 0;
+	}
+	if (st.st_uid == 0 && st.st_gid == group && (st.st_mode & 07777) == 02755)
+		return 0;
+	if (!repair) {
+		log_warning(NULL, "not set-gid or not owner+group+world executable: %s (`tambo "
+			"set-permissions` mends it)", path);
+		return 0;
+	}
+	/* Owner first: chown takes the set-gid bit away. */
+	if (lchown(path, 0, group) < 0 || chmod(path, 02755) < 0) {
+		log_fatal(NULL, "cannot set owner and mode of %s: %s", path, strerror(errno));
+		return 1;
+	}
+	return 0;
+}
+
+size_t check_commands(struct context *context, bool repair)
+{
+	static const char *const names[] = {"postdrop", "postqueue"};
+	struct group *group = getgrnam(conf_get(context->conf, "setgid_group"));
+	size_t problems = 0;
+	/* An ordinary user's instance is that user's alone. */
+	if (!context->is_root)
+		return 0;
+	if (group == NULL) {
+		log_fatal(NULL, "the group \"%s\" (setgid_group) does not exist",
+			conf_get(context->conf, "setgid_group"));
+		return 1;
+	}
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		problems += check_command(context, names[i], group->gr_gid, repair);
+	return problems;
+}
+
 /* --- parameters --- */
 
 static void tell(void *arg, bool is_error, const char *text)
@@ -247,5 +292,7 @@ size_t check_all(struct context *context)
 	problems += check_services(context);
 	if (problems == 0)
 		problems += check_folders(context, false);
+	if (problems == 0 && context->tell)
+		problems += check_commands(context, false);
 	return problems;
 }

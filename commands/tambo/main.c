@@ -45,7 +45,8 @@ static int do_check(struct context *context)
 
 static int do_set_permissions(struct context *context)
 {
-	return check_folders(context, true) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	size_t problems = check_folders(context, true) + check_commands(context, true);
+	return problems == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* Installers call it after an update: there is nothing to convert. */

@@ -20,6 +20,8 @@ struct context {
 size_t check_all(struct context *context);
 /* Also gives existing folders the right owner and mode. */
 size_t check_folders(struct context *context, bool repair);
+/* Are postdrop and postqueue set-gid, and of setgid_group? */
+size_t check_commands(struct context *context, bool repair);
 
 /* control.c: each returns the exit status. */
 int control_start(struct context *context, bool foreground);

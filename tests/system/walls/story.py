@@ -305,6 +305,27 @@ def files_of(pid):
     return [os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder)]
 
 
+def test_no_worker_gets_a_group_that_is_not_its_own(folder):
+    """A front that was taken over asks for a worker that could read /etc/shadow."""
+    import grp
+    import pwd
+    with instance(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root: other users are out of reach anyway')
+        auth = Probe(path=os.path.join(t.queue, 'private', 'auth'))
+        for name in ('tambo', 'tambo-net', 'tambo-auth', 'tambo-map'):
+            auth.refused('WORKER imapd %d %d' % (t.uid, pwd.getpwnam(name).pw_gid))
+        for name in ('shadow', 'disk', 'postdrop'):
+            gid = grp.getgrnam(name).gr_gid
+            auth.ask('WORKER imapd %d %d' % (t.uid, gid))
+            t.wait_log('worker of uid %d: gid %d is none of its groups' % (t.uid, gid))
+        assert not [p for p in t.processes('imapd') if p['worker'] is not None]
+        # The others go on.
+        auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
+        wait_for('the worker', lambda: [
+            p for p in t.processes('imapd') if p['worker'] is not None])
+
+
 def test_queue_processes_keep_to_the_queue(folder):
     with instance(folder) as t:
         probe = Probe(path=os.path.join(t.queue, 'public', 'qmgr'))
