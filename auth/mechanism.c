@@ -31,6 +31,7 @@ struct exchange {
 	char mechanism[MECHANISM_MAX];
 	struct account account;
 	struct gate *gate; /* held while a password is looked at */
+	bool braked; /* in this step */
 	bool started, found, temporary, verified;
 };
 
@@ -53,6 +54,8 @@ static struct exchange *find_exchange(const sasl_conn_t *sasl)
 /* Waits as long as earlier failures make it. False: too many others wait too. */
 static bool brake(struct exchange *exchange, struct span login)
 {
+	if (exchange->braked)
+		return true; /* Cyrus asks for the user more than once in a step */
 	struct buf network = BUF_INIT(512);
 	throttle_network(buf_span(&exchange->remote), &network);
 	if (exchange->gate == NULL)
@@ -66,6 +69,7 @@ static bool brake(struct exchange *exchange, struct span login)
 	int64_t delay = throttle_delay(buf_span(&exchange->remote), login, task_now());
 	if (delay > 0)
 		task_sleep(delay);
+	exchange->braked = true;
 	return true;
 }
 
@@ -94,7 +98,7 @@ static int check_password(sasl_conn_t *sasl, void *context, const char *user, co
 	enum verify_status status = find_user(exchange, span_from_cstr(user));
 	if (status == VERIFY_OK)
 		status = verify_password(&exchange->account, secret, &exchange->reason);
-	else if (status == VERIFY_UNKNOWN)
+	else if (status != VERIFY_TEMPORARY)
 		verify_nothing(secret);
 	exchange->temporary = status == VERIFY_TEMPORARY;
 	exchange->verified = status == VERIFY_OK;
@@ -356,6 +360,7 @@ enum exchange_status exchange_step(struct exchange *exchange, const struct span 
 							       : finish(exchange, status);
 	gate_leave(exchange->gate);
 	exchange->gate = NULL;
+	exchange->braked = false;
 	return outcome;
 }
 

@@ -72,6 +72,8 @@ static int64_t delay_of(const struct buf *key, int64_t max, int64_t now)
 	unsigned failures = entry == NULL ? 0 : current(entry, now);
 	if (failures <= FREE_FAILURES)
 		return 0;
+	if (first_delay == 0)
+		return 0;
 	unsigned shift = failures - FREE_FAILURES - 1;
 	int64_t delay = shift > 10 ? max : first_delay << shift;
 	return delay > max ? max : delay;

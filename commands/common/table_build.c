@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,7 +127,7 @@ static void drop_root(const struct table_command *command, const struct stat *st
 {
 	if (geteuid() != 0 || st->st_uid == 0 || command->keep_root)
 		return;
-	if (setegid(st->st_gid) != 0 || seteuid(st->st_uid) != 0)
+	if (setgroups(1, &st->st_gid) != 0 || setegid(st->st_gid) != 0 || seteuid(st->st_uid) != 0)
 		stderr_log_die(
 			"set privileges to the owner of the input file: %s", strerror(errno));
 }

@@ -168,6 +168,11 @@ static void test_unseen_passwords_count(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		throttle_failure(SPAN("192.0.2.7"), SPAN("alice"), SPAN_EMPTY, 1000);
 	assert_true(throttle_delay(SPAN("192.0.2.7"), SPAN("alice"), 1000) == 15000);
+	for (unsigned i = 0; i < 10; i++)
+		throttle_failure(SPAN("192.0.2.7"), SPAN("alice"), SPAN_EMPTY, 1000);
+	throttle_configure(0, 15000); /* switched off */
+	assert_true(throttle_delay(SPAN("192.0.2.7"), SPAN("alice"), 1000) == 0);
+	throttle_configure(1000, 15000);
 	throttle_reset();
 }
 
