@@ -27,7 +27,7 @@ static const int always[] = {
 	SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(fstat), SCMP_SYS(dup),
 	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe), SCMP_SYS(pipe2),
 	SCMP_SYS(sendfile), SCMP_SYS(splice), SCMP_SYS(fadvise64), SCMP_SYS(memfd_create),
-	SCMP_SYS(ftruncate), SCMP_SYS(fstatfs), SCMP_SYS(copy_file_range),
+	SCMP_SYS(fstatfs), SCMP_SYS(copy_file_range),
 	/* sockets that are open */
 	SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(shutdown),
@@ -70,6 +70,7 @@ static const int changing[] = {
 	SCMP_SYS(creat), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
 	SCMP_SYS(renameat2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(link),
 	SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(truncate),
+	SCMP_SYS(ftruncate), /* the log file is open in every process, and must not be emptied */
 	SCMP_SYS(fallocate), SCMP_SYS(sync),
 	SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
 	SCMP_SYS(fchown), SCMP_SYS(chown), SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(utime),

@@ -2,7 +2,7 @@
  * the name of a real one, gets that one's rights, and obeys one-line commands of its client:
  * OPEN path, WRITE path, EXEC path, SOCKET family, CONNECT path, PTRACE pid, KILL pid, CHROOT path,
  * MOUNT, FORK, SIGIO pid, READ pid (its memory), WORKER service uid gid, ASK service, WHOAMI,
- * EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for its room's files of
+ * EMPTYLOG, EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for its room's files of
  * root at the start, as the real ones do.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/control.h"
 #include "daemon/daemon.h"
 
 #define ANSWER_MS 5000
@@ -151,6 +152,8 @@ static int obey(const char *verb, const char *argument)
 		return try_sigio((pid_t)atoi(argument));
 	if (strcmp(verb, "READ") == 0)
 		return try_read_memory((pid_t)atoi(argument));
+	if (strcmp(verb, "EMPTYLOG") == 0)
+		return result_of(ftruncate(CONTROL_LOG_FD, 0));
 	if (strcmp(verb, "CHROOT") == 0)
 		return result_of(chroot(argument));
 	if (strcmp(verb, "MOUNT") == 0)

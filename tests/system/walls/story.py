@@ -91,6 +91,7 @@ def check_network_process(t, probe):
     probe.refused('OPEN ' + os.path.join(t.config, 'main.cf'))
     probe.refused('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
     probe.refused('WRITE /tmp/tambo-wall-probe')
+    probe.refused('EMPTYLOG')
     check_no_tricks(t, probe)
 
 
