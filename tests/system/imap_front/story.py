@@ -195,6 +195,51 @@ def test_each_sees_only_his_own(folder):
         assert alice.copy('1', '"../bob"')[0] == 'NO'
 
 
+def files_below(path):
+    found = {}
+    for folder, _, names in os.walk(path):
+        found[folder] = None
+        for name in names:
+            with open(os.path.join(folder, name), 'rb') as f:
+                found[os.path.join(folder, name)] = f.read()
+    return found
+
+
+def test_no_name_leads_to_another_mailbox(folder):
+    """Two people of one uid: only the names keep them apart, in every command that has one."""
+    with make(folder) as t:
+        alice, bob = t.imap('alice'), t.imap('bob')
+        when = imaplib.Time2Internaldate(time.time())
+        alice.create('Private')
+        alice.append('Private', '', when, b'Subject: alice-secret\r\n\r\nx\r\n')
+        bob.append('INBOX', '', when, b'Subject: of bob\r\n\r\nx\r\n')
+        alice.logout()
+        before, around = files_below(t.maildir('alice')), sorted(os.listdir(t.vmail))
+        names = ['../alice/.Private', '.../alice', '../../vmail/alice', 'INBOX/../../alice', '..', '.',
+                 '/etc', '/', '//alice', 'a/../../alice/.Private', '&AC4ALg-/alice/.Private',
+                 '..&AC8-alice&AC8-.Private', '%2e%2e/alice', '..\\alice', '....//alice', 'x/..',
+                 't.maildir', '~', '~alice/.Private', 'cur', 'new', 'tmp', '../alice/cur', 'a..b',
+                 '..a', 'x' * 300, '\x01/alice', 'tambo-index', 'tambo-lock', '../alice/tambo-index']
+        names[16] = t.maildir('alice')
+        commands = ('SELECT {0}', 'EXAMINE {0}', 'STATUS {0} (MESSAGES)', 'CREATE {0}', 'SUBSCRIBE {0}',
+                    'SELECT INBOX', 'COPY 1 {0}', 'APPEND {0} {{3+}}\r\nx: ', 'SELECT {0}', 'FETCH 1:* (ENVELOPE)',
+                    'LIST "" {0}', 'LIST {0} "*"', 'LSUB "" {0}', 'RENAME {0} Stolen', 'RENAME Stolen {0}',
+                    'DELETE {0}', 'UNSUBSCRIBE {0}', 'DELETE Stolen')
+        raw = Raw(t)
+        raw.starttls()
+        assert raw.ask('l LOGIN bob@example.test hunter')[-1].startswith('l OK')
+        heard = []
+        for name in names:
+            text = '"%s"' % name.replace('\\', '\\\\')
+            for command in commands:
+                heard += raw.ask('c ' + command.format(text))
+        assert 'alice-secret' not in ''.join(heard)
+        assert sum('[COPYUID' in line for line in heard) > 5, 'hardly a copy: the test proves little'
+        assert files_below(t.maildir('alice')) == before, 'something of alice was changed'
+        assert sorted(os.listdir(t.vmail)) == around
+        raw.close()
+
+
 def test_slow_and_silent_clients(folder):
     with make(folder, imapd_timeout='1s') as t:
         c = Raw(t)
