@@ -3,8 +3,11 @@ or not, whatever is killed, and a broken file never stops the others.
 
 SPDX-License-Identifier: ISC
 """
+import grp
 import os
+import pwd
 import re
+import shutil
 import subprocess
 
 from tambo import BUILD, Instance as Anything, Skip, wait_for
@@ -138,3 +141,61 @@ def test_smtp_on_standard_input(folder):
     assert len(waiting(t)) == 1
     with open(os.path.join(t.queue, 'maildrop', waiting(t)[0]), 'rb') as f:
         assert b'Subject: x\n\n.dot 4713\n' in re.sub(rb'C....', b'', f.read(), flags=re.S)
+
+
+def test_set_gid_commands_take_no_configuration_from_their_caller(folder):
+    """With rights of its own, postdrop and postqueue would write into, or ask, where the caller says."""
+    with Instance(folder, services=()) as t:
+        if not t.is_root:
+            raise Skip('needs root: set-gid files')
+        person, group = pwd.getpwnam('nobody'), grp.getgrnam('postdrop').gr_gid
+        hostile = os.path.join(t.folder, 'hostile')
+        for name in ('', 'maildrop', 'public', 'pid'):
+            os.makedirs(os.path.join(hostile, name), exist_ok=True)
+            os.chmod(os.path.join(hostile, name), 0o777)
+        with open(os.path.join(hostile, 'main.cf'), 'w') as f:
+            f.write('queue_directory = %s\nmail_owner = tambo\n' % hostile)
+        with open(os.path.join(hostile, 'master.cf'), 'w'):
+            pass
+        honest = subprocess.run([os.path.join(BUILD, 'sbin', 'sendmail'), '-C', t.config, 'x@example.test'],
+                                input=b'Subject: x\n\nx\n', capture_output=True)
+        assert honest.returncode == 0, honest
+        records = sendmail_records(t)
+        plain = run_as(person, hostile, 'postdrop', records, 0o755, -1)
+        assert plain.returncode == 0, 'the test itself cannot drop: %s' % plain
+        assert len(os.listdir(os.path.join(hostile, 'maildrop'))) == 1
+        for arguments, environment in ((['-c', hostile], {}), ([], {'MAIL_CONFIG': hostile}),
+                                       (['-c', hostile], {'MAIL_CONFIG': hostile})):
+            for name in ('postdrop', 'postqueue'):
+                done = run_as(person, hostile, name, records, 0o2755, group,
+                              (['-p'] if name == 'postqueue' else []) + arguments, environment)
+                assert done.returncode != 0, (name, arguments, done)
+        assert len(os.listdir(os.path.join(hostile, 'maildrop'))) == 1
+
+
+def sendmail_records(t):
+    """The records of one message, as sendmail hands them to postdrop."""
+    folder = os.path.join(t.folder, 'catch')
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, 'postdrop'), 'w') as f:
+        f.write('#!/bin/sh\ncat > %s/records\necho ABC\n' % folder)
+    os.chmod(os.path.join(folder, 'postdrop'), 0o755)
+    config = os.path.join(t.folder, 'catch-etc')
+    shutil.copytree(t.config, config, dirs_exist_ok=True)
+    with open(os.path.join(config, 'main.cf'), 'a') as f:
+        f.write('command_directory = %s\n' % folder)
+    shutil.copy2(os.path.join(BUILD, 'sbin', 'sendmail'), os.path.join(folder, 'sendmail'))
+    subprocess.run([os.path.join(folder, 'sendmail'), '-C', config, '-f', 'a@example.test', 'x@example.test'],
+                   input=b'Subject: x\n\nx\n', check=True, capture_output=True)
+    with open(os.path.join(folder, 'records'), 'rb') as f:
+        return f.read()
+
+
+def run_as(person, hostile, name, records, mode, group, arguments=None, environment=None):
+    path = os.path.join(hostile, 'own-' + name)
+    shutil.copy2(os.path.join(BUILD, 'sbin', name), path)
+    os.chown(path, 0, group)
+    os.chmod(path, mode)
+    command = ['setpriv', '--reuid', str(person.pw_uid), '--regid', str(person.pw_gid), '--clear-groups',
+               path] + (['-c', hostile] if arguments is None else arguments)
+    return subprocess.run(command, input=records, capture_output=True, env=dict(os.environ, **(environment or {})))
