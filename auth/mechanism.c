@@ -25,6 +25,7 @@
 #define GATE_TIMEOUT_MS (60 * 1000)
 
 struct exchange {
+	sasl_callback_t callbacks[2]; /* as long as sasl lives */
 	struct list_node node;
 	sasl_conn_t *sasl;
 	struct buf login, reason, remote, secret;
@@ -273,10 +274,9 @@ struct exchange *exchange_new(const struct exchange_request *request)
 {
 	static const sasl_security_properties_t security = {.max_ssf = 0, .maxbufsize = 0};
 	struct exchange *exchange = NEW(struct exchange);
-	sasl_callback_t *callbacks = memory_zalloc(2, sizeof *callbacks);
-	callbacks[0] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(check_password),
-		exchange};
-	callbacks[1] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
+	exchange->callbacks[0] = (sasl_callback_t){SASL_CB_SERVER_USERDB_CHECKPASS,
+		CALLBACK(check_password), exchange};
+	exchange->callbacks[1] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
 	buf_init(&exchange->login, LOGIN_MAX);
 	buf_init(&exchange->reason, REASON_MAX);
 	buf_init(&exchange->remote, 256);
@@ -286,8 +286,8 @@ struct exchange *exchange_new(const struct exchange_request *request)
 	size_t len = request->mechanism.len < MECHANISM_MAX ? request->mechanism.len : 0;
 	for (size_t i = 0; i < len; i++)
 		exchange->mechanism[i] = ascii_upper(request->mechanism.ptr[i]);
-	int status = sasl_server_new(request->service, "localhost", NULL, NULL, NULL, callbacks,
-		SASL_SUCCESS_DATA, &exchange->sasl);
+	int status = sasl_server_new(request->service, "localhost", NULL, NULL, NULL,
+		exchange->callbacks, SASL_SUCCESS_DATA, &exchange->sasl);
 	list_append(&exchanges, &exchange->node);
 	if (status == SASL_OK)
 		status = sasl_setprop(exchange->sasl, SASL_SEC_PROPS, &security);

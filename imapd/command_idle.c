@@ -24,6 +24,8 @@ static enum wake wait_for_something(struct session *session, task_time deadline)
 		return WAKE_INPUT;
 	if (status != -ETIMEDOUT)
 		return status == -ECANCELED ? WAKE_STOP : WAKE_LOST;
+	if (session_is_hurried())
+		return WAKE_STOP; /* told while it was telling changes */
 	bool poll = session->mailbox != NULL && event < 0;
 	if (poll && task_deadline(POLL_MS) < deadline)
 		deadline = task_deadline(POLL_MS);

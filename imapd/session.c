@@ -31,6 +31,11 @@ void session_hurry_all(void)
 	}
 }
 
+bool session_is_hurried(void)
+{
+	return hurrying;
+}
+
 void session_capabilities(struct buf *out)
 {
 	buf_append_cstr(out, CAPABILITIES);

@@ -52,6 +52,8 @@ void session_run(struct stream *stream_take, const struct session_start_info *in
 
 /* The process ends soon: sessions say goodbye when they are idle. On the loop; must not wait. */
 void session_hurry_all(void);
+/* It has been called: whoever would wait says goodbye instead. */
+bool session_is_hurried(void);
 
 /* Closes the selected mailbox without a word to the client. */
 void session_unselect(struct session *session);

@@ -167,7 +167,7 @@ static int read_logs(int directory, const struct files *files, struct ledger_rea
 
 int ledger_read_directory(int directory, struct ledger_reading *reading)
 {
-	struct files files;
+	struct files files = {0};
 	int error = list_files(directory, &files);
 	if (error != 0)
 		return error;

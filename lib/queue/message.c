@@ -194,7 +194,7 @@ static int walk_file(
 	while (error == 0 && walk->count < walk->limit && !walk->stopped &&
 		cursor->index < message->envelope.recipient_count) {
 		struct span rest;
-		uint64_t next;
+		uint64_t next = 0;
 		error = read_run(
 			fd, message->envelope.recipients_epoch, cursor, &run, &rest, &next);
 		uint32_t index = cursor->run_index;

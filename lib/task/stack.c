@@ -21,7 +21,13 @@
 #endif
 #ifdef TASK_ASAN
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
+/* What only a task's stack points to is no leak. */
+#define LEAK_ROOT(address, size) __lsan_register_root_region(address, size)
+#define LEAK_ROOT_GONE(address, size) __lsan_unregister_root_region(address, size)
 #else
+#define LEAK_ROOT(address, size) ((void)(address), (void)(size))
+#define LEAK_ROOT_GONE(address, size) ((void)(address), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #endif
 
@@ -62,6 +68,7 @@ static struct task *map_stack(size_t size)
 	struct task *task = (struct task *)(void *)(base + mapped - head);
 	task->stack = base + guard;
 	task->stack_size = size - head;
+	LEAK_ROOT(task->stack, size);
 	task->valgrind_id = STACK_REGISTER(task->stack, task->stack + task->stack_size);
 	return task;
 }
@@ -71,6 +78,7 @@ static void unmap_stack(struct task *task)
 	char *base = task->stack - guard_size();
 	size_t head = (sizeof(struct task) + 63) / 64 * 64;
 	STACK_DEREGISTER(task->valgrind_id);
+	LEAK_ROOT_GONE(task->stack, task->stack_size + head);
 	munmap(base, guard_size() + task->stack_size + head);
 }
 

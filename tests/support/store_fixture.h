@@ -79,10 +79,10 @@ static inline void fixture_reopen(struct fixture *f)
 /* Path below the root, in a static buffer. */
 static inline const char *at_root(struct fixture *f, const char *path)
 {
-	static char full[4][512];
+	static char full[4][1024];
 	static unsigned turn;
 	char *out = full[turn++ % 4];
-	(void)snprintf(out, 512, "%s/%s", f->root, path);
+	(void)snprintf(out, sizeof full[0], "%s/%s", f->root, path);
 	return out;
 }
 

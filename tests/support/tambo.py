@@ -36,8 +36,8 @@ SYSTEM_USERS = ('tambo', 'tambo-net', 'tambo-auth', 'tambo-map')
 MAIL_UID = 5000
 REPORT = re.compile(r'ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:')
 SANITIZER_OPTIONS = {
-    # LeakSanitizer needs /proc, which is outside the walls of most processes.
-    'ASAN_OPTIONS': 'detect_leaks=0:detect_stack_use_after_return=1:strict_string_checks=1',
+    # LeakSanitizer needs /proc: it looks only at processes that have it within their walls.
+    'ASAN_OPTIONS': 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1',
 }
 for option, value in SANITIZER_OPTIONS.items():
