@@ -80,7 +80,7 @@ static void test_sizes_and_booleans(void **state)
 
 static void test_levels(void **state)
 {
-	uint64_t a, b;
+	uint64_t a = 0, b = 0;
 
 	(void)state;
 	assert_true(
