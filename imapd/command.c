@@ -58,19 +58,20 @@ static const struct row COMMANDS[] = {
 static const struct {
 	int error;
 	const char *text;
+	bool is_logged; /* the administrator's trouble, not the client's */
 } ERRORS[] = {
-	{-ENOENT, "[NONEXISTENT] Mailbox does not exist"},
-	{-EEXIST, "[ALREADYEXISTS] Mailbox already exists"},
-	{-EINVAL, "[CANNOT] Invalid mailbox name"},
-	{-EPERM, "[CANNOT] Not possible with this mailbox"},
-	{-EACCES, "[NOPERM] Permission denied"},
-	{-EROFS, "[NOPERM] Mailbox is read-only"},
-	{-E2BIG, "[LIMIT] Too many, too long or too deep"},
-	{-EFBIG, "[LIMIT] Too large"},
-	{-ENOSPC, "[OVERQUOTA] Disk is full"},
-	{-EDQUOT, "[OVERQUOTA] Quota exceeded"},
-	{-EBUSY, "[INUSE] Mailbox is in use"},
-	{-ETIMEDOUT, "[INUSE] Timeout while waiting for a lock"},
+	{-ENOENT, "[NONEXISTENT] Mailbox does not exist", false},
+	{-EEXIST, "[ALREADYEXISTS] Mailbox already exists", false},
+	{-EINVAL, "[CANNOT] Invalid mailbox name", false},
+	{-EPERM, "[CANNOT] Not possible with this mailbox", false},
+	{-EACCES, "[NOPERM] Permission denied", true},
+	{-EROFS, "[NOPERM] Mailbox is read-only", false},
+	{-E2BIG, "[LIMIT] Too many, too long or too deep", false},
+	{-EFBIG, "[LIMIT] Too large", false},
+	{-ENOSPC, "[OVERQUOTA] Disk is full", true},
+	{-EDQUOT, "[OVERQUOTA] Quota exceeded", true},
+	{-EBUSY, "[INUSE] Mailbox is in use", false},
+	{-ETIMEDOUT, "[INUSE] Timeout while waiting for a lock", true},
 };
 
 static void answer(struct command *command, enum command_status status, const char *text)
@@ -97,11 +98,19 @@ void command_bad(struct command *command, const char *text)
 	answer(command, COMMAND_BAD, text == NULL ? "Invalid arguments" : text);
 }
 
+static void log_failure(const struct command *command, int error)
+{
+	log_warning(NULL, "user=<%s>: %.*s failed: %s", command->session->user,
+		SPAN_ARGS(command->name), strerror(-error));
+}
+
 void command_failed(struct command *command, int error)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ERRORS); i++) {
 		if (ERRORS[i].error != error)
 			continue;
+		if (ERRORS[i].is_logged)
+			log_failure(command, error);
 		command_no(command, ERRORS[i].text);
 		return;
 	}
@@ -110,8 +119,7 @@ void command_failed(struct command *command, int error)
 		command_no(command, "[NONEXISTENT] Mailbox was deleted");
 		return;
 	}
-	log_warning(NULL, "user=<%s>: %.*s failed: %s", command->session->user,
-		SPAN_ARGS(command->name), strerror(-error));
+	log_failure(command, error);
 	command_no(command, "[SERVERBUG] Internal error, see the server's log");
 }
 
