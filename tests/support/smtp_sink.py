@@ -303,6 +303,7 @@ class Sink(SmtpSink):
 
     def __init__(self, port=0, **options):
         self.replies, self.delay = {}, 0
+        self.times = []  # time.monotonic() of each of the messages
         super().__init__(port=port, extensions=('PIPELINING', '8BITMIME'), **options)
 
     def action(self, what):
@@ -314,6 +315,7 @@ class Sink(SmtpSink):
     def keep(self, message):
         with self.lock:
             self.messages.append((message['sender'], message['recipients'], message['data'].encode('latin-1')))
+            self.times.append(time.monotonic())
 
     def to(self, recipient):
         """Messages for this recipient, as (sender, bytes)."""
