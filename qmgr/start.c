@@ -88,6 +88,9 @@ int qmgr_open(struct conf *conf, char **ret_error)
 		error = load();
 	if (error < 0)
 		*ret_error = explain("cannot open the queue", error);
+	else if (qmgr.index.unreadable != 0)
+		log_error(NULL, "journal/%016llx.seg has no valid header: what it may hold is not seen",
+			(unsigned long long)qmgr.index.unreadable);
 	return error;
 }
 

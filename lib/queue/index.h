@@ -75,6 +75,7 @@ struct queue_index {
 	struct table reasons;
 	struct queue_segment *segments; /* ascending */
 	size_t segment_count;
+	uint64_t unreadable; /* number of a segment whose header is damaged; 0: none was met */
 };
 
 void queue_index_init(struct queue_index *index);

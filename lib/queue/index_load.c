@@ -34,6 +34,8 @@ int queue_index_scan(struct queue_index *index, struct queue_reader *reader, uin
 	struct scan scan = {index, added, arg, until, 0};
 	uint64_t from = queue_index_segment(index, segment)->known_end, end = from;
 	int error = queue_reader_scan(reader, segment, from, visit_record, &scan, &end);
+	if (error == -EBADMSG)
+		index->unreadable = segment;
 	if (error == -ENOENT || error == -EBADMSG)
 		return 0;
 	return error < 0 ? error : scan.count;

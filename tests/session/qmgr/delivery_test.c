@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: ISC */
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 static char id[QUEUE_ID_MAX], second[QUEUE_ID_MAX];
 
 static void sent_story(void)
@@ -540,6 +543,52 @@ static void many_story(void)
 	assert_true(fake.widest <= 100);
 }
 
+static void put_file(const char *name, const char *text)
+{
+	static const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	char path[300];
+	snprintf(path, sizeof path, "%s/%s", fake.folder, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+static bool is_there(const char *name)
+{
+	char path[300];
+	snprintf(path, sizeof path, "%s/%s", fake.folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void sweep_story(void)
+{
+	queue_end();
+	put_file("large/AAAAAA1", "left by a crash");
+	queue_begin();
+	for (int i = 0; i < 400 && is_there("large/AAAAAA1"); i++)
+		task_sleep(5);
+	assert_false(is_there("large/AAAAAA1"));
+	queue_end();
+	/* Whose it is, a segment that cannot be read may say. */
+	put_file("large/AAAAAA1", "perhaps acknowledged");
+	put_file("journal/0000000000000007.seg", "damaged");
+	queue_begin();
+	task_sleep(50);
+	assert_int_equal(qmgr.index.unreadable, 7);
+	submit_one("s@x.test", "sent@y.test", id);
+	assert_true(wait_gone(id));
+	assert_true(is_there("large/AAAAAA1"));
+	assert_true(is_there("journal/0000000000000007.seg"));
+}
+
+static void test_a_damaged_segment_keeps_what_it_may_name(void **state)
+{
+	(void)state;
+	play("", sweep_story);
+}
+
 static void test_a_large_message_stays_in_its_window(void **state)
 {
 	(void)state;
@@ -683,6 +732,7 @@ int main(void)
 		cmocka_unit_test(test_a_record_lives_until_its_checkpoint),
 		cmocka_unit_test(test_a_restart_knows_everything),
 		cmocka_unit_test(test_what_is_done_does_not_come_back),
+		cmocka_unit_test(test_a_damaged_segment_keeps_what_it_may_name),
 		cmocka_unit_test(test_a_large_message_stays_in_its_window),
 		cmocka_unit_test(test_held_while_it_is_delivered),
 		cmocka_unit_test(test_a_mostly_dead_segment_is_compacted),
