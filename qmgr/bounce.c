@@ -234,8 +234,7 @@ static bool make_report(struct queue_entry *entry, enum bounce_kind kind, struct
 	return ok;
 }
 
-/* Nobody is told: the failed recipients are done all the same. */
-static bool drop_report(struct queue_entry *entry, const char *why)
+bool bounce_drop(struct queue_entry *entry, const char *why)
 {
 	log_info(entry->queue_id, "%s", why);
 	for (uint32_t at = 0; at < entry->recipient_count;) {
@@ -253,7 +252,7 @@ static bool drop_report(struct queue_entry *entry, const char *why)
 bool bounce_failed(struct queue_entry *entry)
 {
 	if (is_double_bounce(entry->sender))
-		return drop_report(entry, "undeliverable postmaster notification discarded");
+		return bounce_drop(entry, "undeliverable postmaster notification discarded");
 	if (entry->sender[0] != '\0')
 		return make_report(entry, BOUNCE_FAILURE, span_from_cstr(entry->sender),
 			DSN_FAILURE, RECIPIENT_BOUNCED);
@@ -261,7 +260,32 @@ bool bounce_failed(struct queue_entry *entry)
 		return make_report(entry, BOUNCE_POSTMASTER,
 			span_from_cstr(qmgr.settings.double_bounce_notice), DSN_FAILURE,
 			RECIPIENT_BOUNCED);
-	return drop_report(entry, "undeliverable message from the null sender discarded");
+	return bounce_drop(entry, "undeliverable message from the null sender discarded");
+}
+
+static bool tell_corrupt(struct queue_entry *entry, enum bounce_kind kind, const char *to)
+{
+	/* Who the recipients were nobody knows. */
+	struct bounce_recipient unknown = {.address = SPAN("unknown"), .original = SPAN_EMPTY,
+		.orcpt = SPAN_EMPTY, .dsn = SPAN("5.3.0"),
+		.text = SPAN("the message was damaged in the queue; what is left of it is in corrupt/"),
+		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY, .status = DELIVERY_BOUNCED};
+	struct queue_envelope nothing = {.envid = SPAN_EMPTY};
+	struct report report = {.entry = entry, .kind = kind, .sender = span_from_cstr(to),
+		.recipients = &unknown, .count = 1};
+	return send_report(&report, &nothing);
+}
+
+bool bounce_corrupt_postmaster(struct queue_entry *entry)
+{
+	return is_double_bounce(entry->sender) ||
+		tell_corrupt(entry, BOUNCE_POSTMASTER, qmgr.settings.double_bounce_notice);
+}
+
+bool bounce_corrupt_sender(struct queue_entry *entry)
+{
+	return entry->sender[0] == '\0' || is_double_bounce(entry->sender) ||
+		tell_corrupt(entry, BOUNCE_FAILURE, entry->sender);
 }
 
 bool bounce_delayed(struct queue_entry *entry)

@@ -130,6 +130,25 @@ static void settle(struct queue_entry *entry, const struct message *message, boo
 		defer(entry, message);
 }
 
+/* Nobody can read the content: the sender's report will tell the rest. */
+static bool give_up_unreadable(struct queue_entry *entry)
+{
+	return corrupt_keep(entry) && bounce_corrupt_postmaster(entry);
+}
+
+/* Not even who the recipients are can be read for a report. */
+static bool give_up_unreported(struct queue_entry *entry, bool postmaster_knows)
+{
+	struct queue_message loaded = {0};
+	int error = queue_message_load(qmgr.reader, &entry->position, &loaded);
+	queue_message_done(&loaded);
+	if (error != -EBADMSG && error != -ENOENT)
+		return false;
+	if (!postmaster_knows && !give_up_unreadable(entry))
+		return false;
+	return bounce_corrupt_sender(entry) && bounce_drop(entry, "damaged message removed");
+}
+
 static void finish_pass(struct message *message)
 {
 	struct queue_entry *entry = message->entry;
@@ -140,11 +159,13 @@ static void finish_pass(struct message *message)
 		active_free(message);
 		return;
 	}
-	if (entry_left(entry) > 0 && !(entry->flags & ENTRY_HELD) && !message->read_failed &&
-		is_expired(entry, wall_now()))
+	bool expired = is_expired(entry, wall_now());
+	bool left = entry_left(entry) > 0 && !(entry->flags & ENTRY_HELD);
+	if (left && expired && (!message->read_failed || give_up_unreadable(entry)))
 		expire(entry);
 	if (queue_entry_count(entry, RECIPIENT_BOUNCED) > 0)
-		reported = bounce_failed(entry);
+		reported = bounce_failed(entry) || (expired &&
+			give_up_unreported(entry, message->read_failed));
 	if (entry_left(entry) > 0)
 		warn_of_delay(entry);
 	/* Commands may have come while reports were made. */

@@ -130,6 +130,14 @@ int64_t finish_backoff(const struct queue_entry *entry, int64_t now);
 /* bounce.c: reports. True: queued durably, or none is due. Wait. */
 bool bounce_failed(struct queue_entry *entry);
 bool bounce_delayed(struct queue_entry *entry);
+/* Puts what is left of a message into corrupt/, durably. Logs. */
+bool corrupt_keep(const struct queue_entry *entry);
+/* The record cannot be read any more and is too old: tells the postmaster; the sender, when not even the
+ * recipients can be read. True: told, or nobody is to be told. */
+bool bounce_corrupt_postmaster(struct queue_entry *entry);
+bool bounce_corrupt_sender(struct queue_entry *entry);
+/* Nobody (more) is told: the failed recipients are done. Logs why. */
+bool bounce_drop(struct queue_entry *entry, const char *why);
 void bounce_success(struct queue_entry *entry, const struct batch *batch,
 	const struct delivery_reply *reply);
 

@@ -14,17 +14,17 @@
 
 #define RUN_MAX (QUEUE_RECIPIENTS_INLINE_MAX + 4 * QUEUE_ADDRESS_MAX)
 
-static int read_part(struct queue_reader *reader, const struct queue_message *message,
-	uint64_t offset, size_t len, struct buf *out)
+static int read_segment(struct queue_reader *reader, uint64_t segment, uint64_t offset, size_t len,
+	struct buf *out)
 {
 	struct open_segment *open;
 	char *to = buf_reserve(out, len);
 	if (to == NULL)
 		return -EMSGSIZE;
-	int error = queue_reader_hold(reader, message->position.segment, &open);
+	int error = queue_reader_hold(reader, segment, &open);
 	if (error != 0)
 		return error;
-	ssize_t n = queue_io_read_task(open->segment.fd, to, len, message->content_offset + offset);
+	ssize_t n = queue_io_read_task(open->segment.fd, to, len, offset);
 	queue_reader_release(open);
 	if (n < 0)
 		return (int)n;
@@ -32,6 +32,19 @@ static int read_part(struct queue_reader *reader, const struct queue_message *me
 		return -EBADMSG;
 	out->len += len;
 	return 0;
+}
+
+static int read_part(struct queue_reader *reader, const struct queue_message *message,
+	uint64_t offset, size_t len, struct buf *out)
+{
+	return read_segment(reader, message->position.segment, message->content_offset + offset, len,
+		out);
+}
+
+int queue_reader_raw(struct queue_reader *reader, const struct queue_position *position,
+	struct buf *out)
+{
+	return read_segment(reader, position->segment, position->offset, position->length, out);
 }
 
 int queue_message_content(

@@ -55,6 +55,10 @@ void queue_message_done(struct queue_message *message);
  * fails, -EINVAL when it is large, -EMSGSIZE when out is too small. Yields. */
 int queue_message_content(struct queue_reader *reader, const struct queue_message *message,
 	struct buf *out);
+/* Appends the bytes of a record as they are on disk, whether they make sense or not (the position's length
+ * must be known). 0 or -errno. Yields. */
+int queue_reader_raw(struct queue_reader *reader, const struct queue_position *position,
+	struct buf *out);
 /* Opens the content of a large message, read only, at offset 0: fd or -errno. */
 int queue_message_open_large(struct queue_reader *reader, const struct queue_message *message);
 /* Appends at most max bytes of content, inline or large, from the start (headers, postcat). Yields.
