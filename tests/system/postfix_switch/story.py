@@ -48,7 +48,9 @@ def debian(folder, main=None, lines=None, services=('smtp', 'submission', 'submi
 def test_debians_files_as_they_are(folder):
     with debian(folder) as t:
         status, text = t.check_command()
-        assert status == 0 and 'warning' not in text, text
+        # (The build's own commands are not set-gid.)
+        warnings = [line for line in text.splitlines() if 'warning' in line and 'set-gid' not in line]
+        assert status == 0 and not warnings, text
         t.send('ann@localhost', sender='x@far.example')
         t.wait_messages('ann')
         with t.smtp() as client:
