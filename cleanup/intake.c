@@ -177,7 +177,7 @@ static void write_received(struct intake *intake)
 		.client_name = intake->envelope.client_name,
 		.client_address = intake->envelope.client_address,
 		.tls_summary = intake->tls_summary,
-		.sasl_username = process.settings.show_sasl_username
+		.sasl_username = intake->flags & CLEANUP_SHOW_LOGIN
 					 ? intake->envelope.sasl_username
 					 : SPAN_EMPTY,
 		.host = span_from_cstr(process.settings.myhostname),

@@ -24,7 +24,6 @@ static const struct setting settings[] = {
 	ROW("append_at_myorigin", BOOL, append_at_myorigin),
 	ROW("append_dot_mydomain", BOOL, append_dot_mydomain),
 	ROW("always_add_missing_headers", BOOL, always_add_missing_headers),
-	ROW("smtpd_sasl_authenticated_header", BOOL, show_sasl_username),
 	ROW("enable_long_queue_ids", BOOL, long_ids),
 	ROW("header_size_limit", INT, header_size_limit),
 	ROW("message_size_limit", INT, message_size_limit),

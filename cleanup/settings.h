@@ -14,7 +14,6 @@ struct cleanup_settings {
 	const char *propagate_unmatched_extensions;
 	const char *double_bounce_sender;
 	bool append_at_myorigin, append_dot_mydomain, always_add_missing_headers, long_ids;
-	bool show_sasl_username; /* smtpd_sasl_authenticated_header */
 	int64_t header_size_limit, message_size_limit, hopcount_limit, queue_minfree;
 	int64_t expansion_limit, recursion_limit, alias_length_limit;
 	int64_t bounce_size_limit, segment_size, inline_limit, spare_segments;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "local/local.h"
 #include "map/map.h"
+#include "service/delivery_log.h"
 
 struct local_process local;
 
@@ -126,5 +127,6 @@ int local_prepare(struct conf *conf)
 	if (error != 0)
 		return error;
 	read_templates(conf);
+	delivery_log_soft_bounce = conf_get_bool(conf, "soft_bounce");
 	return daemon_is_worker() ? 0 : open_front(conf);
 }

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "qmgr/qmgr.h"
 #include "service/delivery_log.h"
 
 #define COMMIT_RETRY_MS 5000
+#define SOFT_CODES_MAX (4 * 1024 * 1024)
 
 static enum ledger_kind kind_of(const struct outcome *outcome)
 {
@@ -90,11 +92,29 @@ static void commit(const char *queue_id)
 	}
 }
 
+/* soft_bounce: what failed for good is deferred, until the message is too old. */
+static void soften(struct outcome *outcomes, size_t count, struct arena *codes)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (outcomes[i].state != RECIPIENT_BOUNCED)
+			continue;
+		struct span dsn = arena_dup(codes, outcomes[i].dsn);
+		if (dsn.len > 0)
+			*(char *)(uintptr_t)dsn.ptr = '4';
+		outcomes[i].state = RECIPIENT_DEFERRED;
+		outcomes[i].dsn = dsn;
+	}
+}
+
 void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, size_t count)
 {
 	struct outcome *sorted = memory_alloc((count + 1) * sizeof *sorted);
 	bool final = false;
+	struct arena codes;
+	arena_init(&codes, SOFT_CODES_MAX);
 	memcpy(sorted, outcomes, count * sizeof *sorted);
+	if (delivery_log_soft_bounce)
+		soften(sorted, count, &codes);
 	qsort(sorted, count, sizeof *sorted, compare_index);
 	for (size_t i = 0; i < count;) {
 		size_t length = run_length(sorted + i, count - i);
@@ -110,6 +130,7 @@ void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, s
 		i += length;
 	}
 	free(sorted);
+	arena_done(&codes);
 }
 
 void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome, uint32_t count)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "conf/master_cf.h"
+#include "service/delivery_log.h"
 
 static const struct setting settings[] = {
 	SETTING("qmgr_message_active_limit", SETTING_INT, qmgr_settings, active_limit),
@@ -110,6 +111,7 @@ void qmgr_transport_limits(void *arg, const char *transport, struct transport_li
 int qmgr_settings_read(struct conf *conf, struct qmgr_settings *ret_settings)
 {
 	int error = settings_read(conf, settings, ARRAY_LEN(settings), NULL, ret_settings);
+	delivery_log_soft_bounce = conf_get_bool(conf, "soft_bounce");
 	if (ret_settings->active_limit < 1)
 		ret_settings->active_limit = 1;
 	if (ret_settings->recipient_limit < 1)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dns/resolve.h"
+#include "service/delivery_log.h"
 #include "smtp/extension.h"
 
 struct smtp_settings settings;
@@ -165,6 +166,7 @@ static int work_out(struct conf *conf)
 
 int settings_load(struct conf *conf, bool lmtp)
 {
+	delivery_log_soft_bounce = conf_get_bool(conf, "soft_bounce");
 	settings = (struct smtp_settings){.lmtp = lmtp, .prefix = lmtp ? "lmtp" : "smtp",
 		.always_ehlo = true};
 	const struct setting *own = lmtp ? lmtp_rows : smtp_rows;

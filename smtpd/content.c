@@ -78,6 +78,8 @@ static uint32_t open_flags(struct session *session)
 		flags |= CLEANUP_8BITMIME;
 	if (server->no_address_mappings)
 		flags |= CLEANUP_NO_MAPPING;
+	if (server->settings.sasl_header)
+		flags |= CLEANUP_SHOW_LOGIN;
 	if (session->stand_alone || policy_rewrites_headers(session))
 		flags |= CLEANUP_REWRITE_LOCAL;
 	return flags;

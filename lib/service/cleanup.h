@@ -22,6 +22,7 @@ enum cleanup_flag {
 	CLEANUP_NO_MAPPING = 8,   /* receive_override_options=no_address_mappings */
 	CLEANUP_HOLD = 16,        /* access table said HOLD */
 	CLEANUP_DISCARD = 32,     /* access table said DISCARD: accept and drop */
+	CLEANUP_SHOW_LOGIN = 64,  /* smtpd_sasl_authenticated_header: the user name into Received: */
 };
 
 enum dsn_notify { DSN_NEVER = 1, DSN_SUCCESS = 2, DSN_FAILURE = 4, DSN_DELAY = 8 }; /* 0: default */

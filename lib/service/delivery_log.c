@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "mail/address.h"
 
+bool delivery_log_soft_bounce;
+
 void delivery_delay_format(int64_t ms, struct buf *out)
 {
 	if (ms < 0)
@@ -37,7 +39,7 @@ static const char *status_name(uint32_t status)
 	case DELIVERY_DEFERRED:
 		return "deferred";
 	case DELIVERY_BOUNCED:
-		return "bounced";
+		return delivery_log_soft_bounce ? "SOFTBOUNCE" : "bounced";
 	}
 	return "deferred";
 }

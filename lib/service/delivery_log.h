@@ -14,6 +14,8 @@ struct delivery_times {
 	int64_t done_ms;
 };
 
+/* soft_bounce=yes: a line for a bounce says SOFTBOUNCE, as qmgr will make a deferral of it. */
+extern bool delivery_log_soft_bounce;
 /* relay: "none", "local", "mx.example[192.0.2.1]:25"; connection_use: shown above 1. */
 void delivery_log(const struct delivery_request *request,
 	const struct delivery_recipient *recipient, const char *relay, unsigned connection_use,

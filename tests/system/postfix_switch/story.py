@@ -183,3 +183,36 @@ def test_a_stop_does_not_wait_for_a_delivery_that_cannot_begin(folder):
         with debian(folder, main=dict(relay, relayhost='[127.0.0.1]:%d' % sink.port)) as t:
             t.command('tambo', '-c', t.config, 'flush')
             assert sink.wait(1)[0]['recipients'] == ['a@far.example']
+
+
+def test_the_login_stands_in_received_where_a_listener_says_so(folder):
+    with debian(folder, services=('smtp', 'submission', 'submissions'),
+                main={'login_header': 'yes'}) as t:
+        path = os.path.join(t.config, 'master.cf')
+        with open(path) as f:
+            text = f.read()
+        with open(path, 'w') as f:
+            f.write(text.replace('  -o syslog_name=postfix/submissions\n', '  -o syslog_name=postfix/'
+                                 'submissions\n  -o smtpd_sasl_authenticated_header=$login_header\n'))
+        t.reload()
+        for service, to in (('submission', 'ann'), ('submissions', 'ben')):
+            with t.smtp(service) as client:
+                client.login('ann', 'wonderland')
+                client.sendmail('ann@localhost', [to + '@localhost'], 'Subject: x\r\n\r\nx\r\n')
+        assert 'Authenticated sender' not in t.wait_messages('ann')[0]['Received']
+        assert '(Authenticated sender: ann)' in t.wait_messages('ben')[0]['Received']
+
+
+def test_soft_bounce_keeps_mail(folder):
+    main = {'soft_bounce': 'yes', 'transport_maps': 'inline:{ {error.test = error:5.7.1 not here} }',
+            'virtual_alias_maps': 'inline:{ {both@localhost = nobody.of.that.name@localhost, '
+                                  'x@error.test, ann@localhost} }'}
+    with debian(folder, main=main) as t:
+        t.send('both@localhost')
+        t.wait_messages('ann')
+        t.wait_log(r'to=<nobody.of.that.name@\S+>.*dsn=5\.1\.1, status=SOFTBOUNCE')
+        t.wait_log(r'to=<x@error.test>.*status=SOFTBOUNCE')
+        time.sleep(0.5)
+        left = t.command('mailq').stdout
+        assert 'x@error.test' in left and 'nobody.of.that.name' in left, left
+        assert 'non-delivery notification' not in t.log()
