@@ -10,6 +10,7 @@ struct auth_settings {
 	const char *mechanisms; /* auth_mechanisms */
 	const char *pam_service; /* auth_pam_service_name */
 	int64_t failure_delay, failure_delay_max; /* milliseconds */
+	int64_t first_valid_uid, last_valid_uid;
 };
 
 /* Reads the settings, opens accounts and mechanisms. 0 or -errno. */

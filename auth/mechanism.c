@@ -33,7 +33,7 @@ struct exchange {
 	struct account account;
 	struct gate *gate; /* held while a password is looked at */
 	bool braked; /* in this step */
-	bool started, found, temporary, verified;
+	bool started, found, temporary, checked, verified;
 };
 
 static struct accounts *all_accounts;
@@ -101,6 +101,7 @@ static int check_password(sasl_conn_t *sasl, void *context, const char *user, co
 		status = verify_password(&exchange->account, secret, &exchange->reason);
 	else if (status != VERIFY_TEMPORARY)
 		verify_nothing(secret);
+	exchange->checked = true;
 	exchange->temporary = status == VERIFY_TEMPORARY;
 	exchange->verified = status == VERIFY_OK;
 	buf_wipe(&exchange->secret);
@@ -145,6 +146,8 @@ static int lookup_secret(void *context, sasl_server_params_t *params, unsigned f
 		return SASL_FAIL;
 	if (flags & SASL_AUXPROP_AUTHZID)
 		return SASL_OK; /* nothing is kept about whom one acts for */
+	if (exchange->checked) /* a password that was refused is not compared once more */
+		return exchange->temporary ? SASL_UNAVAIL : SASL_NOUSER;
 	enum verify_status status = find_user(exchange, span_new(user, len));
 	if (status == VERIFY_TEMPORARY)
 		return SASL_UNAVAIL;
@@ -268,6 +271,11 @@ void mechanism_close(void)
 const char *mechanism_list(void)
 {
 	return offered_mechanisms;
+}
+
+enum verify_status mechanism_account_exists(struct span user, struct buf *reason)
+{
+	return verify_exists(all_accounts, user, reason);
 }
 
 struct exchange *exchange_new(const struct exchange_request *request)

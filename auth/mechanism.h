@@ -15,6 +15,9 @@ void mechanism_close(void);
 /* Those of the configured mechanisms that can be had, separated by spaces; "" for none. */
 const char *mechanism_list(void);
 
+/* verify_exists() for the accounts that mechanism_open() was given. */
+enum verify_status mechanism_account_exists(struct span user, struct buf *reason);
+
 struct exchange_request {
 	const char *service;  /* "smtp", "imap", "pop3" */
 	struct span mechanism;

@@ -7,7 +7,9 @@
 
 #include "auth/auth.h"
 #include "auth/mechanism.h"
+#include "auth/verify.h"
 #include "base/arena.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "service/auth.h"
@@ -182,25 +184,57 @@ static int answer_start(struct channel *channel, struct request *request,
 	return status;
 }
 
+static int serve_exchange(struct channel *channel, const struct auth_start *start)
+{
+	struct request request = {0};
+	arena_init(&request.arena, REQUEST_MEMORY);
+	request.service = arena_dup(&request.arena, start->service);
+	request.mechanism = arena_dup(&request.arena, start->mechanism);
+	request.remote_address = arena_dup(&request.arena, start->remote_address);
+	request.local_address = arena_dup(&request.arena, start->local_address);
+	request.tls = start->tls;
+	int status = answer_start(channel, &request, start);
+	arena_done(&request.arena);
+	return status;
+}
+
+/* PRIV: whoever may ask learns this much at RCPT TO anyway, and nothing more. */
+static int answer_question(struct channel *channel, const struct account_question *question)
+{
+	struct account_answer answer = {.existence = ACCOUNT_CANNOT_TELL};
+	struct buf problem = BUF_INIT(1024);
+	switch (mechanism_account_exists(question->user, &problem)) {
+	case VERIFY_OK:
+	case VERIFY_WRONG:
+	case VERIFY_REFUSED:
+		answer.existence = ACCOUNT_EXISTS;
+		break;
+	case VERIFY_UNKNOWN:
+		answer.existence = ACCOUNT_IS_UNKNOWN;
+		break;
+	case VERIFY_TEMPORARY:
+		log_warning(NULL, "account %.*s: %s", SPAN_ARGS(span_head(question->user, 100)),
+			buf_cstr(&problem));
+		break;
+	}
+	buf_done(&problem);
+	int status = channel_send(channel, &account_answer_type, &answer);
+	return status != 0 ? status : channel_flush(channel, task_deadline(REPLY_TIMEOUT_MS));
+}
+
 void auth_serve(struct channel *channel_take, const char *peer)
 {
+	static const struct message_type *const types[] = {&auth_start_type, &account_question_type};
 	struct channel *channel = channel_take;
 	int status = 0;
 	while (status == 0) {
 		void *message;
-		struct request request = {0};
-		status = channel_expect(channel, &auth_start_type, TASK_FOREVER, &message);
+		size_t which;
+		status = channel_receive(channel, types, ARRAY_LEN(types), TASK_FOREVER, &which, &message);
 		if (status != 0)
 			break;
-		const struct auth_start *start = message;
-		arena_init(&request.arena, REQUEST_MEMORY);
-		request.service = arena_dup(&request.arena, start->service);
-		request.mechanism = arena_dup(&request.arena, start->mechanism);
-		request.remote_address = arena_dup(&request.arena, start->remote_address);
-		request.local_address = arena_dup(&request.arena, start->local_address);
-		request.tls = start->tls;
-		status = answer_start(channel, &request, start);
-		arena_done(&request.arena);
+		status = which == 0 ? serve_exchange(channel, message)
+				    : answer_question(channel, message);
 	}
 	if (status == -EBADMSG)
 		log_warning(NULL, "%s sent a broken message", peer);

@@ -12,6 +12,21 @@
  * rounds. */
 static const char nobody[] = "$6$tambotambotambo1$";
 
+static int64_t first_uid, last_uid;
+
+void verify_configure(int64_t first_valid_uid, int64_t last_valid_uid)
+{
+	first_uid = first_valid_uid;
+	last_uid = last_valid_uid;
+}
+
+/* Master starts no worker for others, and such an account sends no mail through us either. */
+static bool uid_is_valid(const struct accounts *accounts, uid_t uid)
+{
+	return accounts_single_user(accounts) ||
+		((int64_t)uid >= first_uid && (last_uid == 0 || (int64_t)uid <= last_uid));
+}
+
 static bool login_is_sane(struct span login)
 {
 	return login.len > 0 && login.len <= LOGIN_MAX && span_is_printable(login) &&
@@ -43,7 +58,37 @@ enum verify_status verify_find(struct accounts *accounts, struct span login,
 		buf_append_cstr(reason, "login is not allowed (nologin)");
 		return VERIFY_REFUSED;
 	}
+	if (!uid_is_valid(accounts, ret_account->uid)) {
+		buf_append_format(reason, "uid %u may not be used (first_valid_uid, last_valid_uid)",
+			(unsigned)ret_account->uid);
+		return VERIFY_REFUSED;
+	}
 	return VERIFY_OK;
+}
+
+enum verify_status verify_exists(struct accounts *accounts, struct span user, struct buf *reason)
+{
+	enum verify_status status = VERIFY_UNKNOWN;
+	struct account account;
+	if (!login_is_sane(user))
+		return status;
+	account_init(&account);
+	switch (account_by_user(accounts, user, &account)) {
+	case ACCOUNT_FOUND:
+		status = VERIFY_OK;
+		break;
+	case ACCOUNT_NOT_FOUND:
+		break;
+	case ACCOUNT_TEMPORARY:
+		status = VERIFY_TEMPORARY;
+		break;
+	case ACCOUNT_UNUSABLE:
+		status = VERIFY_REFUSED;
+		break;
+	}
+	buf_append(reason, buf_span(&account.problem));
+	account_done(&account);
+	return status;
 }
 
 struct work {

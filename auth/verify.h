@@ -17,6 +17,11 @@ enum verify_status {
  * reason: text for the log when it is not OK. */
 enum verify_status verify_find(struct accounts *accounts, struct span login,
 	struct account *ret_account, struct buf *reason);
+/* Is there an account for this local user (no domain, no extension)? VERIFY_OK, VERIFY_REFUSED
+ * (there, but unusable), VERIFY_UNKNOWN or VERIFY_TEMPORARY. May wait. */
+enum verify_status verify_exists(struct accounts *accounts, struct span user, struct buf *reason);
+/* Logins whose uid lies outside are refused (first_valid_uid, last_valid_uid; last 0: no limit). */
+void verify_configure(int64_t first_valid_uid, int64_t last_valid_uid);
 /* Checks the password, in the thread pool. */
 enum verify_status verify_password(const struct account *account, struct span password,
 	struct buf *reason);

@@ -32,7 +32,8 @@ static task_time list_time[2];
 static struct channel *take_auth(void)
 {
 	if (pool == NULL)
-		pool = daemon_pool_new("auth", AUTH_IDLE_MAX);
+		pool = daemon_pool_new(conf_get(daemon_conf(), "auth_service_name"),
+			AUTH_IDLE_MAX);
 	return daemon_pool_take(pool, task_deadline(AUTH_MS));
 }
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "service/auth.h"
 #include "smtpd/policy.h"
 #include "smtpd/session.h"
 
@@ -72,6 +73,33 @@ static int open_maps(struct server *server, const char *parameter, const char *s
 	return -EINVAL;
 }
 
+#define ACCOUNT_TIMEOUT (30 * 1000)
+
+/* Password files are not for this process: auth says whether a local user has an account. */
+static enum map_result ask_account(void *arg, struct span user)
+{
+	struct server *server = arg;
+	struct account_question question = {.user = user};
+	task_time deadline = task_deadline(ACCOUNT_TIMEOUT);
+	struct channel *channel = server->services.take(PEER_AUTH, deadline);
+	void *message = NULL;
+
+	if (channel == NULL)
+		return MAP_ERROR;
+	if (channel_call(channel, &account_question_type, &question, &account_answer_type, deadline,
+		&message) != 0) {
+		log_warning(NULL, "the auth service gives no answer about account %.*s",
+			SPAN_ARGS(span_head(user, 100)));
+		channel_free(channel);
+		return MAP_ERROR;
+	}
+	const struct account_answer *answer = message;
+	uint32_t existence = answer->existence;
+	server->services.give(PEER_AUTH, channel);
+	return existence == ACCOUNT_EXISTS ? MAP_FOUND :
+		existence == ACCOUNT_IS_UNKNOWN ? MAP_NOT_FOUND : MAP_ERROR;
+}
+
 static int open_tables(struct server *server)
 {
 	const struct smtpd_settings *s = &server->settings;
@@ -101,6 +129,7 @@ static int open_tables(struct server *server)
 		free(error);
 		return -EINVAL;
 	}
+	route_ask_accounts(server->route, ask_account, server);
 	return policy_open(server, &server->policy);
 }
 

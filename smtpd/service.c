@@ -17,7 +17,7 @@ static const char *service_name(enum service_peer peer)
 	case PEER_CLEANUP:
 		return conf_get(server.conf, "cleanup_service_name");
 	case PEER_AUTH:
-		return "auth";
+		return conf_get(server.conf, "auth_service_name");
 	case PEER_COUNTERS:
 	case PEER_LOOKUP:
 	case PEER_COUNT:

@@ -62,16 +62,26 @@ static bool may_read(struct span spec)
 	return readable;
 }
 
+static bool is_system(struct span spec)
+{
+	return span_equal(spec, SPAN("system")) || span_equal(spec, SPAN("unix:passwd.byname")) ||
+		span_equal(spec, SPAN("proxy:unix:passwd.byname"));
+}
+
 /* Of auth_user_maps only the tables that list names: the system's accounts are in
  * local_recipient_maps already. A password file that this process may not read (smtpd must not) is
- * left out: its accounts in local domains are to be listed in local_recipient_maps then. */
-static struct map_list *open_accounts(struct opening *opening)
+ * left to route_ask_accounts, and so are other tables, which may hold passwords too. */
+static struct map_list *open_accounts(struct opening *opening, bool *ret_hidden)
 {
 	struct buf specs = BUF_INIT(65536);
 	struct span rest = span_from_cstr(conf_get(opening->conf, "auth_user_maps")), spec;
 	while (span_token(&rest, ", \t\r\n", &spec)) {
-		if (!span_starts_with(spec, SPAN("passwdfile:")) || !may_read(spec))
+		if (is_system(spec))
 			continue;
+		if (!span_starts_with(spec, SPAN("passwdfile:")) || !may_read(spec)) {
+			*ret_hidden = true;
+			continue;
+		}
 		buf_append(&specs, spec);
 		buf_append_char(&specs, ' ');
 	}
@@ -140,7 +150,7 @@ static void open_lists(struct opening *opening, struct route *route)
 		MAP_NO_SUBSTITUTE);
 	route->sender_relayhosts = open_maps(opening, "sender_dependent_relayhost_maps",
 		MAP_NO_SUBSTITUTE);
-	route->accounts = open_accounts(opening);
+	route->accounts = open_accounts(opening, &route->accounts_hidden);
 }
 
 static void read_names(struct conf *conf, struct route *route)
@@ -207,6 +217,13 @@ void route_close(struct route *route)
 	free(route->own);
 	buf_done(&route->warned);
 	free(route);
+}
+
+void route_ask_accounts(struct route *route, enum map_result (*ask)(void *arg, struct span user),
+	void *arg)
+{
+	route->ask_account = ask;
+	route->ask_account_arg = arg;
 }
 
 struct span route_delimiters(const struct route *route)

@@ -39,7 +39,7 @@ enum map_result route_domain_is_local(struct route *route, struct span domain);
 enum map_result route_is_ours(struct route *route, struct span address);
 
 /* Does the recipient exist, as far as tables know? virtual_alias_maps first, then the class's
- * table: local_recipient_maps (then the accounts of auth_user_maps), virtual_alias_maps,
+ * table: local_recipient_maps (then the accounts of auth_user_maps, see below), virtual_alias_maps,
  * virtual_mailbox_maps, relay_recipient_maps; an empty list of the local, mailbox or relay class
  * accepts everything; the default class always does. Also unknown: an address that transport_maps
  * gives to error:. */
@@ -49,6 +49,11 @@ struct route_verdict {
 	char dsn[12];           /* "5.1.1" (or what an error: transport said) */
 	char text[256];         /* "User unknown in local recipient table" */
 };
+/* Accounts of auth_user_maps that this process may not look up (a password file of root): a local user
+ * that no table lists is asked for with this function, the local part without its extension. It may
+ * wait. Without it such accounts do not exist here. */
+void route_ask_accounts(struct route *route, enum map_result (*ask)(void *arg, struct span user),
+	void *arg);
 void route_validate_recipient(struct route *route, struct span address,
 	struct route_verdict *ret_verdict);
 

@@ -29,6 +29,9 @@ struct route {
 	char *relayhost, *hostname, *origin, *delimiters;
 	char *empty_recipient, *empty_sender_transport, *empty_sender_relayhost;
 	bool percent_hack, bang_path, show_table_name, transport_parents_bare;
+	bool accounts_hidden; /* auth_user_maps has tables that cannot be read here */
+	enum map_result (*ask_account)(void *arg, struct span user);
+	void *ask_account_arg;
 	struct own_address *own;
 	size_t own_count;
 	struct buf warned; /* domains that a warning was given for, '\n' behind each */

@@ -30,6 +30,16 @@ static const char *table_name(enum route_class class)
 	return "recipient";
 }
 
+/* The account that local would deliver to, when only another process can tell. */
+static enum map_result ask_elsewhere(struct route *route, struct span address)
+{
+	if (!route->accounts_hidden || route->ask_account == NULL)
+		return MAP_NOT_FOUND;
+	struct span user = span_head(address, span_find_last_char(address, '@'));
+	user = span_head(user, address_extension_start(user, route_delimiters(route)));
+	return user.len == 0 ? MAP_NOT_FOUND : route->ask_account(route->ask_account_arg, user);
+}
+
 static enum map_result ask_class(struct route *route, const struct route_place *place)
 {
 	struct span address = buf_span(&place->address);
@@ -54,6 +64,8 @@ static enum map_result ask_class(struct route *route, const struct route_place *
 	enum map_result result = ask(route, maps, address);
 	if (result == MAP_NOT_FOUND && place->class == ROUTE_LOCAL)
 		result = ask(route, route->accounts, address);
+	if (result == MAP_NOT_FOUND && place->class == ROUTE_LOCAL)
+		result = ask_elsewhere(route, address);
 	return result;
 }
 

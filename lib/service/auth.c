@@ -37,6 +37,17 @@ static const struct field auth_reply_fields[] = {
 };
 MESSAGE_TYPE(auth_reply_type, MESSAGE_AUTH_REPLY, 1, auth_reply, auth_reply_fields);
 
+static const struct field account_question_fields[] = {
+	FIELD(FIELD_SPAN, account_question, user, NAME_MAX_BYTES),
+};
+MESSAGE_TYPE(account_question_type, MESSAGE_ACCOUNT_QUESTION, 1, account_question,
+	account_question_fields);
+
+static const struct field account_answer_fields[] = {
+	FIELD(FIELD_U32, account_answer, existence, ACCOUNT_CANNOT_TELL),
+};
+MESSAGE_TYPE(account_answer_type, MESSAGE_ACCOUNT_ANSWER, 1, account_answer, account_answer_fields);
+
 static const struct field session_user_fields[] = {
 	FIELD(FIELD_SPAN, session_user, user, NAME_MAX_BYTES),
 	FIELD(FIELD_SPAN, session_user, home, PATH_MAX_BYTES),

@@ -42,6 +42,18 @@ struct auth_reply {
 	int session_fd;            /* OK for imap/pop3, otherwise -1 */
 };
 
+/* Instead of an exchange: is there an account for this local user? Nothing of it is told, and asking
+ * is no login. For processes that may not read a password file but must know who has mail here. */
+struct account_question {
+	struct span user;          /* no domain, no extension */
+};
+
+enum account_existence { ACCOUNT_EXISTS, ACCOUNT_IS_UNKNOWN, ACCOUNT_CANNOT_TELL };
+
+struct account_answer {
+	uint32_t existence;
+};
+
 /* First message on a worker's channel, sent by auth. */
 struct session_user {
 	struct span user;
@@ -64,6 +76,6 @@ struct session_start {
 };
 
 extern const struct message_type auth_start_type, auth_continue_type, auth_reply_type,
-	session_user_type, session_start_type;
+	account_question_type, account_answer_type, session_user_type, session_start_type;
 
 #endif

@@ -182,17 +182,36 @@ static void auth_answer(const struct auth_start *start, const struct auth_contin
 	reply->user = SPAN("alice");
 }
 
+/* "dora" is the one account that only auth knows; "temp" cannot be looked up. */
+static bool answer_account(struct channel *channel, const struct account_question *question)
+{
+	struct account_answer answer = {.existence = ACCOUNT_IS_UNKNOWN};
+
+	if (span_equal(question->user, SPAN("dora")))
+		answer.existence = ACCOUNT_EXISTS;
+	else if (span_equal(question->user, SPAN("temp")))
+		answer.existence = ACCOUNT_CANNOT_TELL;
+	return channel_send(channel, &account_answer_type, &answer) == 0 &&
+		channel_flush(channel, TASK_FOREVER) == 0;
+}
+
 static void fake_auth(void *arg)
 {
 	struct channel *channel = arg;
-	const struct message_type *const types[] = {&auth_start_type, &auth_continue_type};
+	const struct message_type *const types[] = {&auth_start_type, &auth_continue_type,
+		&account_question_type};
 	struct auth_start start = {0};
 	char mechanism[32];
 	unsigned step = 0;
 	size_t which;
 	void *message;
 
-	while (channel_receive(channel, types, 2, TASK_FOREVER, &which, &message) == 0) {
+	while (channel_receive(channel, types, 3, TASK_FOREVER, &which, &message) == 0) {
+		if (which == 2) {
+			if (!answer_account(channel, message))
+				break;
+			continue;
+		}
 		struct auth_reply reply = {.challenge = SPAN_EMPTY, .user = SPAN_EMPTY,
 			.text = SPAN_EMPTY, .mechanisms = SPAN_EMPTY, .session_fd = -1};
 		if (which == 0) {
