@@ -230,7 +230,10 @@ void auth_serve(struct channel *channel_take, const char *peer)
 	while (status == 0) {
 		void *message;
 		size_t which;
-		status = channel_receive(channel, types, ARRAY_LEN(types), TASK_FOREVER, &which, &message);
+		status = daemon_wait_request(channel);
+		if (status == 0)
+			status = channel_receive(channel, types, ARRAY_LEN(types),
+				task_deadline(REPLY_TIMEOUT_MS), &which, &message);
 		if (status != 0)
 			break;
 		status = which == 0 ? serve_exchange(channel, message)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/daemon.h"
 #include "smtp/delivery.h"
 
 #define REPLY_TIMEOUT_MS 60000
@@ -35,7 +36,10 @@ void serve(struct channel *channel, const char *peer)
 	void *message;
 	int error = 0;
 	while (error == 0) {
-		error = channel_expect(channel, &delivery_request_type, TASK_FOREVER, &message);
+		error = daemon_wait_request(channel);
+		if (error == 0)
+			error = channel_expect(channel, &delivery_request_type,
+				task_deadline(REPLY_TIMEOUT_MS), &message);
 		if (error == 0)
 			error = answer(channel, message);
 	}

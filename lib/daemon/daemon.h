@@ -85,6 +85,11 @@ int daemon_read_file(const char *path, size_t max, struct buf *out);
 /* Opens such a file for reading: fd or -errno. */
 int daemon_open_file(const char *path);
 
+/* In serve(), between two exchanges of a peer that keeps its channel for later ones: waits for the
+ * next. -ECANCELED when this process is being replaced (a table or the configuration changed): the
+ * channel is to be freed, so that its peer comes to the new process. 0 or -errno. */
+int daemon_wait_request(struct channel *channel);
+
 /* Work in progress: a stopping process waits for it (at most 30 s for sessions that are between
  * commands, see daemon_is_stopping). session() and serve() are counted already. */
 void daemon_work_begin(void);

@@ -30,6 +30,7 @@ struct peer {
 	struct list_node node; /* of peers */
 	struct task *task;
 	int fd;
+	bool idle; /* waits for the next exchange */
 	char name[64];
 };
 
@@ -193,6 +194,39 @@ void serve_peer(int fd_take, const char *name)
 	daemon_work_end();
 }
 
+static struct peer *own_peer(void)
+{
+	LIST_FOREACH(node, &peers) {
+		struct peer *peer = LIST_ENTRY(node, struct peer, node);
+		if (peer->task != NULL && peer->task == task_self())
+			return peer;
+	}
+	return NULL;
+}
+
+int daemon_wait_request(struct channel *channel)
+{
+	struct peer *peer = own_peer();
+	if (daemon_state.draining)
+		return channel_wait(channel, task_now()) == 0 ? 0 : -ECANCELED;
+	if (peer != NULL)
+		peer->idle = true;
+	int status = channel_wait(channel, TASK_FOREVER);
+	if (peer != NULL)
+		peer->idle = false;
+	return status;
+}
+
+/* What they ask next is for the process that takes our place. */
+static void release_idle_peers(void)
+{
+	LIST_FOREACH(node, &peers) {
+		struct peer *peer = LIST_ENTRY(node, struct peer, node);
+		if (peer->idle)
+			task_cancel(peer->task);
+	}
+}
+
 /* Not at once: a client may just have been accepted. */
 static void end_if_idle(void *arg)
 {
@@ -233,6 +267,7 @@ void serve_stop(int64_t ms)
 		close_listeners();
 	daemon_state.draining = true;
 	pool_drop_all();
+	release_idle_peers();
 	if (gentle == 0)
 		end_sessions(NULL);
 	else

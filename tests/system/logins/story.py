@@ -4,12 +4,14 @@ SPDX-License-Identifier: ISC
 """
 import base64
 import contextlib
+import imaplib
 import os
 import poplib
+import smtplib
 import threading
 import time
 
-from tambo import Instance
+from tambo import Instance, wait_for
 
 SCRAM = '{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,' \
         'WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU='
@@ -160,3 +162,24 @@ def test_guessing_on_many_connections_at_once_is_slowed_too(folder):
         at_once = sum(1 for seconds in answered if seconds < 1.8)
         assert at_once <= 24, 'of %d guesses %d were answered at once' % (len(answered), at_once)
         assert 'too many logins' not in t.log()
+
+
+def test_a_changed_password_file_counts_at_once(folder):
+    t = Instance(folder, accounts={'u': 'x'}, services=('pop3s', 'imaps', 'submissions'),
+                 main={'auth_failure_delay': '0'})
+    rewrite(t, [('u', '{PLAIN}old', '')])
+
+    def accepted(password):
+        try:
+            t.imap('u', password, 'imaps').logout()
+            t.pop3('u', password, 'pop3s').quit()
+            t.smtp('submissions', 'u', password).quit()
+        except (imaplib.IMAP4.error, poplib.error_proto, smtplib.SMTPAuthenticationError):
+            return False
+        return True
+    with t:
+        assert accepted('old')
+        rewrite(t, [('u', '{PLAIN}new', '')])
+        # not served on by the process that has the old file open
+        wait_for('the new password', lambda: accepted('new'))
+        assert not accepted('old')
