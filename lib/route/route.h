@@ -49,9 +49,9 @@ struct route_verdict {
 	char dsn[12];           /* "5.1.1" (or what an error: transport said) */
 	char text[256];         /* "User unknown in local recipient table" */
 };
-/* Accounts of auth_user_maps that this process may not look up (a password file of root): a local user
- * that no table lists is asked for with this function, the local part without its extension. It may
- * wait. Without it such accounts do not exist here. */
+/* Accounts of auth_user_maps that this process may not look up (a password file of root): a local
+ * user that no table lists is asked for with this function, by the local part without its
+ * extension. It may wait. Without it such accounts do not exist here. */
 void route_ask_accounts(struct route *route, enum map_result (*ask)(void *arg, struct span user),
 	void *arg);
 void route_validate_recipient(struct route *route, struct span address,

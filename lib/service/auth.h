@@ -42,8 +42,9 @@ struct auth_reply {
 	int session_fd;            /* OK for imap/pop3, otherwise -1 */
 };
 
-/* Instead of an exchange: is there an account for this local user? Nothing of it is told, and asking
- * is no login. For processes that may not read a password file but must know who has mail here. */
+/* Instead of an exchange: is there an account for this local user? Nothing of it is told, and
+ * asking is no login. For processes that may not read a password file but must know who has mail
+ * here. */
 struct account_question {
 	struct span user;          /* no domain, no extension */
 };
