@@ -107,16 +107,20 @@ static int open_locked(struct index *index, bool drop)
 	struct buf boot = BUF_INIT(256), seen = BUF_INIT(256);
 	int error = read_boot_id(&boot);
 	if (error == 0) {
-		if (drop || file_read_at(index->dir_fd, "boot", &seen) != 0
-			|| !span_equal(buf_span(&boot), buf_span(&seen)))
+		bool same_boot = file_read_at(index->dir_fd, "boot", &seen) == 0
+			&& span_equal(buf_span(&boot), buf_span(&seen));
+		bool fresh = drop || !same_boot;
+		if (fresh)
 			remove_files(index);
 		error = open_env(index);
 		if (error == EINVAL || (error >= MDB_KEYEXIST && error <= MDB_LAST_ERRCODE)) {
 			close_env(index);
 			remove_files(index);
+			fresh = true;
 			error = open_env(index);
 		}
-		if (error == 0)
+		/* Not written without need: a full disk would lose it, and so the index. */
+		if (error == 0 && fresh)
 			error = write_boot(index, buf_span(&boot));
 		else if (error > 0)
 			error = -error;

@@ -87,7 +87,8 @@ bool name_is_mutf7(struct span text)
 
 static bool append_component(struct span part, struct buf *out)
 {
-	if (part.len == 0)
+	/* "." and ".." could be stored, but not where a mailbox is a path. */
+	if (part.len == 0 || span_equal(part, SPAN(".")) || span_equal(part, SPAN("..")))
 		return false;
 	for (size_t i = 0; i < part.len; i++) {
 		if (part.ptr[i] == '.')

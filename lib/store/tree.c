@@ -267,6 +267,20 @@ static int begin(struct store *store, struct span dir)
 	return error;
 }
 
+/* A mailbox whose begin failed (a full disk) is not there: the next CREATE makes it anew. What has
+ * come into it meanwhile stays. */
+static void take_back(struct store *store, const char *dir)
+{
+	static const char *const subs[] = {"new", "cur", "tmp"};
+	char path[300];
+	for (size_t i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, subs[i]);
+		if (unlinkat(store->root_fd, path, AT_REMOVEDIR) != 0)
+			return;
+	}
+	folder_remove(store->root_fd, dir);
+}
+
 int store_create(struct store *store, struct span name)
 {
 	struct buf dir = BUF_INIT(STORE_NAME_MAX);
@@ -282,8 +296,11 @@ int store_create(struct store *store, struct span name)
 			error = -E2BIG;
 		if (error == 0)
 			error = make_folder(store, buf_cstr(&dir));
-		if (error == 0)
+		if (error == 0) {
 			error = begin(store, buf_span(&dir));
+			if (error != 0)
+				take_back(store, buf_cstr(&dir));
+		}
 		tree_unlock(store);
 	}
 	buf_done(&dir);

@@ -1,0 +1,118 @@
+"""A full disk under a mailbox that is being read: APPEND, COPY and MOVE answer NO, nothing is lost or
+half there, sessions go on, and the next try works when there is room. The disk is a small tmpfs that the
+story mounts, so it needs root.
+
+SPDX-License-Identifier: ISC
+"""
+import hashlib
+import os
+import subprocess
+
+from tambo import Instance, Skip
+
+
+class Disk:
+    def __init__(self, path, size):
+        if os.geteuid() != 0:
+            raise Skip('mounting needs root')
+        os.makedirs(path, exist_ok=True)
+        done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%s,mode=0755' % size, 'tmpfs', path],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Skip('cannot mount a tmpfs: ' + done.stderr.strip())
+        self.path = path
+        self.filler = os.path.join(path, 'filler')
+
+    def fill(self):
+        with open(self.filler, 'wb', buffering=0) as f:
+            try:
+                while True:
+                    f.write(b'x' * 4096)
+            except OSError:
+                pass
+
+    def free(self):
+        os.unlink(self.filler)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        subprocess.run(['umount', '-l', self.path], check=False)
+
+
+def bodies(client, box):
+    """Digests of all messages of a mailbox."""
+    status, answer = client.select(box)
+    assert status == 'OK', answer
+    count = int(answer[0])
+    if count == 0:
+        return []
+    status, answer = client.fetch('1:*', '(BODY.PEEK[])')
+    assert status == 'OK', answer
+    return sorted(hashlib.sha256(part[1]).hexdigest() for part in answer if isinstance(part, tuple))
+
+
+def test_append_copy_and_move_on_a_full_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
+            client = t.imap('alice')
+            assert client.create('Other')[0] == 'OK'
+            texts = [b'Subject: %d\r\n\r\n%s\r\n' % (n, b'x' * 60000) for n in range(6)]
+            for text in texts:
+                assert client.append('INBOX', None, None, text)[0] == 'OK'
+            assert bodies(client, 'Other') == []
+            inbox = bodies(client, 'INBOX')
+            assert len(inbox) == 6
+            disk.fill()
+            assert client.append('Other', None, None, texts[0])[0] == 'NO'
+            assert client.append('Other', None, None, b'Subject: s\r\n\r\nshort\r\n')[0] == 'NO'
+            assert client.create('Third')[0] == 'NO'
+            client.select('INBOX')
+            copied = client.copy('1:6', 'Other')[0]
+            moved = client._simple_command('MOVE', '1:3', 'Other')[0]
+            # what is answered is what is there, whichever way the store made the copies
+            assert client.noop()[0] == 'OK'
+            other, left = bodies(client, 'Other'), bodies(client, 'INBOX')
+            assert len(other) == (6 if copied == 'OK' else 0) + (3 if moved == 'OK' else 0)
+            assert len(left) == (3 if moved == 'OK' else 6)
+            assert set(other) | set(left) == set(inbox)
+            # flags can be asked for, and the session lives
+            client.select('INBOX')
+            assert client.store('1', '+FLAGS', '(\\Seen)')[0] in ('OK', 'NO')
+            disk.free()
+            assert client.append('Other', None, None, texts[0])[0] == 'OK'
+            client.select('INBOX')
+            assert client.copy('1:*', 'Other')[0] == 'OK'
+            assert client._simple_command('MOVE', '1:*', 'Other')[0] == 'OK'
+            assert bodies(client, 'INBOX') == []
+            assert set(bodies(client, 'Other')) == set(inbox)
+            assert client.create('Third')[0] == 'OK'
+            client.logout()
+            # nothing half-written stays behind
+            for root, dirs, names in os.walk(os.path.join(t.vmail, 'alice')):
+                if os.path.basename(root) == 'tmp':
+                    assert names == [], (root, names)
+            # and another start of the worker sees the same
+            t.kill('imapd')
+            again = t.imap('alice')
+            assert set(bodies(again, 'Other')) == set(inbox)
+            again.logout()
+
+
+def test_mail_that_was_seen_before_can_be_read_on_a_full_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
+            for n in range(3):
+                t.send('alice', subject='delivered %d' % n, body='x' * 9000 + '\n')
+            t.wait_messages('alice', 3)
+            client = t.imap('alice')
+            assert len(bodies(client, 'INBOX')) == 3
+            client.logout()
+            disk.fill()
+            t.kill('imapd')  # a new worker opens the index that is there
+            client = t.imap('alice')
+            assert len(bodies(client, 'INBOX')) == 3
+            assert len(client.search(None, 'SUBJECT', 'delivered')[1][0].split()) == 3
+            disk.free()
+            client.logout()
