@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -29,9 +30,10 @@
 
 #define SCAN_MS (60 * 1000)
 #define REPORTED_MAX 100   /* recipients named in the report of a refusal */
+#define POKE_MS (10 * 1000) /* that a client of public/pickup may stay */
 #define FILES_AT_ONCE 1000 /* of one scan; the rest comes with the next, at once */
 
-static int directory = -1, corrupt = -1, watch = -1;
+static int directory = -1, corrupt = -1, watch = -1, poke = -1;
 static struct task *pickup_task;
 
 int maildrop_prepare(const char *queue_directory)
@@ -46,6 +48,9 @@ int maildrop_prepare(const char *queue_directory)
 		close(watch);
 		watch = -1; /* the periodic scan remains */
 	}
+	poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (poke < 0)
+		return -errno;
 	snprintf(path, sizeof path, "%s/corrupt", queue_directory);
 	corrupt = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return corrupt < 0 ? -errno : 0;
@@ -357,8 +362,37 @@ static bool scan(void)
 static void drain_watch(void)
 {
 	char events[4096];
+	uint64_t pokes;
 	while (watch >= 0 && read(watch, events, sizeof events) > 0)
 		;
+	while (read(poke, &pokes, sizeof pokes) > 0)
+		;
+}
+
+static void wake(void)
+{
+	uint64_t one = 1;
+	/* A full counter has been read by nobody: the scan is still to come. */
+	if (write(poke, &one, sizeof one) < 0 && errno != EAGAIN)
+		log_warning(NULL, "cannot wake the scan of maildrop: %s", strerror(errno));
+}
+
+void maildrop_poked(int fd_take, const struct address *peer)
+{
+	task_time deadline = task_deadline(POKE_MS);
+	char bytes[64];
+	(void)peer;
+	for (;;) {
+		ssize_t n = read(fd_take, bytes, sizeof bytes);
+		if (n > 0) {
+			wake();
+			break; /* one look is enough, whatever else it says */
+		}
+		if (n == 0 || errno != EAGAIN || task_wait_fd(fd_take, TASK_READ, deadline) != 0)
+			break;
+	}
+	task_forget_fd(fd_take);
+	close(fd_take);
 }
 
 static void run_pickup(void *arg)
@@ -368,10 +402,8 @@ static void run_pickup(void *arg)
 		drain_watch(); /* before the scan: what comes during it is seen afterwards */
 		if (scan())
 			continue;
-		if (watch < 0)
-			(void)task_sleep(SCAN_MS);
-		else
-			(void)task_wait_fd(watch, TASK_READ, task_deadline(SCAN_MS));
+		int which;
+		(void)task_wait_two(poke, TASK_READ, watch, TASK_READ, task_deadline(SCAN_MS), &which);
 	}
 	pickup_task = NULL;
 }

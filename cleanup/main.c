@@ -61,6 +61,7 @@ int main(int argc, char **argv)
 		.rights = DAEMON_QUEUE,
 		.prepare = prepare,
 		.start = start,
+		.session = maildrop_poked,
 		.serve = cleanup_serve,
 		.stop = stop,
 	};

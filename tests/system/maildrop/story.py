@@ -8,7 +8,9 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import subprocess
+import time
 
 from tambo import BUILD, Instance as Anything, Skip, wait_for
 
@@ -56,6 +58,58 @@ def test_mail_is_picked_up_at_once(folder):
         assert b'the body 4711\n' in data
         assert b'Received: by mail.example.test (Postfix, from userid %d)' % os.getuid() in data
         assert b'To: someone@remote.test\n' in data
+
+
+def test_a_byte_to_public_pickup_makes_it_look(folder):
+    """Programs that know Postfix put a file there themselves and wake pickup."""
+    t = Instance(folder, services=())
+    assert sendmail(t, 'Subject: poked\n\nbody\n', 'bob@example.test').returncode == 0
+    name, = waiting(t)
+    drop = os.path.join(t.queue, 'maildrop')
+    aside = os.path.join(folder, 'aside')
+    os.rename(os.path.join(drop, name), aside)
+    with t, open(aside, 'rb') as f:
+        # Written in place, which is no event that cleanup waits for.
+        fd = os.open(os.path.join(drop, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        os.write(fd, f.read())
+        os.close(fd)
+        time.sleep(0.5)
+        assert waiting(t) == [name]
+        for data in (b'', b'W', b'W' * 5000):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(os.path.join(t.queue, 'public', 'pickup'))
+                try:
+                    s.sendall(data)
+                except (BrokenPipeError, ConnectionResetError):
+                    assert len(data) > 1  # it has heard enough
+        wait_for('the pickup', lambda: not waiting(t), 5)
+        assert b'Subject: poked' in journal(t)
+
+
+def test_pokes_do_not_pile_up(folder):
+    with Instance(folder, services=()) as t:
+        for _ in range(3000):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(10)
+                s.connect(os.path.join(t.queue, 'public', 'pickup'))
+                s.sendall(b'W')
+        assert sendmail(t, 'Subject: after\n\nbody\n', 'bob@example.test').returncode == 0
+        wait_for('the pickup', lambda: not waiting(t), 5)
+
+
+def test_letters_to_public_qmgr_harm_nothing(folder):
+    """Postfix's triggers: D F I A W, alone or in a row."""
+    with Anything(folder, accounts={'alice': 'secret'}) as t:
+        pid = t.processes('qmgr')[0]['pid']
+        for data in [bytes([c]) for c in b'DFIAW'] + [b'DFIAW', b'F' * 100, b'']:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(10)
+                s.connect(os.path.join(t.queue, 'public', 'qmgr'))
+                s.sendall(data)
+        t.send('alice', subject='as ever')
+        assert t.wait_messages('alice')[0]['Subject'] == 'as ever'
+        assert t.command('mailq').returncode == 0
+        assert t.processes('qmgr')[0]['pid'] == pid
 
 
 def test_mail_dropped_while_the_server_is_down(folder):
