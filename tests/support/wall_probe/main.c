@@ -1,9 +1,9 @@
 /* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
  * the name of a real one, gets that one's rights, and obeys one-line commands of its client:
  * OPEN path, WRITE path, EXEC path, SOCKET family, CONNECT path, PTRACE pid, KILL pid, CHROOT path,
- * MOUNT, FORK, SIGIO pid, READ pid (its memory), WORKER service uid gid, ASK service, WHOAMI,
- * EMPTYLOG, EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for its room's files of
- * root at the start, as the real ones do.
+ * MOUNT, FORK, SIGIO pid, READ pid (its memory), WORKER service uid gid, ASK service, BREACH how,
+ * WHOAMI, EMPTYLOG, EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for
+ * its room's files of root at the start, as the real ones do.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -123,6 +123,39 @@ static int try_worker(const char *arguments)
 	return error;
 }
 
+/* Everything a process may not do to the socket between master and it. */
+static int breach(const char *how)
+{
+	struct control_message message;
+	char longer[sizeof message + 100] = {0};
+	control_message_init(&message, CONTROL_CONNECT);
+	(void)control_message_set_text(&message, "cleanup");
+	if (strcmp(how, "garbage") == 0) {
+		memset(&message, 0xa5, sizeof message);
+	} else if (strcmp(how, "short") == 0) {
+		return result_of(send(CONTROL_FD, &message, 5, MSG_NOSIGNAL));
+	} else if (strcmp(how, "long") == 0) {
+		memcpy(longer, &message, sizeof message);
+		return result_of(send(CONTROL_FD, longer, sizeof longer, MSG_NOSIGNAL));
+	} else if (strcmp(how, "descriptor") == 0) {
+		return control_send(CONTROL_FD, &message, STDERR_FILENO);
+	} else if (strcmp(how, "types") == 0) {
+		for (message.type = 30; message.type < 90; message.type++)
+			if (control_send(CONTROL_FD, &message, -1) != 0)
+				return -EIO;
+		return 0;
+	} else if (strcmp(how, "flood") == 0) {
+		/* Never reads an answer: the loop of this process does not run meanwhile. */
+		for (int i = 0; i < 2000000; i++) {
+			int error = control_send(CONTROL_FD, &message, -1);
+			if (error != 0 && error != -EAGAIN)
+				return error;
+		}
+		return 0;
+	}
+	return control_send(CONTROL_FD, &message, -1);
+}
+
 /* Is there somebody at the other end who keeps the channel open? */
 static int try_ask(const char *service)
 {
@@ -164,6 +197,8 @@ static int obey(const char *verb, const char *argument)
 		return try_worker(argument);
 	if (strcmp(verb, "ASK") == 0)
 		return try_ask(argument);
+	if (strcmp(verb, "BREACH") == 0)
+		return breach(argument);
 	if (strcmp(verb, "EXIT") == 0)
 		_exit(atoi(argument));
 	return -ENOSYS;

@@ -306,6 +306,54 @@ def files_of(pid):
     return [os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder)]
 
 
+def open_files(pid):
+    return len(os.listdir('/proc/%d/fd' % pid))
+
+
+def try_probe(port):
+    probe = Probe(port)
+    try:
+        return probe if probe.ask('WHOAMI').startswith('OK') else None
+    except (ConnectionError, socket.timeout):
+        return None
+
+
+def test_a_process_that_misuses_its_link_to_master_ends_alone(folder):
+    """Garbage, wrong lengths, a flood: master ends that process, starts another, and is the same as
+    before; the other processes do not notice."""
+    with instance(folder) as t:
+        Probe(t.ports['smtp']).allowed('ASK cleanup')
+        others = {p['pid'] for p in t.processes() if p['name'] != 'smtpd'}
+        before = open_files(t.pid)
+        for how in ('garbage', 'short', 'long', 'flood'):
+            probe = wait_for('a new smtpd', lambda: try_probe(t.ports['smtp']))
+            pid = int(re.search(r'pid=(\d+)', probe.ask('WHOAMI')).group(1))
+            try:
+                probe.ask('BREACH ' + how)
+            except (ConnectionError, socket.timeout):
+                pass
+            wait_for('the end of the one that sent ' + how, lambda: pid not in [
+                p['pid'] for p in t.processes('smtpd')])
+            Probe(t.ports['imap']).allowed('ASK auth')
+        t.wait_log('sends nonsense: killed')
+        t.wait_log('does not listen: killed')
+        assert others <= {p['pid'] for p in t.processes()}, 'others ended too'
+        probe = wait_for('a new smtpd', lambda: try_probe(t.ports['smtp']))
+        probe.allowed('ASK cleanup')
+        wait_for('the files of before', lambda: open_files(t.pid) <= before + 1)
+
+
+def test_odd_messages_to_master_are_let_pass(folder):
+    with instance(folder) as t:
+        probe = Probe(t.ports['smtp'])
+        before = open_files(t.pid)
+        probe.allowed('BREACH types')  # unknown ones
+        probe.allowed('BREACH descriptor')  # it is closed
+        probe.allowed('ASK cleanup')
+        t.wait_log('sends message 30: ignored')
+        assert open_files(t.pid) <= before + 1, (open_files(t.pid), before)
+
+
 def test_no_worker_gets_a_group_that_is_not_its_own(folder):
     """A front that was taken over asks for a worker that could read /etc/shadow."""
     import grp
