@@ -264,6 +264,9 @@ static void check_service(struct context *context, const struct master_cf *maste
 			: "what it does is built in, and takes those of main.cf");
 	if (program->room == NULL || program->built_in)
 		return;
+	if (line->chroot == 'y' && !(program->flags & PROGRAM_CHROOT) && context->tell)
+		log_info(NULL, "service %s/%s: %s does not run in a chroot: its sandbox names what it may "
+			"open", line->name, master_type_name(line->type), line->program);
 	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"),
 		program->room);
 	if (access(path, X_OK) < 0)
