@@ -36,7 +36,7 @@ SYSTEM_USERS = ('tambo', 'tambo-net', 'tambo-auth', 'tambo-map')
 MAIL_UID = 5000
 REPORT = re.compile(r'ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:')
 SANITIZER_OPTIONS = {
-    'ASAN_OPTIONS': 'detect_leaks=0:detect_stack_use_after_return=1:strict_string_checks=1',
+    'ASAN_OPTIONS': 'detect_leaks=0:strict_string_checks=1',
     'UBSAN_OPTIONS': 'print_stacktrace=1',
 }
 for option, value in SANITIZER_OPTIONS.items():
