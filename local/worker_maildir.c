@@ -41,20 +41,35 @@ static bool is_same(const struct open_store *open)
 	return stat(open->root, &st) == 0 && st.st_dev == open->dev && st.st_ino == open->inode;
 }
 
-static int get_store(const char *root, struct store **ret_store)
+static struct open_store *find_open(const char *root)
 {
 	LIST_FOREACH(node, &open_stores) {
 		struct open_store *open = LIST_ENTRY(node, struct open_store, node);
-		if (strcmp(open->root, root) != 0)
-			continue;
-		if (is_same(open)) {
-			list_remove(&open->node);
-			list_prepend(&open_stores, &open->node);
-			return store_open(root, STORE_CREATE, ret_store);
-		}
-		close_one(open);
-		break;
+		if (strcmp(open->root, root) == 0)
+			return open;
 	}
+	return NULL;
+}
+
+/* After a failure: the next delivery makes again what may be missing. */
+static void forget_store(const char *root)
+{
+	struct open_store *open = find_open(root);
+	if (open != NULL)
+		close_one(open);
+}
+
+static int get_store(const char *root, struct store **ret_store)
+{
+	struct open_store *found = find_open(root);
+	if (found != NULL && is_same(found)) {
+		list_remove(&found->node);
+		list_prepend(&open_stores, &found->node);
+		*ret_store = store_share(found->store);
+		return 0;
+	}
+	if (found != NULL)
+		close_one(found);
 	int error = store_open(root, STORE_CREATE, ret_store);
 	struct stat st;
 	if (error != 0 || stat(root, &st) != 0)
@@ -135,6 +150,15 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 	if (error != 0)
 		return error;
 	error = append_begin(store, SPAN("INBOX"), &options, &append);
+	if (error == -ENOENT) {
+		/* Someone took tmp/ away: made again. */
+		forget_store(root);
+		store_close(store);
+		error = get_store(root, &store);
+		if (error != 0)
+			return error;
+		error = append_begin(store, SPAN("INBOX"), &options, &append);
+	}
 	if (error == 0 && !work->flush_file) {
 		open_flush_fd(root, answer);
 		/* Without it a checkpoint cannot be had: flush this file. */
@@ -148,6 +172,8 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 		else
 			append_abort(append);
 	}
+	if (error != 0)
+		forget_store(root);
 	store_close(store);
 	return error;
 }

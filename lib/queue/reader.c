@@ -15,6 +15,7 @@
 
 #define FIRST_READ 4096
 #define SCAN_WINDOW (1024u * 1024)
+#define SCAN_FIRST (16u * 1024) /* a scan is mostly for the one message that was just queued */
 
 int queue_reader_open(const char *queue_directory, struct queue_reader **ret_reader)
 {
@@ -143,6 +144,7 @@ struct scan {
 	uint64_t start;	 /* offset of the window in the segment */
 	uint64_t offset; /* where the scan stands */
 	uint64_t end;	 /* behind the last record visited */
+	size_t take;	 /* bytes to read next: more each time */
 	int idle;	 /* nobody writes here: 1; somebody does: 0; not asked: -1 */
 	bool (*visit)(void *arg, const struct queue_position *position,
 		const struct queue_envelope *envelope);
@@ -162,7 +164,9 @@ static int fill_window(struct scan *scan, size_t want)
 		return 0;
 	buf_consume(&scan->window, skip);
 	scan->start = scan->offset;
-	size_t take = want < SCAN_WINDOW ? SCAN_WINDOW : want;
+	size_t take = want < scan->take ? scan->take : want;
+	if (scan->take < SCAN_WINDOW)
+		scan->take *= 2;
 	uint64_t left = segment->size > scan->start ? segment->size - scan->start : 0;
 	if (take > left)
 		take = (size_t)left;
@@ -229,6 +233,7 @@ int queue_reader_scan(struct queue_reader *reader, uint64_t segment, uint64_t fr
 {
 	struct scan scan = {.window = BUF_INIT(RECORD_BODY_MAX + SCAN_WINDOW),
 		.idle = -1,
+		.take = SCAN_FIRST,
 		.visit = visit,
 		.arg = arg};
 	int result = queue_reader_hold(reader, segment, &scan.open);

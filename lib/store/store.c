@@ -109,6 +109,12 @@ int store_open(const char *root, unsigned flags, struct store **ret_store)
 	return 0;
 }
 
+struct store *store_share(struct store *store)
+{
+	store->refs++;
+	return store;
+}
+
 void store_close(struct store *store)
 {
 	if (store == NULL || --store->refs > 0)

@@ -33,6 +33,8 @@ enum store_open_flag {
 /* root: absolute path of the Maildir. The same root opened twice in one process gives the same
  * store (counted). Cheap: nothing is scanned. */
 int store_open(const char *root, unsigned flags, struct store **ret_store);
+/* One more reference to an open store, without a look at the disk. */
+struct store *store_share(struct store *store);
 void store_close(struct store *store); /* NULL is allowed */
 const char *store_root(const struct store *store);
 
