@@ -67,7 +67,7 @@ def auth_lines(t, *lines):
 
 def test_mechanisms(folder):
     t = Instance(folder, accounts={'u': 'pencil'}, services=('pop3s',),
-                 main={'auth_mechanisms': 'plain, login, cram-md5, scram-sha-256'})
+                 main={'auth_mechanisms': 'plain, login, cram-md5, scram-sha-1, scram-sha-256'})
     rewrite(t, [('u', '{PLAIN}pencil', '')])
     with t:
         b64 = lambda text: base64.b64encode(text).decode()
@@ -84,7 +84,8 @@ def test_mechanisms(folder):
         assert answer.startswith(b'-ERR'), answer
         client, answer = auth_lines(t, 'AUTH XYZZY')
         assert answer.startswith(b'-ERR'), answer
-        assert cram_md5(t) and scram_sha_256(t)
+        assert cram_md5(t)
+        assert scram(t, 'SCRAM-SHA-1', 'sha1') and scram(t, 'SCRAM-SHA-256', 'sha256')
 
 
 def cram_md5(t):
@@ -96,19 +97,19 @@ def cram_md5(t):
     return client._getresp().startswith(b'+OK')
 
 
-def scram_sha_256(t):
+def scram(t, mechanism, digest):
     import hashlib
     import hmac
     first = b'n=u@example.test,r=clientnonce'
-    client, answer = auth_lines(t, 'AUTH SCRAM-SHA-256 ' + base64.b64encode(b'n,,' + first).decode())
+    client, answer = auth_lines(t, 'AUTH %s ' % mechanism + base64.b64encode(b'n,,' + first).decode())
     server_first = base64.b64decode(answer[2:])
     fields = dict(part.split(b'=', 1) for part in server_first.split(b','))
-    salted = hashlib.pbkdf2_hmac('sha256', b'pencil', base64.b64decode(fields[b's']), int(fields[b'i']))
-    mac = lambda key, text: hmac.new(key, text, 'sha256').digest()
+    salted = hashlib.pbkdf2_hmac(digest, b'pencil', base64.b64decode(fields[b's']), int(fields[b'i']))
+    mac = lambda key, text: hmac.new(key, text, digest).digest()
     client_key = mac(salted, b'Client Key')
     final = b'c=biws,r=' + fields[b'r']
     message = b','.join((first, server_first, final))
-    signature = mac(hashlib.sha256(client_key).digest(), message)
+    signature = mac(hashlib.new(digest, client_key).digest(), message)
     proof = bytes(a ^ b for a, b in zip(client_key, signature))
     client._putcmd(base64.b64encode(final + b',p=' + base64.b64encode(proof)).decode())
     answer = client._getresp()
