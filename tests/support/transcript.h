@@ -1,11 +1,15 @@
 /* Plays a conversation, written down line by line, against real session code in the same process:
  * the session runs in its task, the player in another, a socketpair in between.
  *
- *   C: text      sends text and CRLF           C- text     sends text alone
- *   S: pattern   the next line matches         S... pattern  a later line matches, others are
- * skipped S! pattern   as "S...", and no line before it may match the pattern behind a tab NOTHING
- * ms   no line comes for so long     WAIT ms     lets time pass EOF          the peer has closed DO
- * name     calls the test's own function
+ *   C: text      sends text and CRLF
+ *   C- text      sends text alone
+ *   S: pattern   the next line matches
+ *   S... pattern a later line matches, others are skipped
+ *   S! pattern   as "S...", and no line before it may match the pattern behind a tab
+ *   NOTHING ms   no line comes for so long
+ *   WAIT ms      lets time pass
+ *   EOF          the peer has closed
+ *   DO name      calls the test's own function
  *
  * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In the text
  * of C- \r, \n, \t, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in
