@@ -18,6 +18,7 @@ import imaplib
 import os
 import poplib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -96,10 +97,15 @@ class Skip(Exception):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """A port nobody listens on, below those that the kernel gives to outgoing connections: one of
+    these could take it between this moment and the server's bind."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                s.bind(('127.0.0.1', port))
+                return port
 
 
 def wait_for(what, check, timeout=15):

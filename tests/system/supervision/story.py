@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from tambo import BUILD, Instance, Skip, alive, wait_for
+from tambo import BUILD, Instance, Skip, alive, free_port, wait_for
 
 PROBE = os.path.join(BUILD, 'support', 'wall_probe')
 ROOMS = ('smtpd', 'imapd', 'pop3d', 'cleanup', 'qmgr', 'auth', 'local', 'smtp')
@@ -107,7 +107,7 @@ def test_reload_takes_the_new_configuration(folder):
         first = probe.ask('WHOAMI')
         old = {p['pid'] for p in t.processes()}
         old_master = t.pid
-        t.ports['pop3s'] = t.ports['pop3'] + 1 if t.ports['pop3'] < 65000 else t.ports['pop3'] - 1
+        t.ports['pop3s'] = free_port()
         t.write_config()
         t.reload()
         wait_for('new processes', lambda: len(
