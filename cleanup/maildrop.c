@@ -27,6 +27,7 @@
 #include "queue/maildrop.h"
 #include "queue/queue_id.h"
 #include "service/delivery.h"
+#include "sys/directory.h"
 
 #define SCAN_MS (60 * 1000)
 #define REPORTED_MAX 100   /* recipients named in the report of a refusal */
@@ -323,14 +324,10 @@ static size_t list_names(char ***ret_names)
 {
 	char **names = NULL;
 	size_t count = 0;
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	DIR *stream = directory_open(directory, ".");
 	struct dirent *entry;
-	if (stream == NULL) {
-		if (fd >= 0)
-			close(fd);
+	if (stream == NULL)
 		return 0;
-	}
 	while (count < FILES_AT_ONCE && (entry = readdir(stream)) != NULL)
 		if (queue_id_is_valid(span_from_cstr(entry->d_name))) {
 			names = memory_resize(names, count + 1, sizeof *names);

@@ -6,10 +6,10 @@
 
 #include <errno.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "store/content.h"
+#include "task/file.h"
 
 #define PIECE 32768
 #define PARTS_CAP (16 * 1024 * 1024)
@@ -141,35 +141,6 @@ bool content_section(const struct content *content, const struct imap_section *s
 	return *ret_start <= *ret_end;
 }
 
-struct piece {
-	int fd;
-	char *bytes;
-	uint64_t offset;
-	ssize_t count;
-};
-
-static void read_blocking(void *arg)
-{
-	struct piece *piece = arg;
-	do
-		piece->count = pread(piece->fd, piece->bytes, PIECE, (off_t)piece->offset);
-	while (piece->count < 0 && errno == EINTR);
-	if (piece->count < 0)
-		piece->count = -errno;
-}
-
-/* A count, 0 at the end of the file, or -errno. */
-static ssize_t read_piece(struct content *content, uint64_t offset, char *bytes)
-{
-	struct piece piece = {content->fd, bytes, offset, 0};
-	struct iovec vector = {bytes, PIECE};
-	ssize_t count = preadv2(content->fd, &vector, 1, (off_t)offset, RWF_NOWAIT);
-	if (count > 0)
-		return count;
-	task_offload(read_blocking, &piece);
-	return piece.count;
-}
-
 /* As many bytes in the file as on the wire: all line ends are CRLF already. */
 static bool is_as_on_wire(const struct content *content)
 {
@@ -208,7 +179,7 @@ static int copy_range(struct content *content, uint64_t start, uint64_t end, str
 	char *bytes = buf_reserve(&raw, PIECE);
 	int error = bytes == NULL ? -ENOMEM : 0;
 	while (error == 0 && start < end) {
-		ssize_t count = read_piece(content, place.file_offset, bytes);
+		ssize_t count = task_read_some(content->fd, bytes, PIECE, place.file_offset);
 		if (count <= 0) {
 			error = count < 0 ? (int)count : -EIO;
 			break;

@@ -9,6 +9,7 @@
 #include "local/header.h"
 #include "local/local.h"
 #include "service/cleanup.h"
+#include "task/file.h"
 
 #define CONNECT_MS 30000
 #define EXCHANGE_MS 300000
@@ -53,22 +54,6 @@ static int send_bytes(struct channel *channel, struct span bytes, task_time dead
 	return error;
 }
 
-struct reading {
-	int fd;
-	char *bytes;
-	size_t want;
-	uint64_t offset;
-	ssize_t result;
-};
-
-static void read_in_pool(void *arg)
-{
-	struct reading *reading = arg;
-	reading->result = pread(reading->fd, reading->bytes, reading->want, (off_t)reading->offset);
-	if (reading->result < 0)
-		reading->result = -errno;
-}
-
 static int send_file(struct channel *channel, const struct delivery_request *request,
 	task_time deadline)
 {
@@ -77,15 +62,14 @@ static int send_file(struct channel *channel, const struct delivery_request *req
 	int error = 0;
 	while (error == 0 && done < request->size) {
 		uint64_t left = request->size - done;
-		struct reading reading = {request->content_fd, bytes,
-			left < CLEANUP_CHUNK_MAX ? (size_t)left : CLEANUP_CHUNK_MAX,
-			request->content_offset + done, 0};
-		task_offload(read_in_pool, &reading);
-		if (reading.result <= 0)
-			error = reading.result < 0 ? (int)reading.result : -EIO;
+		size_t want = left < CLEANUP_CHUNK_MAX ? (size_t)left : CLEANUP_CHUNK_MAX;
+		ssize_t got = task_read_at(
+			request->content_fd, bytes, want, request->content_offset + done);
+		if (got <= 0)
+			error = got < 0 ? (int)got : -EIO;
 		else
-			error = send_bytes(channel, span_new(bytes, (size_t)reading.result), deadline);
-		done += reading.result > 0 ? (uint64_t)reading.result : 0;
+			error = send_bytes(channel, span_new(bytes, (size_t)got), deadline);
+		done += got > 0 ? (uint64_t)got : 0;
 	}
 	free(bytes);
 	return error;

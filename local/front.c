@@ -6,23 +6,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "local/local.h"
+#include "task/file.h"
 
 #define ARENA_MAX (64UL << 20)
 #define HEADER_MAX (256UL * 1024) /* looked at for Delivered-To: */
-
-struct reading {
-	int fd;
-	char *bytes;
-	size_t want;
-	uint64_t offset;
-	ssize_t result;
-};
-
-static void read_in_pool(void *arg)
-{
-	struct reading *reading = arg;
-	reading->result = pread(reading->fd, reading->bytes, reading->want, (off_t)reading->offset);
-}
 
 /* The beginning of the message. */
 static struct span begin_of(const struct delivery_request *request, struct arena *arena)
@@ -30,12 +17,11 @@ static struct span begin_of(const struct delivery_request *request, struct arena
 	if (request->content_fd < 0)
 		return span_head(request->content, HEADER_MAX);
 	size_t want = request->size < HEADER_MAX ? (size_t)request->size : HEADER_MAX;
-	struct reading reading = {request->content_fd, arena_alloc(arena, want + 1), want,
-		request->content_offset, 0};
-	if (reading.bytes == NULL)
+	char *bytes = arena_alloc(arena, want + 1);
+	if (bytes == NULL)
 		return SPAN_EMPTY;
-	task_offload(read_in_pool, &reading);
-	return span_new(reading.bytes, reading.result > 0 ? (size_t)reading.result : 0);
+	ssize_t got = task_read_at(request->content_fd, bytes, want, request->content_offset);
+	return span_new(bytes, got > 0 ? (size_t)got : 0);
 }
 
 static int answer(struct channel *channel, const struct delivery_request *request)

@@ -2,58 +2,31 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "pop3/encode.h"
 #include "pop3d/session.h"
+#include "task/file.h"
 
 #define PIECE (64 * 1024)
-
-struct cold_read {
-	int fd;
-	char *bytes;
-	off_t offset;
-	ssize_t result;
-};
-
-static void read_in_thread(void *arg)
-{
-	struct cold_read *job = arg;
-	job->result = pread(job->fd, job->bytes, PIECE, job->offset);
-	if (job->result < 0)
-		job->result = -errno;
-}
-
-/* What is in the page cache is read in place; only a cold read goes to a thread. */
-static ssize_t read_piece(int fd, char *bytes, off_t offset)
-{
-	struct iovec part = {bytes, PIECE};
-	ssize_t count = preadv2(fd, &part, 1, offset, RWF_NOWAIT);
-	if (count >= 0)
-		return count;
-	struct cold_read job = {.fd = fd, .bytes = bytes, .offset = offset};
-	task_offload(read_in_thread, &job);
-	return job.result;
-}
 
 static int send_pieces(struct session *session, int fd, uint64_t body_lines)
 {
 	struct pop3_encoder encoder;
 	struct buf out = BUF_INIT(PIECE * 4);
 	char *bytes = memory_alloc(PIECE);
-	off_t offset = 0;
+	uint64_t offset = 0;
 	int status = 0;
 	bool more = true;
 	pop3_encode_begin(&encoder, body_lines);
 	while (more && status == 0) {
-		ssize_t count = read_piece(fd, bytes, offset);
+		ssize_t count = task_read_some(fd, bytes, PIECE, offset);
 		if (count < 0)
 			status = (int)count;
 		if (count <= 0)
 			break;
-		offset += count;
+		offset += (uint64_t)count;
 		buf_reset(&out);
 		more = pop3_encode(&encoder, span_new(bytes, (size_t)count), &out);
 		status = stream_write(session->stream, buf_span(&out));

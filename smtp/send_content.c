@@ -3,32 +3,16 @@
 #include "smtp/send_content.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "mail/header.h"
 #include "smtp/content.h"
 #include "smtp/settings.h"
+#include "task/file.h"
 
 #define PIECE_SIZE 65536
 #define FOREVER_MS 3600000
-
-struct read_job {
-	int fd;
-	char *bytes;
-	size_t len;
-	uint64_t offset;
-	ssize_t result;
-};
-
-/* In a thread of the pool: the file may be cold. */
-static void read_piece(void *arg)
-{
-	struct read_job *job = arg;
-	ssize_t got = pread(job->fd, job->bytes, job->len, (off_t)job->offset);
-	job->result = got < 0 ? -errno : got;
-}
 
 /* The piece at offset; *ret_piece is not empty unless at the end. buf keeps file bytes. */
 static int get_piece(const struct delivery_request *request, uint64_t offset, struct buf *buf,
@@ -41,14 +25,13 @@ static int get_piece(const struct delivery_request *request, uint64_t offset, st
 		return ret_piece->len == want ? 0 : -EIO;
 	}
 	buf_reset(buf);
-	struct read_job job = {.fd = request->content_fd, .bytes = buf_reserve(buf, PIECE_SIZE),
-		.len = want, .offset = request->content_offset + offset};
-	if (job.bytes == NULL)
+	char *bytes = buf_reserve(buf, PIECE_SIZE);
+	if (bytes == NULL)
 		return -ENOMEM;
-	task_offload(read_piece, &job);
-	if (job.result <= 0)
-		return job.result < 0 ? (int)job.result : -EIO;
-	*ret_piece = span_new(job.bytes, (size_t)job.result);
+	ssize_t got = task_read_at(request->content_fd, bytes, want, request->content_offset + offset);
+	if (got <= 0)
+		return got < 0 ? (int)got : -EIO;
+	*ret_piece = span_new(bytes, (size_t)got);
 	return 0;
 }
 

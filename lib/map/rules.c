@@ -3,6 +3,7 @@
 #include "map/rules.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/ascii.h"
 #include "base/log.h"
@@ -143,6 +144,20 @@ struct rules *rules_parse(
 	buf_done(&line);
 	buf_done(&error);
 	return p.rules;
+}
+
+struct rules *rules_load(
+	const struct map *map, int fd, const struct rules_parser *parser, struct buf *error)
+{
+	struct buf text = BUF_INIT(MAP_TEXT_MAX);
+	struct rules *rules = NULL;
+	int result = map_read_all(fd, &text);
+	if (result == 0)
+		rules = rules_parse(map, buf_span(&text), parser);
+	else
+		buf_append_format(error, "read %s: %s", map->source.path, strerror(-result));
+	buf_done(&text);
+	return rules;
 }
 
 void rules_free(struct rules *rules)

@@ -37,6 +37,9 @@ struct rules_parser {
  * may carry one, and its mail must flow. */
 struct rules *rules_parse(
 	const struct map *map, struct span text, const struct rules_parser *parser);
+/* The same of a file. NULL and *error (appended to) when it cannot be read. */
+struct rules *rules_load(
+	const struct map *map, int fd, const struct rules_parser *parser, struct buf *error);
 void rules_free(struct rules *rules);
 
 enum rule_answer { RULE_NO, RULE_YES, RULE_ERROR };

@@ -271,16 +271,7 @@ static void append_result(struct span text, struct span key, struct buf *out)
 static void *load(const struct map *map, int fd, struct buf *error)
 {
 	struct rules_parser parser = {map->type->name, parse_condition, free_pattern, check_result};
-	struct buf text = BUF_INIT(MAP_TEXT_MAX);
-	struct rules *rules = NULL;
-	int result = map_read_all(fd, &text);
-
-	if (result == 0)
-		rules = rules_parse(map, buf_span(&text), &parser);
-	else
-		buf_append_format(error, "read %s: %s", map->source.path, strerror(-result));
-	buf_done(&text);
-	return rules;
+	return rules_load(map, fd, &parser, error);
 }
 
 static void unload(void *table)

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "queue/faults.h"
-#include "task/task.h"
 
 #define ZERO_PIECE 65536
 
@@ -131,35 +130,6 @@ ssize_t queue_io_read_at(int fd, void *bytes, size_t len, uint64_t offset)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
-}
-
-struct read_job {
-	int fd;
-	char *bytes;
-	size_t len;
-	uint64_t offset;
-	ssize_t result;
-};
-
-static void read_offloaded(void *arg)
-{
-	struct read_job *job = arg;
-	job->result = queue_io_read_at(job->fd, job->bytes, job->len, job->offset);
-}
-
-ssize_t queue_io_read_task(int fd, void *bytes, size_t len, uint64_t offset)
-{
-	struct iovec vector = {.iov_base = bytes, .iov_len = len};
-	ssize_t n = task_self() == NULL ? -1 : preadv2(fd, &vector, 1, (off_t)offset, RWF_NOWAIT);
-	size_t done = n > 0 ? (size_t)n : 0;
-	if (done == len)
-		return n;
-	struct read_job job = {.fd = fd,
-		.bytes = (char *)bytes + done,
-		.len = len - done,
-		.offset = offset + done};
-	task_offload(read_offloaded, &job);
-	return job.result < 0 ? job.result : (ssize_t)done + job.result;
 }
 
 int queue_io_zero(int fd, uint64_t from, uint64_t to)

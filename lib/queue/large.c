@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "base/memory.h"
 #include "queue/codec_private.h"
 #include "queue/io_private.h"
+#include "sys/directory.h"
 #include "task/task.h"
 
 #define RUN_CAP (QUEUE_RECIPIENTS_INLINE_MAX + 4 * QUEUE_ADDRESS_MAX)
@@ -109,14 +109,9 @@ int large_remove(int directory, struct span queue_id)
 int large_each(int directory, void (*visit)(void *arg, struct span queue_id, int64_t modified_ms),
 	void *arg)
 {
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (stream == NULL) {
-		int error = -errno;
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
+	DIR *stream = directory_open(directory, ".");
+	if (stream == NULL)
+		return -errno;
 	struct dirent *entry;
 	while (errno = 0, (entry = readdir(stream)) != NULL) {
 		struct span name = span_from_cstr(entry->d_name);

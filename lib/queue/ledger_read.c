@@ -11,6 +11,7 @@
 #include "queue/io_private.h"
 #include "queue/ledger_private.h"
 #include "queue/record.h"
+#include "sys/directory.h"
 
 #define WINDOW (1024u * 1024)
 #define OVERLAP 8192u /* longer than any entry's record */
@@ -40,19 +41,10 @@ static int compare_numbers(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static DIR *open_stream(int directory)
-{
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (stream == NULL && fd >= 0)
-		close(fd);
-	return stream;
-}
-
 static int list_files(int directory, struct files *ret_files)
 {
 	struct files files = {0};
-	DIR *stream = open_stream(directory);
+	DIR *stream = directory_open(directory, ".");
 	if (stream == NULL)
 		return -errno;
 	struct dirent *entry;
@@ -201,7 +193,7 @@ int ledger_read(const char *queue_directory,
 
 void ledger_remove_older(int directory, uint64_t number)
 {
-	DIR *stream = open_stream(directory);
+	DIR *stream = directory_open(directory, ".");
 	struct dirent *entry;
 	if (stream == NULL)
 		return;

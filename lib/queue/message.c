@@ -11,6 +11,7 @@
 #include "queue/io_private.h"
 #include "queue/queue_id.h"
 #include "queue/reader_private.h"
+#include "task/file.h"
 
 #define RUN_MAX (QUEUE_RECIPIENTS_INLINE_MAX + 4 * QUEUE_ADDRESS_MAX)
 
@@ -24,7 +25,7 @@ static int read_segment(struct queue_reader *reader, uint64_t segment, uint64_t 
 	int error = queue_reader_hold(reader, segment, &open);
 	if (error != 0)
 		return error;
-	ssize_t n = queue_io_read_task(open->segment.fd, to, len, offset);
+	ssize_t n = task_read_at(open->segment.fd, to, len, offset);
 	queue_reader_release(open);
 	if (n < 0)
 		return (int)n;
@@ -100,7 +101,7 @@ int queue_message_content_part(struct queue_reader *reader, const struct queue_m
 	if (fd < 0)
 		return fd;
 	char *to = buf_reserve(out, len);
-	ssize_t n = to == NULL ? -EMSGSIZE : queue_io_read_task(fd, to, len, offset);
+	ssize_t n = to == NULL ? -EMSGSIZE : task_read_at(fd, to, len, offset);
 	close(fd);
 	if (n < 0)
 		return (int)n;
@@ -159,7 +160,7 @@ static int read_run(int fd, uint64_t epoch, struct queue_cursor *cursor, struct 
 {
 	struct record_header header;
 	char first[RECORD_HEADER_SIZE + 8];
-	ssize_t n = queue_io_read_task(fd, first, sizeof first, cursor->offset);
+	ssize_t n = task_read_at(fd, first, sizeof first, cursor->offset);
 	if (n <= 0)
 		return n < 0 ? (int)n : 1;
 	if ((size_t)n < sizeof first ||
@@ -184,7 +185,7 @@ static int read_run(int fd, uint64_t epoch, struct queue_cursor *cursor, struct 
 	char *to = buf_reserve(run, size);
 	if (to == NULL)
 		return -ENOMEM;
-	n = queue_io_read_task(fd, to, size, cursor->offset);
+	n = task_read_at(fd, to, size, cursor->offset);
 	if (n < 0)
 		return (int)n;
 	run->len = (size_t)n;

@@ -3,7 +3,6 @@
 #include "queue/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "base/memory.h"
 #include "queue/io_private.h"
 #include "queue/reader_private.h"
+#include "task/file.h"
 
 #define FIRST_READ 4096
 #define SCAN_WINDOW (1024u * 1024)
@@ -176,7 +176,7 @@ static int fill_window(struct scan *scan, size_t want)
 	char *to = buf_reserve(&scan->window, more);
 	if (to == NULL)
 		return -ENOMEM;
-	ssize_t n = queue_io_read_task(segment->fd, to, more, scan->start + scan->window.len);
+	ssize_t n = task_read_at(segment->fd, to, more, scan->start + scan->window.len);
 	if (n < 0)
 		return (int)n;
 	scan->window.len += (size_t)n;
@@ -259,7 +259,7 @@ static int read_more(struct open_segment *open, struct queue_message *message, s
 	char *to = buf_reserve(&message->bytes, more);
 	if (to == NULL)
 		return -ENOMEM;
-	ssize_t n = queue_io_read_task(
+	ssize_t n = task_read_at(
 		open->segment.fd, to, more, message->position.offset + message->bytes.len);
 	if (n < 0)
 		return (int)n;

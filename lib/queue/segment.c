@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "queue/codec_private.h"
 #include "queue/io_private.h"
+#include "sys/directory.h"
 
 #define SEGMENT_MAGIC 0x67736d54u /* "Tmsg" */
 #define SEGMENT_VERSION 1
@@ -67,14 +68,9 @@ static void listing_done(struct listing *listing)
 static int listing_read(int dir, struct listing *ret_listing)
 {
 	struct listing listing = {0};
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (stream == NULL) {
-		int error = -errno;
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
+	DIR *stream = directory_open(dir, ".");
+	if (stream == NULL)
+		return -errno;
 	struct dirent *entry;
 	while (errno = 0, (entry = readdir(stream)) != NULL) {
 		uint64_t number;
@@ -341,14 +337,9 @@ bool segment_is_written(int dir, uint64_t number)
 
 int segment_sweep(int dir)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (stream == NULL) {
-		int error = -errno;
-		if (fd >= 0)
-			close(fd);
-		return error;
-	}
+	DIR *stream = directory_open(dir, ".");
+	if (stream == NULL)
+		return -errno;
 	struct dirent *entry;
 	while ((entry = readdir(stream)) != NULL) {
 		if (strncmp(entry->d_name, new_prefix, strlen(new_prefix)) != 0)

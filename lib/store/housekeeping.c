@@ -2,7 +2,6 @@
  * it), folders that were being made or deleted.
  * SPDX-License-Identifier: ISC */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/folder_private.h"
+#include "sys/directory.h"
 
 #define UNFINISHED_SECONDS (36 * 3600)
 #define FILES_AT_ONCE 10000
@@ -22,18 +22,9 @@ static bool is_old(int dir_fd, const char *name, mode_t kind)
 		&& st.st_ctime < time(NULL) - UNFINISHED_SECONDS;
 }
 
-static DIR *open_dir(int at_fd, const char *name)
-{
-	int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL && fd >= 0)
-		(void)close(fd);
-	return dir;
-}
-
 static void clean_tmp(int dir_fd)
 {
-	DIR *dir = open_dir(dir_fd, "tmp");
+	DIR *dir = directory_open(dir_fd, "tmp");
 	struct dirent *entry;
 	for (int i = 0; dir != NULL && i < FILES_AT_ONCE && (entry = readdir(dir)) != NULL; i++)
 		if (entry->d_name[0] != '.' && is_old(dirfd(dir), entry->d_name, S_IFREG))
@@ -44,7 +35,7 @@ static void clean_tmp(int dir_fd)
 
 static void clean_root(int root_fd)
 {
-	DIR *dir = open_dir(root_fd, ".");
+	DIR *dir = directory_open(root_fd, ".");
 	struct dirent *entry;
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
 		if ((strncmp(entry->d_name, "tambo-deleted-", 14) == 0

@@ -1,10 +1,9 @@
 /* Rows of the index. One LMDB table; the first byte of a key says what it is, numbers in keys are
- * big endian so that they sort. A row's key ends in a zero byte: LMDB puts a value right behind its
- * key, and keywords are read in place, so the key's length is even.
- *   B dir             -> struct index_folder         I                -> last id given out
- *   M id uid 0        -> struct stored_row + keywords + name
- *   N id unique-name  -> uid                         P id uid         -> parse result
- *   C id modseq uid   -> (changed)                   X id modseq uid  -> (expunged)
+ * big endian so that they sort:
+ *   B dir                 -> struct index_folder        I                  -> last id given out
+ *   M id uid              -> struct stored_row + keywords + name
+ *   N id unique-name      -> uid                        P id uid           -> parse result
+ *   C id modseq uid       -> (changed)                  X id modseq uid    -> (expunged)
  * SPDX-License-Identifier: ISC */
 #include "store/filename.h"
 #include "store/index_lmdb_private.h"

@@ -8,6 +8,7 @@
 
 #include "store/file_private.h"
 #include "store/scan_private.h"
+#include "sys/directory.h"
 
 #define LISTING_MEMORY_MAX (1UL << 30)
 /* A folder that changed less than this before it was read may have changed again in the same tick
@@ -59,15 +60,9 @@ static bool is_file(int dir_fd, const struct dirent *entry)
 
 static int read_sub(struct folder *folder, struct listing *listing, bool in_new)
 {
-	int fd = openat(folder->dir_fd, in_new ? "new" : "cur",
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
+	DIR *dir = directory_open(folder->dir_fd, in_new ? "new" : "cur");
+	if (dir == NULL)
 		return -errno;
-	DIR *dir = fdopendir(fd);
-	if (dir == NULL) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
 	int error = 0;
 	while (error == 0) {
 		errno = 0;
@@ -76,7 +71,7 @@ static int read_sub(struct folder *folder, struct listing *listing, bool in_new)
 			error = -errno;
 			break;
 		}
-		if (entry->d_name[0] != '.' && is_file(fd, entry))
+		if (entry->d_name[0] != '.' && is_file(dirfd(dir), entry))
 			error = add(listing, entry->d_name, in_new);
 	}
 	(void)closedir(dir);

@@ -13,6 +13,7 @@
 #include "store/mailbox_private.h"
 #include "store/name_private.h"
 #include "store/subscription_private.h"
+#include "sys/directory.h"
 
 #define TREE_LOCK_FILE "tambo-lock-tree"
 #define DELETED_PREFIX "tambo-deleted-"
@@ -128,14 +129,9 @@ static bool is_mailbox(int root_fd, const char *dir)
 
 static int list_folders(struct store *store, struct list *list)
 {
-	int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL) {
-		int failed = -errno;
-		if (fd >= 0)
-			(void)close(fd);
-		return failed;
-	}
+	DIR *dir = directory_open(store->root_fd, ".");
+	if (dir == NULL)
+		return -errno;
 	int error = add_entry(list, SPAN("INBOX"), STORE_EXISTS);
 	struct dirent *entry;
 	size_t found = 0;
@@ -207,8 +203,7 @@ int store_exists(struct store *store, struct span name)
 
 static int count_folders(struct store *store, size_t *ret_count)
 {
-	int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = directory_open(store->root_fd, ".");
 	struct dirent *entry;
 	if (dir == NULL)
 		return -errno;
@@ -439,11 +434,10 @@ static int rename_one(struct store *store, const char *from, const char *to)
 /* Moves `from` and what is below it. Targets were found free. */
 static int rename_tree(struct store *store, struct span from, struct span to, bool only_check)
 {
-	int fd = openat(store->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = directory_open(store->root_fd, ".");
 	struct dirent *entry;
 	struct arena arena;
-	int error = dir == NULL ? -EIO : 0;
+	int error = dir == NULL ? -errno : 0;
 	size_t count = 0;
 	char *names[1024];
 	arena_init(&arena, 1UL << 20);
