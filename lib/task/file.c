@@ -57,7 +57,7 @@ ssize_t task_read_at(int fd, void *bytes, size_t len, uint64_t offset)
 	ssize_t n = read_cached(fd, bytes, len, offset);
 	size_t done = n > 0 ? (size_t)n : 0;
 	if (done == len)
-		return n;
+		return (ssize_t)done;
 	struct read_job job = {.fd = fd,
 		.bytes = (char *)bytes + done,
 		.len = len - done,
