@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/table.h"
 #include "daemon/handoff.h"
 #include "imapd/imapd.h"
 
@@ -20,31 +19,8 @@
 /* The whole conversation before login, in imapd_timeouts. */
 #define LOGIN_TIMEOUTS 5
 
-/* How many connections each address has; the value is the number. */
-static struct table addresses;
-
-static size_t count_of(struct span address)
-{
-	return (size_t)(uintptr_t)table_get(&addresses, address);
-}
-
-static bool address_enter(struct span address, int64_t limit)
-{
-	size_t count = count_of(address);
-	if (limit > 0 && count >= (size_t)limit)
-		return false;
-	(void)table_put(&addresses, address, (void *)(uintptr_t)(count + 1));
-	return true;
-}
-
-static void address_leave(struct span address)
-{
-	size_t count = count_of(address);
-	if (count <= 1)
-		(void)table_remove(&addresses, address);
-	else
-		(void)table_put(&addresses, address, (void *)(uintptr_t)(count - 1));
-}
+/* How many connections each address has. */
+static struct table clients;
 
 bool front_is_tls(const struct front *front)
 {
@@ -92,7 +68,7 @@ static bool accept_tls(struct front *front)
 	int status = tls_accept(front->connection.stream, front->settings->tls.context,
 		task_deadline(front->settings->login_timeout_ms), &error);
 	if (status != 0)
-		log_info(NULL, "TLS handshake with %s failed: %s", front->remote,
+		log_info(NULL, "TLS handshake with %s failed: %s", front->addresses.remote,
 			error != NULL ? error : strerror(-status));
 	free(error);
 	return status == 0;
@@ -156,19 +132,6 @@ static void converse(void *arg)
 	task_event_signal(&conversation->ended);
 }
 
-static void describe(int fd, const struct address *peer, struct front *front)
-{
-	struct buf text = BUF_INIT(sizeof(front->remote) - 1);
-	struct address local;
-	address_format(peer, &text);
-	memcpy(front->remote, buf_cstr(&text), text.len + 1);
-	buf_reset(&text);
-	if (socket_local_address(fd, &local) == 0)
-		address_format(&local, &text);
-	memcpy(front->local, buf_cstr(&text), text.len + 1);
-	buf_done(&text);
-}
-
 /* Runs the conversation in a task of its own, so that its stack is free again afterwards. */
 static void log_in(struct conversation *conversation)
 {
@@ -200,11 +163,11 @@ static void hand_over(struct front *front)
 	imap_frame_done(&front->connection.frame);
 	int status = handoff_to_worker(stream, front->session_fd, &start);
 	if (status != 0)
-		log_warning(NULL, "session of %s: the worker cannot be told: %s", front->remote,
-			strerror(-status));
+		log_warning(NULL, "session of %s: the worker cannot be told: %s",
+			front->addresses.remote, strerror(-status));
 }
 
-static void serve(int fd_take, const struct address *peer)
+static void serve(int fd_take, const struct client_addresses *addresses)
 {
 	struct conversation *conversation = NEW(struct conversation);
 	struct front *front = &conversation->front;
@@ -213,7 +176,7 @@ static void serve(int fd_take, const struct address *peer)
 	front->deadline = task_deadline(LOGIN_TIMEOUTS * front->settings->login_timeout_ms);
 	buf_init(&front->client_id, 4096);
 	buf_init(&front->tag, 1024);
-	describe(fd_take, peer, front);
+	front->addresses = *addresses;
 	connection_init(&front->connection,
 		stream_new(fd_take, CONNECTION_IN_CAP, CONNECTION_OUT_CAP),
 		&imap_frame_before_login);
@@ -230,22 +193,18 @@ static void serve(int fd_take, const struct address *peer)
 void imapd_session(int fd_take, const struct address *peer)
 {
 	static const char REFUSAL[] = "* BYE [LIMIT] Too many connections from your address\r\n";
-	char key[64];
-	struct buf text = BUF_INIT(sizeof(key) - 1);
-	struct address address = *peer;
-	address_unmap(&address);
-	address_format(&address, &text);
-	memcpy(key, buf_cstr(&text), text.len + 1);
-	buf_done(&text);
-	if (!address_enter(span_from_cstr(key), imapd_settings()->connection_limit)) {
+	struct client_addresses addresses;
+	client_addresses_read(fd_take, peer, &addresses);
+	if (!clients_enter(&clients, addresses.remote, imapd_settings()->connection_limit)) {
 		log_warning(NULL,
-			"too many connections from %s (imapd_client_connection_count_limit)", key);
+			"too many connections from %s (imapd_client_connection_count_limit)",
+			addresses.remote);
 		if (!imapd_settings()->tls.wrapper)
 			(void)!write(fd_take, REFUSAL, sizeof(REFUSAL) - 1);
 		close(fd_take);
 		return;
 	}
 	socket_set_nodelay(fd_take);
-	serve(fd_take, &address);
-	address_leave(span_from_cstr(key));
+	serve(fd_take, &addresses);
+	clients_leave(&clients, addresses.remote);
 }

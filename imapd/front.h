@@ -3,6 +3,7 @@
 #ifndef TAMBO_IMAPD_FRONT_H
 #define TAMBO_IMAPD_FRONT_H
 
+#include "daemon/clients.h"
 #include "imap/parser.h"
 #include "imapd/connection.h"
 #include "imapd/settings.h"
@@ -14,13 +15,13 @@
 struct front {
 	struct connection connection;
 	const struct imapd_settings *settings;
-	char remote[64], local[64]; /* addresses as text */
-	task_time deadline;	    /* of the whole login */
-	unsigned failures;	    /* logins refused on this connection */
-	struct buf client_id;	    /* what ID said */
-	bool over;		   /* the conversation has ended: logged in, logged out or broken */
-	int session_fd;		   /* logged in: the worker's socket, from auth; else -1 */
-	struct buf tag;		   /* of the command that logged in */
+	struct client_addresses addresses;
+	task_time deadline; /* of the whole login */
+	unsigned failures; /* logins refused on this connection */
+	struct buf client_id; /* what ID said */
+	bool over; /* the conversation has ended: logged in, logged out or broken */
+	int session_fd; /* logged in: the worker's socket, from auth; else -1 */
+	struct buf tag; /* of the command that logged in */
 	const char *login_command; /* "LOGIN" or "AUTHENTICATE" */
 };
 

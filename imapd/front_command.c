@@ -92,7 +92,7 @@ static void starttls(struct front_command *command)
 	int status = tls_accept(front->connection.stream, front->settings->tls.context,
 		task_deadline(front->settings->login_timeout_ms), &error);
 	if (status != 0) {
-		log_info(NULL, "TLS handshake with %s failed: %s", front->remote,
+		log_info(NULL, "TLS handshake with %s failed: %s", front->addresses.remote,
 			error != NULL ? error : strerror(-status));
 		front->connection.failed = true;
 	}

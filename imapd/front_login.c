@@ -45,8 +45,8 @@ void front_mechanisms(struct front *front, struct buf *out)
 		.mechanism = SPAN("LIST"),
 		.tls = tls,
 		.response = SPAN_EMPTY,
-		.remote_address = span_from_cstr(front->remote),
-		.local_address = span_from_cstr(front->local),
+		.remote_address = span_from_cstr(front->addresses.remote),
+		.local_address = span_from_cstr(front->addresses.local),
 		.channel_binding = SPAN_EMPTY};
 	void *message;
 	if (list->len == 0 || task_now() - list_time[tls] > LIST_FRESH_MS) {
@@ -192,8 +192,8 @@ static void log_in(struct login *login, bool has_response, struct span response)
 		.mechanism = login->mechanism,
 		.has_response = has_response,
 		.response = response,
-		.remote_address = span_from_cstr(front->remote),
-		.local_address = span_from_cstr(front->local),
+		.remote_address = span_from_cstr(front->addresses.remote),
+		.local_address = span_from_cstr(front->addresses.local),
 		.tls = front_is_tls(front),
 		.channel_binding = bound ? span_new(binding, sizeof(binding)) : SPAN_EMPTY};
 	login->auth = take_auth();

@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
-#include "base/table.h"
 
 #define IN_CAP 16500
 #define OUT_CAP 4096
@@ -18,30 +16,8 @@
 #define USER_MAX 255
 #define HANDSHAKE_TIMEOUT_MS (60 * 1000)
 
-/* --- how many sessions an address has --- */
-
-static struct table sessions_by_address;
-
-static bool count_in(const char *address)
-{
-	struct span key = span_from_cstr(address);
-	int64_t limit = pop3d_settings()->connection_limit;
-	unsigned *count = table_get(&sessions_by_address, key);
-	if (count == NULL) {
-		count = NEW(unsigned);
-		table_put(&sessions_by_address, key, count);
-	}
-	++*count;
-	return limit == 0 || (int64_t)*count <= limit;
-}
-
-static void count_out(const char *address)
-{
-	struct span key = span_from_cstr(address);
-	unsigned *count = table_get(&sessions_by_address, key);
-	if (count != NULL && --*count == 0)
-		free(table_remove(&sessions_by_address, key));
-}
+/* How many connections each address has. */
+static struct table clients;
 
 /* --- reading and answering --- */
 
@@ -105,13 +81,13 @@ static int start_tls(struct front *front)
 	int status = tls_accept(front->stream, pop3d_settings()->tls.context,
 		task_deadline(HANDSHAKE_TIMEOUT_MS), &error);
 	if (status != 0) {
-		log_info(NULL, "TLS handshake with [%s] failed: %s", front->remote,
+		log_info(NULL, "TLS handshake with [%s] failed: %s", front->addresses.remote,
 			error != NULL ? error : strerror(-status));
 	} else if (tls_stream_info(front->stream, &info)) {
 		struct buf text = BUF_INIT(300);
 		server_tls_describe(&info, &text);
-		log_info(NULL, "Anonymous TLS connection established from unknown[%s]: %s", front->remote,
-			buf_cstr(&text));
+		log_info(NULL, "Anonymous TLS connection established from unknown[%s]: %s",
+			front->addresses.remote, buf_cstr(&text));
 		buf_done(&text);
 	}
 	free(error);
@@ -198,35 +174,23 @@ static void converse(struct front *front)
 		front_reply(front, "-ERR [SYS/TEMP] Timeout");
 }
 
-static void describe(int fd, const struct address *peer, struct front *front)
-{
-	struct address local;
-	struct buf text = BUF_INIT(64);
-	address_format(peer, &text);
-	snprintf(front->remote, sizeof front->remote, "%s", buf_cstr(&text));
-	buf_reset(&text);
-	if (socket_local_address(fd, &local) == 0)
-		address_format(&local, &text);
-	snprintf(front->local, sizeof front->local, "%s", buf_cstr(&text));
-	buf_done(&text);
-}
-
 void pop3d_front(int fd_take, const struct address *peer)
 {
 	struct front front = {.user = BUF_INIT(USER_MAX)};
-	describe(fd_take, peer, &front);
+	client_addresses_read(fd_take, peer, &front.addresses);
 	socket_set_nodelay(fd_take);
 	front.stream = stream_new(fd_take, IN_CAP, OUT_CAP);
 	stream_set_write_timeout(front.stream, pop3d_settings()->timeout);
-	if (count_in(front.remote)) {
+	if (clients_enter(&clients, front.addresses.remote, pop3d_settings()->connection_limit)) {
 		converse(&front);
+		clients_leave(&clients, front.addresses.remote);
 	} else {
-		log_warning(NULL, "Connection concurrency limit exceeded: from unknown[%s] for service %s",
-			front.remote, daemon_service());
+		log_warning(NULL,
+			"Connection concurrency limit exceeded: from unknown[%s] for service %s",
+			front.addresses.remote, daemon_service());
 		if (!pop3d_settings()->tls.wrapper)
 			front_reply(&front, "-ERR [SYS/TEMP] Too many connections from your address");
 	}
-	count_out(front.remote);
 	buf_wipe(&front.user);
 	stream_close(front.stream, task_deadline(pop3d_settings()->timeout));
 }

@@ -3,13 +3,14 @@
 #ifndef TAMBO_POP3D_FRONT_H
 #define TAMBO_POP3D_FRONT_H
 
+#include "daemon/clients.h"
 #include "pop3/command.h"
 #include "pop3d/pop3d.h"
 
 struct front {
 	struct stream *stream;
 	struct buf user;             /* of USER, waiting for PASS */
-	char remote[64], local[64];  /* addresses as text */
+	struct client_addresses addresses;
 	unsigned failures, errors;
 	bool done;                   /* the session ends, or has been handed over */
 };

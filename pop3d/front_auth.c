@@ -19,8 +19,8 @@ static struct auth_start start_of(const struct front *front)
 {
 	return (struct auth_start){
 		.service = SPAN("pop3"),
-		.remote_address = span_from_cstr(front->remote),
-		.local_address = span_from_cstr(front->local),
+		.remote_address = span_from_cstr(front->addresses.remote),
+		.local_address = span_from_cstr(front->addresses.local),
 		.tls = stream_is_tls(front->stream),
 	};
 }
