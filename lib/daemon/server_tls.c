@@ -131,7 +131,6 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 	const struct names *names, struct server_tls *tls)
 {
 	struct material material = {.settings = {
-		.name = prefix,
 		.alpn = alpn,
 		.protocols = tls->required ? names->mandatory_protocols : names->protocols,
 		.ciphers = tls->required ? names->mandatory_ciphers : names->ciphers,
@@ -139,8 +138,12 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 		.prefer_server_ciphers = names->server_order,
 	}};
 	char *error = NULL;
+	struct buf name = BUF_INIT(4096);
+	/* Port 25 and submission have the same parameters: each master.cf line is a service of its own. */
+	buf_append_format(&name, "%s/%s", prefix, daemon_service());
+	material.settings.name = buf_cstr(&name);
 	read_material(conf, prefix, names, &material);
-	/* The key itself is the secret that all workers of a service share: tickets resume across them,
+	/* The key itself is the secret that all processes of a service share: tickets resume across them,
 	 * and end with the key. */
 	if (material.settings.pair_count > 0)
 		material.settings.ticket_secret = material.settings.pairs[0].key_pem;
@@ -151,6 +154,7 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 	free(error);
 	for (size_t i = 0; i < material.pem_count; i++)
 		buf_wipe(&material.pem[i]);
+	buf_done(&name);
 	tls->available = tls->context != NULL;
 	return tls->available ? 0 : -EINVAL;
 }

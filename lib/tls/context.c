@@ -178,18 +178,19 @@ static char *set_ciphers(SSL_CTX *ssl, const struct tls_settings *settings)
 static bool derive_ticket_keys(const struct tls_context *context, int64_t period,
 	unsigned char ret_keys[80])
 {
-	char info[128];
+	unsigned char info[sizeof period + sizeof context->id];
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	EVP_KDF_CTX *hkdf = EVP_KDF_CTX_new(kdf);
 	EVP_KDF_free(kdf);
-	snprintf(info, sizeof info, "ticket %lld %.80s", (long long)period, context->name);
+	memcpy(info, &period, sizeof period);
+	memcpy(info + sizeof period, context->id, sizeof context->id);
 	char digest[] = "SHA256";
 	unsigned char secret[TICKET_SECRET_SIZE];
 	memcpy(secret, context->ticket_secret, sizeof secret);
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, secret, sizeof secret),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, strlen(info)),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof info),
 		OSSL_PARAM_construct_end()};
 	bool ok = hkdf != NULL && EVP_KDF_derive(hkdf, ret_keys, 80, params) == 1;
 	EVP_KDF_CTX_free(hkdf);
@@ -300,7 +301,6 @@ static struct tls_context *context_new(
 	const SSL_METHOD *method, const struct tls_settings *settings, char **ret_error)
 {
 	struct tls_context *context = NEW(struct tls_context);
-	context->name = memory_dup_cstr(settings->name == NULL ? "" : settings->name);
 	context->alpn = settings->alpn == NULL ? NULL : memory_dup_cstr(settings->alpn);
 	context->ssl = SSL_CTX_new(method);
 	char *error = context->ssl == NULL ? tls_error_text("cannot start TLS")
@@ -336,14 +336,14 @@ struct tls_context *tls_server_context(const struct tls_settings *settings, char
 	struct tls_context *context = context_new(TLS_server_method(), settings, ret_error);
 	if (context == NULL)
 		return NULL;
-	unsigned char id[32];
+	const char *name = settings->name == NULL ? "" : settings->name;
 	if (!hash_secret(settings->ticket_secret, context->ticket_secret) ||
-		EVP_Digest(context->name, strlen(context->name), id, NULL, EVP_sha256(), NULL) != 1) {
+		EVP_Digest(name, strlen(name), context->id, NULL, EVP_sha256(), NULL) != 1) {
 		*ret_error = tls_error_text("cannot make ticket keys");
 		tls_context_free(context);
 		return NULL;
 	}
-	SSL_CTX_set_session_id_context(context->ssl, id, SSL_MAX_SID_CTX_LENGTH);
+	SSL_CTX_set_session_id_context(context->ssl, context->id, sizeof context->id);
 	SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(context->ssl, 1);
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context->ssl, ticket_callback);
@@ -365,7 +365,6 @@ void tls_context_free(struct tls_context *context)
 		return;
 	SSL_CTX_free(context->ssl);
 	memory_wipe(context->ticket_secret, sizeof context->ticket_secret);
-	free(context->name);
 	free(context->alpn);
 	free(context);
 }

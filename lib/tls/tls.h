@@ -11,7 +11,7 @@
 struct tls_context;
 
 struct tls_settings {
-	const char *name; /* of the service; binds tickets and sessions */
+	const char *name; /* of the service; tickets are bound to it */
 	/* PEM. chain_pem holds the certificate chain, key_pem the key (may be the same bytes). For a
 	 * client both may be empty. Up to four pairs (RSA, ECDSA ...). */
 	struct {

@@ -11,8 +11,8 @@
 
 struct tls_context {
 	SSL_CTX *ssl;
-	char *name;
 	char *alpn; /* NULL: none */
+	unsigned char id[SSL_MAX_SID_CTX_LENGTH]; /* digest of the service's name */
 	unsigned char ticket_secret[TICKET_SECRET_SIZE];
 };
 

@@ -6,12 +6,31 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tls/tls.h"
+
+#define TICKET_PERIOD (12 * 3600) /* as in lib/tls/context.c */
+
+/* The clock of everything in this program, OpenSSL too; 0: the machine's. */
+static time_t now;
+
+time_t time(time_t *ret_time)
+{
+	struct timespec spec;
+	time_t seconds = now;
+	if (seconds == 0 && clock_gettime(CLOCK_REALTIME, &spec) == 0)
+		seconds = spec.tv_sec;
+	if (ret_time != NULL)
+		*ret_time = seconds;
+	return seconds;
+}
 
 static struct buf cert = BUF_INIT(100000), key = BUF_INIT(100000);
 
@@ -194,12 +213,101 @@ static void test_bad_certificates_are_told(void **state)
 	free(error);
 }
 
+/* --- tickets, as a client sees them that is not ours --- */
+
+struct ticket_client {
+	int fd;
+	SSL_CTX *context;
+	SSL_SESSION *offered; /* NULL: none */
+	SSL_SESSION *got;
+	bool resumed, ok;
+};
+
+static void *run_ticket_client(void *arg)
+{
+	struct ticket_client *client = arg;
+	char bytes[100];
+	client->ok = write(client->fd, "STARTTLS\nINJECTED\n", 18) == 18 &&
+		read(client->fd, bytes, sizeof bytes) == 3;
+	SSL *ssl = SSL_new(client->context);
+	SSL_set_fd(ssl, client->fd);
+	if (client->offered != NULL)
+		SSL_set_session(ssl, client->offered);
+	client->ok = client->ok && SSL_connect(ssl) == 1 && SSL_write(ssl, "secret\n", 7) == 7 &&
+		SSL_read(ssl, bytes, sizeof bytes) == 7;
+	client->resumed = SSL_session_reused(ssl) == 1;
+	client->got = SSL_get1_session(ssl);
+	SSL_shutdown(ssl); /* without it the session counts as broken */
+	SSL_free(ssl);
+	close(client->fd);
+	return NULL;
+}
+
+/* One conversation with that service; what the client got stays in *client. */
+static void take_ticket(const char *service, SSL_SESSION *offered, struct ticket_client *client)
+{
+	struct side server = {.context = server_context(service, NULL)};
+	pthread_t thread;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	server.stream = stream_new(fd[0], 8192, 8192);
+	*client = (struct ticket_client){.fd = fd[1],
+		.context = SSL_CTX_new(TLS_client_method()), .offered = offered};
+	assert_int_equal(pthread_create(&thread, NULL, run_ticket_client, client), 0);
+	task_loop_open();
+	task_spawn("serve", serve, &server, 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+	pthread_join(thread, NULL);
+	assert_int_equal(server.status, 0);
+	assert_true(client->ok);
+	assert_non_null(client->got);
+	SSL_CTX_free(client->context);
+	tls_context_free(server.context);
+}
+
+/* The name of the key that a ticket was made with (RFC 5077 4). */
+static const unsigned char *key_name(const struct ticket_client *client)
+{
+	const unsigned char *ticket;
+	size_t len;
+	SSL_SESSION_get0_ticket(client->got, &ticket, &len);
+	assert_true(len > 16);
+	return ticket;
+}
+
+static void test_ticket_keys_change_with_time(void **state)
+{
+	(void)state;
+	struct ticket_client first, same, next, other;
+	time_t change = (time(NULL) / TICKET_PERIOD + 1) * TICKET_PERIOD;
+	now = change - 60;
+	take_ticket("smtpd/smtp", NULL, &first);
+	take_ticket("smtpd/smtp", first.got, &same);
+	assert_true(same.resumed);
+	assert_memory_equal(key_name(&first), key_name(&same), 16);
+	take_ticket("smtpd/submission", first.got, &other);
+	assert_false(other.resumed);
+	assert_memory_not_equal(key_name(&first), key_name(&other), 16);
+	/* The last key still opens what it made, and what comes instead is made with the new one. */
+	now = change + 60;
+	take_ticket("smtpd/smtp", first.got, &next);
+	assert_true(next.resumed);
+	assert_memory_not_equal(key_name(&first), key_name(&next), 16);
+	now = 0;
+	SSL_SESSION_free(first.got);
+	SSL_SESSION_free(same.got);
+	SSL_SESSION_free(next.got);
+	SSL_SESSION_free(other.got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_old_protocols_are_refused),
 		cmocka_unit_test(test_bad_certificates_are_told),
+		cmocka_unit_test(test_ticket_keys_change_with_time),
 	};
 	return cmocka_run_group_tests(tests, make_certificate, drop_certificate);
 }
