@@ -99,6 +99,33 @@ def pss_kib(pid):
     return total
 
 
+def named(pid, name):
+    return [each for each, (found, _, _) in family(pid).items() if found == name]
+
+
+def forget_peaks(pid):
+    """The peaks of memory begin anew."""
+    for each in family(pid):
+        try:
+            with open('/proc/%d/clear_refs' % each, 'w') as f:
+                f.write('5')
+        except OSError:
+            continue
+
+
+def status_kib(pid, name, field):
+    """The sum of that line of /proc/N/status over the processes of that name."""
+    total = 0
+    for each in named(pid, name):
+        with open('/proc/%d/status' % each) as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith(field + ':'))
+    return total
+
+
+def peak_kib(pid, name):
+    return status_kib(pid, name, 'VmHWM')
+
+
 def settled(pid, quiet=0.02, step=0.5, longest=30):
     """Waits until the server uses less than that many seconds of CPU in a step."""
     last, end = sum(cpu_seconds(pid).values()), time.monotonic() + longest

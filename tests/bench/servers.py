@@ -1,7 +1,7 @@
 """The servers under test, each in a folder of its own on the same filesystem, on loopback ports, with
 the same accounts: virtual mailboxes of example.test that belong to one uid. Durable as shipped.
 
-    .name  .pid (of its master)  .ports  .maildir(name)  .folder
+    .name  .pid (of its master)  .ports  .maildir(name)  .folder  .peer (see frame.py)
 
 SPDX-License-Identifier: ISC
 """
@@ -23,8 +23,9 @@ COMMON = {
     'mailbox_size_limit': '0', 'virtual_mailbox_limit': '0', 'mynetworks': '127.0.0.0/8',
     'smtpd_recipient_limit': '2000', 'smtpd_relay_restrictions':
     'permit_mynetworks, reject_unauth_destination', 'smtpd_tls_security_level': 'may',
-    'smtp_tls_security_level': 'none', 'disable_dns_lookups': 'no',
+    'smtp_tls_security_level': 'none', 'disable_dns_lookups': 'no', 'relay_domains': 'relay.test',
 }
+TRANSPORTS = 'inline:{ {relay.test = smtp:[127.0.0.1]:%d} }'
 
 
 def make_boxes(vmail, names):
@@ -37,17 +38,16 @@ def make_boxes(vmail, names):
 
 
 class Tambo(tambo.Instance):
-    name = 'Tambo'
+    name, peer = 'Tambo', None
 
-    def __init__(self, folder, names, sink, idle=0):
+    def __init__(self, folder, names, sink, main=None):
         os.makedirs(folder)
-        main = dict(COMMON, imapd_tls_auth_only='no', pop3d_tls_auth_only='no',
-                    imapd_client_connection_count_limit='0', default_process_limit=str(12000),
-                    pop3d_client_connection_count_limit='0',
-                    transport_maps='inline:{ {relay.test = smtp:[127.0.0.1]:%d} }' % sink)
-        main['relay_domains'] = 'relay.test'
+        main = {**COMMON, 'imapd_tls_auth_only': 'no', 'pop3d_tls_auth_only': 'no',
+                'imapd_client_connection_count_limit': '0', 'default_process_limit': '12000',
+                'pop3d_client_connection_count_limit': '0', 'transport_maps': TRANSPORTS % sink,
+                **(main or {})}
         self.names = names
-        super().__init__(folder, main=main, services=('smtp', 'imap', 'pop3', 'imaps'),
+        super().__init__(folder, main=main, services=('smtp', 'submissions', 'imap', 'pop3', 'imaps'),
                          accounts=dict.fromkeys(names, PASSWORD))
         make_boxes(self.vmail, names)
         self.start()
@@ -65,9 +65,9 @@ class Tambo(tambo.Instance):
 
 
 class Postfix(postfix.Postfix):
-    name = 'Postfix'
+    name, peer = 'Postfix 3.7', 'postfix'
 
-    def __init__(self, folder, names, sink, idle=0):
+    def __init__(self, folder, names, sink, main=None):
         os.makedirs(folder)
         self.vmail = os.path.join(folder, 'vmail')
         os.makedirs(self.vmail)
@@ -77,15 +77,17 @@ class Postfix(postfix.Postfix):
             for name in names:
                 f.write('%s@example.test %s/\n' % (name, name))
         cert, key = tambo.make_certificate(folder)
-        main = dict(COMMON, compatibility_level='3.6', myhostname='mail.example.test',
-                    mydestination='localhost', inet_interfaces='127.0.0.1', inet_protocols='ipv4',
-                    alias_maps='', alias_database='', virtual_mailbox_domains='example.test',
-                    virtual_mailbox_base=self.vmail, virtual_mailbox_maps='texthash:' + boxes,
-                    virtual_uid_maps='static:%d' % tambo.MAIL_UID,
-                    virtual_gid_maps='static:%d' % tambo.MAIL_UID, virtual_minimum_uid='1',
-                    relay_domains='relay.test', smtpd_tls_cert_file=cert, smtpd_tls_key_file=key,
-                    transport_maps='inline:{ {relay.test = smtp:[127.0.0.1]:%d} }' % sink)
-        super().__init__(folder, main, {'smtp': {}})
+        main = {**COMMON, 'compatibility_level': '3.6', 'myhostname': 'mail.example.test',
+                'mydestination': 'localhost', 'inet_interfaces': '127.0.0.1',
+                'inet_protocols': 'ipv4', 'alias_maps': '', 'alias_database': '',
+                'virtual_mailbox_domains': 'example.test', 'virtual_mailbox_base': self.vmail,
+                'virtual_mailbox_maps': 'texthash:' + boxes,
+                'virtual_uid_maps': 'static:%d' % tambo.MAIL_UID,
+                'virtual_gid_maps': 'static:%d' % tambo.MAIL_UID, 'virtual_minimum_uid': '1',
+                'smtpd_tls_cert_file': cert, 'smtpd_tls_key_file': key,
+                'transport_maps': TRANSPORTS % sink, **(main or {})}
+        super().__init__(folder, main, {
+            'smtp': {}, 'submissions': {'smtpd_tls_wrappermode': 'yes'}})
         with open(os.path.join(self.config, 'master.cf'), 'a') as f:
             f.write('virtual unix - n n - - virtual\nsmtp unix - - n - - smtp\n'
                     'relay unix - - n - - smtp\n')
@@ -106,3 +108,6 @@ def delivered(server, names):
         with os.scandir(os.path.join(server.maildir(name), 'new')) as entries:
             count += sum(1 for _ in entries)
     return count
+
+
+KINDS = {'postfix': Postfix, 'tambo': Tambo}

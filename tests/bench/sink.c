@@ -1,6 +1,6 @@
 /* An SMTP server of the benchmark that takes every message and forgets it.
- *   bench_sink PORT   prints the number of messages taken so far, a line each time it has changed
- *                     and rests or grew by 100.
+ *   bench_sink PORT   prints how many messages and recipients it has taken so far, a line each
+ *                     time it has changed and rests or grew by 100 messages.
  * SPDX-License-Identifier: ISC */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,11 +16,12 @@
 struct client {
 	int fd;
 	int in_data;
+	unsigned long recipients; /* of this message */
 	size_t length;
 	char line[1024];
 };
 
-static unsigned long taken;
+static unsigned long taken, taken_recipients;
 
 static void reply(struct client *c, const char *text)
 {
@@ -35,10 +36,15 @@ static void take_line(struct client *c)
 		if (c->length == 3 && l[0] == '.') {
 			c->in_data = 0;
 			taken++;
+			taken_recipients += c->recipients;
+			c->recipients = 0;
 			reply(c, "250 2.0.0 Ok\r\n");
 		}
 	} else if (!strncmp(l, "EHLO", 4)) {
 		reply(c, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 0\r\n");
+	} else if (!strncmp(l, "RCPT", 4)) {
+		c->recipients++;
+		reply(c, "250 2.1.5 Ok\r\n");
 	} else if (!strncmp(l, "DATA", 4)) {
 		c->in_data = 1;
 		reply(c, "354 go on\r\n");
@@ -117,7 +123,7 @@ int main(int argc, char **argv)
 		}
 		if (taken != told && (n == 0 || taken >= told + 100)) {
 			told = taken;
-			printf("%lu\n", told);
+			printf("%lu %lu\n", told, taken_recipients);
 			fflush(stdout);
 		}
 	}
