@@ -44,12 +44,9 @@ void front_capabilities(struct front *front, struct buf *out)
 		buf_append_cstr(out, " LOGINDISABLED");
 		return;
 	}
-	struct buf mechanisms = BUF_INIT(1024);
-	front_mechanisms(front, &mechanisms);
-	struct span rest = buf_span(&mechanisms), name;
+	struct span rest = auth_client_mechanisms(front->settings->auth, front_is_tls(front)), name;
 	while (span_token(&rest, " ", &name))
 		buf_append_format(out, " AUTH=%.*s", SPAN_ARGS(name));
-	buf_done(&mechanisms);
 }
 
 static void greet(struct front *front)
@@ -158,7 +155,6 @@ static void hand_over(struct front *front)
 		.tag = buf_span(&front->tag),
 		.command = span_from_cstr(front->login_command),
 		.input = SPAN_EMPTY,
-		.success_data = SPAN_EMPTY,
 		.client_id = buf_span(&front->client_id)};
 	imap_frame_done(&front->connection.frame);
 	int status = handoff_to_worker(stream, front->session_fd, &start);

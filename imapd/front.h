@@ -32,7 +32,7 @@ void front_run(struct front *front, bool wrapper);
 /* May a password be sent now? */
 bool front_may_login(const struct front *front);
 bool front_is_tls(const struct front *front);
-/* Appends the capabilities before login; front.c asks auth for the mechanisms. */
+/* Appends the capabilities before login, auth's mechanisms among them. */
 void front_capabilities(struct front *front, struct buf *out);
 
 /* --- commands: each answers the tag itself --- */
@@ -50,8 +50,5 @@ void front_reply_bad(struct front_command *command);
 void front_command_run(struct front *front);
 void front_login(struct front_command *command);
 void front_authenticate(struct front_command *command);
-
-/* Mechanism names for this client, separated by spaces; "" when auth cannot be asked. */
-void front_mechanisms(struct front *front, struct buf *out);
 
 #endif

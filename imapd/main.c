@@ -29,6 +29,7 @@ static const struct daemon_spec spec = {
 	.chroot = true,
 	.private_files = private_files,
 	.prepare = prepare,
+	.start = imapd_settings_start,
 	.session = imapd_session,
 	.serve = imapd_serve,
 	.stop = stop,

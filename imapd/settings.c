@@ -3,6 +3,7 @@
 #include "imapd/settings.h"
 
 #include "base/check.h"
+#include "daemon/auth.h"
 
 static struct imapd_settings settings;
 
@@ -29,6 +30,13 @@ int imapd_settings_read(struct conf *conf, bool front)
 	settings.worker.limits.total_max =
 		settings.worker.limits.line_max + 3 * settings.worker.limits.literal_max;
 	return front ? server_tls_open(conf, "imapd", "imap", &settings.tls) : 0;
+}
+
+void imapd_settings_start(void)
+{
+	static struct auth_client auth;
+	daemon_auth_open("imap", &auth);
+	settings.auth = &auth;
 }
 
 const struct imapd_settings *imapd_settings(void)

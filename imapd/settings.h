@@ -5,6 +5,7 @@
 
 #include "daemon/server_tls.h"
 #include "imapd/session.h"
+#include "service/auth_client.h"
 
 struct imapd_settings {
 	const char *banner;
@@ -12,11 +13,14 @@ struct imapd_settings {
 	int64_t connection_limit; /* of one address */
 	int64_t line_length_limit;
 	struct worker_settings worker;
-	struct server_tls tls; /* front only */
+	struct server_tls tls;    /* front only */
+	struct auth_client *auth; /* front only */
 };
 
 /* 0 or -errno; front: TLS too. */
 int imapd_settings_read(struct conf *conf, bool front);
+/* Once the process runs. */
+void imapd_settings_start(void);
 const struct imapd_settings *imapd_settings(void);
 
 #endif

@@ -62,8 +62,8 @@ static int command_capa(struct front *front, const struct pop3_command *command)
 	buf_append_cstr(&text, "+OK Capability list follows\r\n");
 	buf_append_cstr(&text, pop3d_capabilities);
 	if (front_plaintext_allowed(front)) {
-		buf_append_cstr(&text, "USER\r\nSASL");
-		front_mechanisms(front, &text);
+		buf_append_cstr(&text, "USER\r\nSASL ");
+		buf_append(&text, front_mechanisms(front));
 		buf_append_cstr(&text, "\r\n");
 	}
 	if (pop3d_settings()->tls.available && !stream_is_tls(front->stream))

@@ -12,6 +12,7 @@ struct front {
 	struct buf user;             /* of USER, waiting for PASS */
 	struct client_addresses addresses;
 	unsigned failures, errors;
+	int lost;                    /* -errno of the client's connection in the midst of a login */
 	bool done;                   /* the session ends, or has been handed over */
 };
 
@@ -26,7 +27,7 @@ bool front_plaintext_allowed(const struct front *front);
 int front_user(struct front *front, const struct pop3_command *command);
 int front_pass(struct front *front, const struct pop3_command *command);
 int front_auth(struct front *front, const struct pop3_command *command);
-/* " PLAIN LOGIN ..." as auth offers it now, appended; nothing when it cannot be asked. */
-void front_mechanisms(struct front *front, struct buf *out);
+/* "PLAIN LOGIN ..."; "" when auth cannot be asked. Good until the next wait. */
+struct span front_mechanisms(const struct front *front);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/server_tls.h"
+#include "service/auth_client.h"
 
 struct pop3d_settings {
 	const char *banner;
@@ -13,7 +14,7 @@ struct pop3d_settings {
 	int64_t connection_limit;
 	bool lock_mailbox;
 	struct server_tls tls;
-	struct daemon_pool *auth;
+	struct auth_client *auth; /* front only */
 };
 
 int pop3d_prepare(struct conf *conf);

@@ -1,9 +1,8 @@
 /* The parameters of pop3d, and what is opened before the sandbox closes.
  * SPDX-License-Identifier: ISC */
 #include "base/check.h"
+#include "daemon/auth.h"
 #include "pop3d/pop3d.h"
-
-#define AUTH_CHANNELS_IDLE 32
 
 static struct pop3d_settings settings;
 
@@ -33,6 +32,7 @@ int pop3d_prepare(struct conf *conf)
 
 void pop3d_start(void)
 {
-	settings.auth = daemon_pool_new(conf_get(daemon_conf(), "auth_service_name"),
-		AUTH_CHANNELS_IDLE);
+	static struct auth_client auth;
+	daemon_auth_open("pop3", &auth);
+	settings.auth = &auth;
 }

@@ -1,22 +1,16 @@
 /* AUTH: relays challenges and responses between the client and the auth daemon, which alone knows
  * mechanisms and secrets. RFC 4954. Failures are logged at once and slow the connection down.
  * SPDX-License-Identifier: ISC */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "service/auth.h"
 #include "smtpd/commands.h"
 
 #define MECHANISM_MAX 100
-#define STEPS_MAX 20
-/* How long a list of mechanisms is good. */
-#define MECHANISMS_TIME (60 * 1000)
 #define FAILURES_SLOW 4
-#define ASK_TIMEOUT (60 * 1000)
 
 static bool has_word(struct span list, struct span word)
 {
@@ -28,59 +22,24 @@ static bool has_word(struct span list, struct span word)
 	return false;
 }
 
-/* Asks auth for its list. NULL when it cannot be asked. */
-static char *ask_mechanisms(struct session *session)
+struct span command_auth_mechanisms(struct session *session)
 {
-	task_time deadline = task_deadline(ASK_TIMEOUT);
-	struct channel *channel = session->server->services.take(PEER_AUTH, deadline);
-	struct auth_start start = {.service = SPAN("smtp"), .mechanism = SPAN("LIST"),
-		.response = SPAN_EMPTY, .remote_address = span_from_cstr(session->client_address),
-		.local_address = span_from_cstr(session->server_address),
-		.tls = session_is_tls(session), .channel_binding = SPAN_EMPTY};
-	void *message = NULL;
-	char *names = NULL;
+	struct span names =
+		auth_client_mechanisms(&session->server->auth, session_is_tls(session));
 
-	if (channel == NULL)
-		return NULL;
-	if (channel_call(channel, &auth_start_type, &start, &auth_reply_type, deadline,
-		&message) != 0) {
-		channel_free(channel);
-		return NULL;
-	}
-	const struct auth_reply *reply = message;
-	if (reply->status == AUTH_LIST)
-		names = span_dup_cstr(span_head(reply->mechanisms, 500));
-	session->server->services.give(PEER_AUTH, channel);
+	if (names.len == 0)
+		log_warning(NULL, "unable to ask the auth service for its mechanisms");
 	return names;
-}
-
-const char *command_auth_mechanisms(struct session *session)
-{
-	struct mechanisms *list = &session->server->mechanisms[session_is_tls(session) ? 1 : 0];
-
-	if (list->names == NULL || task_now() >= list->until) {
-		char *names = ask_mechanisms(session);
-		if (names != NULL) {
-			free(list->names);
-			list->names = names;
-			list->until = task_deadline(MECHANISMS_TIME);
-		} else {
-			log_warning(NULL, "unable to ask the auth service for its mechanisms");
-		}
-	}
-	return list->names == NULL ? "" : list->names;
 }
 
 struct exchange {
 	struct session *session;
-	struct channel *channel;
-	bool ended; /* auth has said its last word: the channel can serve another exchange */
 	char mechanism[MECHANISM_MAX + 1]; /* upper case */
-	struct buf response;               /* decoded; secret */
-	struct buf line;                   /* encoded challenge */
+	struct buf response;               /* the first one, decoded; secret */
+	bool answered;                     /* the client has its reply already */
 };
 
-static enum command_result fail(struct exchange *exchange, const char *reason, struct span user)
+static void fail(struct exchange *exchange, const char *reason, struct span user)
 {
 	struct session *session = exchange->session;
 	const struct smtpd_settings *settings = &session->server->settings;
@@ -93,140 +52,104 @@ static enum command_result fail(struct exchange *exchange, const char *reason, s
 	if (settings->error_sleep_time > 0)
 		(void)task_sleep(settings->error_sleep_time * session->auth_failures);
 	session_reply(session, "535 5.7.8 Error: authentication failed: %s", reason);
-	return COMMAND_FAILED;
+	exchange->answered = true;
 }
 
-/* Sends a challenge and reads the client's answer. False: the exchange is over; *ret_result is set
- * and the client has its reply. */
-static bool challenge(struct exchange *exchange, struct span text, enum command_result *ret_result)
+static enum auth_answer take_back(struct exchange *exchange, const char *reply)
 {
+	session_reply(exchange->session, "%s", reply);
+	exchange->answered = true;
+	return AUTH_TAKEN_BACK;
+}
+
+static enum auth_answer ask(void *arg, struct span challenge, struct buf *answer)
+{
+	struct exchange *exchange = arg;
 	struct session *session = exchange->session;
 	size_t limit = (size_t)session->server->settings.sasl_response_limit;
+	struct buf text = BUF_INIT(2 * AUTH_RESPONSE_MAX);
 	struct span line;
 	bool cut;
 
-	*ret_result = COMMAND_FAILED;
-	buf_reset(&exchange->line);
-	base64_encode(text, &exchange->line);
-	session_reply_part(session, "334", true, buf_cstr(&exchange->line));
+	base64_encode(challenge, &text);
+	session_reply_part(session, "334", true, buf_cstr(&text));
+	buf_wipe(&text);
 	if (session_read_line(session, limit, &line, &cut) != 0)
-		return false;
-	if (cut) {
-		session_reply(session, "500 5.5.6 SASL response limit exceeded");
-		return false;
-	}
+		return AUTH_CLIENT_GONE;
+	if (cut)
+		return take_back(exchange, "500 5.5.6 SASL response limit exceeded");
 	if (span_equal(line, SPAN("*"))) {
 		log_warning(NULL, "%s: SASL %s authentication aborted", session->client,
 			exchange->mechanism);
-		session_reply(session, "501 5.7.0 Authentication aborted");
-		return false;
+		return take_back(exchange, "501 5.7.0 Authentication aborted");
 	}
-	buf_wipe(&exchange->response);
-	if (!base64_decode(line, &exchange->response) || exchange->response.overflow) {
-		*ret_result = fail(exchange, "Invalid base64 data in continued response", SPAN_EMPTY);
-		return false;
-	}
-	return true;
+	if (base64_decode(line, answer))
+		return AUTH_ANSWERED;
+	fail(exchange, "Invalid base64 data in continued response", SPAN_EMPTY);
+	return AUTH_TAKEN_BACK;
 }
 
-static enum command_result succeed(struct exchange *exchange, const struct auth_reply *reply)
+static void succeed(struct exchange *exchange, struct span user)
 {
 	struct session *session = exchange->session;
-	enum command_result result;
 
-	/* RFC 4954 has no place for data beside the success (SCRAM's server signature): it is one
-	 * challenge more, which the client answers with an empty line. */
-	if (reply->challenge.len > 0 && !challenge(exchange, reply->challenge, &result))
-		return result;
 	session->sasl_method = memory_dup_cstr(exchange->mechanism);
-	session->sasl_username = span_dup_cstr(reply->user);
+	session->sasl_username = span_dup_cstr(user);
 	session->auth_failures = 0;
 	session_reply(session, "235 2.7.0 Authentication successful");
-	return COMMAND_DONE;
 }
 
-static enum command_result unavailable(struct session *session)
+static void unavailable(struct session *session)
 {
 	log_warning(NULL, "%s: SASL authentication: the auth service gives no answer",
 		session->client);
 	session_reply(session, "454 4.7.0 Temporary authentication failure: %s",
 		"Connection lost to authentication server");
+}
+
+static enum command_result finish(struct exchange *exchange, enum auth_end end, struct span user)
+{
+	switch (end) {
+	case AUTH_END_OK:
+		succeed(exchange, user);
+		return COMMAND_DONE;
+	case AUTH_END_REFUSED:
+		fail(exchange, "authentication failure", user);
+		break;
+	case AUTH_END_UNAVAILABLE:
+		fail(exchange, "Invalid authentication mechanism", SPAN_EMPTY);
+		break;
+	case AUTH_END_TAKEN_BACK:
+		if (!exchange->answered)
+			fail(exchange, "Invalid response", SPAN_EMPTY);
+		break;
+	case AUTH_END_TEMPORARY:
+		unavailable(exchange->session);
+		break;
+	case AUTH_END_CLIENT_GONE:
+		break;
+	}
 	return COMMAND_FAILED;
 }
 
-/* Auth has decided (*ret_result is set), or it wants more. */
-static bool decided(struct exchange *exchange, const struct auth_reply *reply,
-	enum command_result *ret_result)
-{
-	exchange->ended = reply->status != AUTH_CONTINUE;
-	switch ((enum auth_status)reply->status) {
-	case AUTH_CONTINUE:
-		return false;
-	case AUTH_OK:
-		*ret_result = succeed(exchange, reply);
-		return true;
-	case AUTH_FAILED:
-		*ret_result = fail(exchange, "authentication failure", reply->user);
-		return true;
-	case AUTH_UNAVAILABLE:
-		*ret_result = fail(exchange, "Invalid authentication mechanism", SPAN_EMPTY);
-		return true;
-	case AUTH_TEMPORARY:
-	case AUTH_LIST:
-		break;
-	}
-	*ret_result = unavailable(exchange->session);
-	return true;
-}
-
-/* Goes on until auth has decided. */
-static enum command_result negotiate(struct exchange *exchange, const struct auth_reply *reply)
-{
-	enum command_result result = COMMAND_FAILED;
-
-	for (unsigned step = 0; step < STEPS_MAX; step++) {
-		struct auth_continue next = {.abort = false};
-		void *message = NULL;
-		if (decided(exchange, reply, &result))
-			return result;
-		if (!challenge(exchange, reply->challenge, &result))
-			return result;
-		next.response = buf_span(&exchange->response);
-		int rc = channel_call(exchange->channel, &auth_continue_type, &next,
-			&auth_reply_type, task_deadline(ASK_TIMEOUT), &message);
-		buf_wipe(&exchange->response);
-		if (rc != 0)
-			break;
-		reply = message;
-	}
-	return unavailable(exchange->session);
-}
-
-static enum command_result start(struct exchange *exchange, bool has_response)
+static enum command_result run_exchange(struct exchange *exchange, bool has_response)
 {
 	struct session *session = exchange->session;
-	uint8_t binding[32];
-	bool bound = tls_channel_binding(session->stream, binding);
-	struct auth_start message = {
-		.service = SPAN("smtp"),
+	struct auth_login login = {
 		.mechanism = span_from_cstr(exchange->mechanism),
-		.has_response = has_response,
-		.response = buf_span(&exchange->response),
 		.remote_address = span_from_cstr(session->client_address),
 		.local_address = span_from_cstr(session->server_address),
 		.tls = session_is_tls(session),
-		.channel_binding = bound ? span_new(binding, sizeof(binding)) : SPAN_EMPTY,
+		.response = has_response ? &exchange->response : NULL,
+		.ask = ask,
+		.arg = exchange,
 	};
-	void *reply = NULL;
+	struct auth_outcome outcome = {.user = BUF_INIT(1024)};
+	enum auth_end end = auth_client_login(&session->server->auth, &login, &outcome);
+	enum command_result result = finish(exchange, end, buf_span(&outcome.user));
 
-	exchange->channel =
-		session->server->services.take(PEER_AUTH, task_deadline(ASK_TIMEOUT));
-	if (exchange->channel == NULL)
-		return unavailable(session);
-	int rc = channel_call(exchange->channel, &auth_start_type, &message, &auth_reply_type,
-		task_deadline(ASK_TIMEOUT), &reply);
-	buf_wipe(&exchange->response);
-	return rc != 0 ? unavailable(session) : negotiate(exchange, reply);
+	buf_done(&outcome.user);
+	return result;
 }
 
 /* RFC 4954 section 4: "=" stands for an empty initial response. */
@@ -238,27 +161,18 @@ static bool decode_initial(struct span text, struct buf *out)
 static enum command_result authenticate(struct session *session, struct span mechanism,
 	struct span initial)
 {
-	size_t limit = (size_t)session->server->settings.sasl_response_limit;
-	struct exchange exchange = {.session = session, .response = BUF_INIT(limit),
-		.line = BUF_INIT(2 * limit)};
-	enum command_result result;
+	struct exchange exchange = {.session = session, .response = BUF_INIT(AUTH_RESPONSE_MAX)};
+	enum command_result result = COMMAND_FAILED;
 
 	for (size_t i = 0; i < mechanism.len; i++)
 		exchange.mechanism[i] = ascii_upper(mechanism.ptr[i]);
-	if (!has_word(span_from_cstr(command_auth_mechanisms(session)),
-		span_from_cstr(exchange.mechanism)))
-		result = fail(&exchange, "Invalid authentication mechanism", SPAN_EMPTY);
+	if (!has_word(command_auth_mechanisms(session), span_from_cstr(exchange.mechanism)))
+		fail(&exchange, "Invalid authentication mechanism", SPAN_EMPTY);
 	else if (!decode_initial(initial, &exchange.response))
-		result = fail(&exchange, "Invalid base64 data in initial response", SPAN_EMPTY);
+		fail(&exchange, "Invalid base64 data in initial response", SPAN_EMPTY);
 	else
-		result = start(&exchange, initial.len > 0);
-	/* An exchange that was left in the middle: auth sees the channel close. */
-	if (exchange.channel != NULL && exchange.ended)
-		session->server->services.give(PEER_AUTH, exchange.channel);
-	else
-		channel_free(exchange.channel);
+		result = run_exchange(&exchange, initial.len > 0);
 	buf_wipe(&exchange.response);
-	buf_done(&exchange.line);
 	return result;
 }
 

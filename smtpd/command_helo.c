@@ -71,14 +71,14 @@ static void offer_auth(struct keyword_list *list)
 
 	if (!session_sasl_active(session) || session->sasl_username != NULL)
 		return;
-	const char *mechanisms = command_auth_mechanisms(session);
-	if (mechanisms[0] == '\0')
+	struct span mechanisms = command_auth_mechanisms(session);
+	if (mechanisms.len == 0)
 		return;
-	buf_append_format(&line, "AUTH %s", mechanisms);
+	buf_append_format(&line, "AUTH %.*s", SPAN_ARGS(mechanisms));
 	offer(list, EHLO_AUTH, buf_cstr(&line));
 	if (session->server->settings.broken_sasl_clients) {
 		buf_reset(&line);
-		buf_append_format(&line, "AUTH=%s", mechanisms);
+		buf_append_format(&line, "AUTH=%.*s", SPAN_ARGS(mechanisms));
 		offer(list, EHLO_AUTH, buf_cstr(&line));
 	}
 	buf_done(&line);

@@ -62,7 +62,7 @@ enum command_result command_quit(struct session *session,
 bool command_tls_begin(struct session *session);
 /* The mechanisms that auth offers this session, "" when there are none; valid until
  * the next call. */
-const char *command_auth_mechanisms(struct session *session);
+struct span command_auth_mechanisms(struct session *session);
 /* Replies to a failed parse of MAIL or RCPT; bad_address is the reply for a bad address. */
 enum command_result command_reply_parse_error(struct session *session, enum smtp_result result,
 	struct span bad_parameter, const char *bad_address, const struct smtp_command *command);

@@ -73,31 +73,33 @@ static int open_maps(struct server *server, const char *parameter, const char *s
 	return -EINVAL;
 }
 
-#define ACCOUNT_TIMEOUT (30 * 1000)
+static struct channel *take_auth(void *arg, task_time deadline)
+{
+	struct server *server = arg;
+	return server->services.take(PEER_AUTH, deadline);
+}
+
+static void give_auth(void *arg, struct channel *channel_take)
+{
+	struct server *server = arg;
+	server->services.give(PEER_AUTH, channel_take);
+}
 
 /* Password files are not for this process: auth says whether a local user has an account. */
 static enum map_result ask_account(void *arg, struct span user)
 {
 	struct server *server = arg;
-	struct account_question question = {.user = user};
-	task_time deadline = task_deadline(ACCOUNT_TIMEOUT);
-	struct channel *channel = server->services.take(PEER_AUTH, deadline);
-	void *message = NULL;
-
-	if (channel == NULL)
-		return MAP_ERROR;
-	if (channel_call(channel, &account_question_type, &question, &account_answer_type, deadline,
-		&message) != 0) {
-		log_warning(NULL, "the auth service gives no answer about account %.*s",
-			SPAN_ARGS(span_head(user, 100)));
-		channel_free(channel);
-		return MAP_ERROR;
+	switch (auth_client_account(&server->auth, user)) {
+	case ACCOUNT_EXISTS:
+		return MAP_FOUND;
+	case ACCOUNT_IS_UNKNOWN:
+		return MAP_NOT_FOUND;
+	case ACCOUNT_CANNOT_TELL:
+		break;
 	}
-	const struct account_answer *answer = message;
-	uint32_t existence = answer->existence;
-	server->services.give(PEER_AUTH, channel);
-	return existence == ACCOUNT_EXISTS ? MAP_FOUND :
-		existence == ACCOUNT_IS_UNKNOWN ? MAP_NOT_FOUND : MAP_ERROR;
+	log_warning(NULL, "the auth service gives no answer about account %.*s",
+		SPAN_ARGS(span_head(user, 100)));
+	return MAP_ERROR;
 }
 
 static int open_tables(struct server *server)
@@ -156,6 +158,8 @@ int server_open(struct server *server, struct conf *conf)
 	struct services services = server->services;
 
 	*server = (struct server){.conf = conf, .services = services};
+	server->auth = (struct auth_client){
+		.service = SPAN("smtp"), .arg = server, .take = take_auth, .give = give_auth};
 	list_init(&server->sessions);
 	task_lock_init(&server->counters_lock);
 	int rc = smtpd_settings_read(conf, &server->settings);
@@ -195,8 +199,7 @@ void server_close(struct server *server)
 	if (server->tls.context != NULL)
 		tls_context_free(server->tls.context);
 	channel_free(server->counters);
-	for (size_t i = 0; i < ARRAY_LEN(server->mechanisms); i++)
-		free(server->mechanisms[i].names);
+	auth_client_done(&server->auth);
 }
 
 void server_stop(struct server *server)

@@ -9,6 +9,7 @@
 #include "ipc/channel.h"
 #include "map/map.h"
 #include "route/route.h"
+#include "service/auth_client.h"
 #include "smtp/data.h"
 #include "smtpd/settings.h"
 
@@ -47,11 +48,7 @@ struct server {
 	struct list_node sessions;
 	struct channel *counters;
 	struct task_lock counters_lock;
-	/* What auth offers, without and with TLS; asked again after a while. */
-	struct mechanisms {
-		char *names;
-		task_time until;
-	} mechanisms[2];
+	struct auth_client auth;
 };
 
 /* 0 or -errno (logged). server->services is set by the caller before. */

@@ -143,7 +143,6 @@ static void keep_start(struct arena *arena, const struct session_start *from,
 	*to = (struct session_start){.client_fd = -1};
 	to->tag = keep(arena, from->tag);
 	to->command = keep(arena, from->command);
-	to->success_data = keep(arena, from->success_data);
 	to->client_id = keep(arena, from->client_id);
 }
 

@@ -17,9 +17,8 @@ static const struct field auth_start_fields[] = {
 	FIELD(FIELD_SPAN, auth_start, remote_address, NAME_MAX_BYTES),
 	FIELD(FIELD_SPAN, auth_start, local_address, NAME_MAX_BYTES),
 	FIELD(FIELD_BOOL, auth_start, tls, 0),
-	FIELD(FIELD_SPAN, auth_start, channel_binding, 64),
 };
-MESSAGE_TYPE(auth_start_type, MESSAGE_AUTH_START, 1, auth_start, auth_start_fields);
+MESSAGE_TYPE(auth_start_type, MESSAGE_AUTH_START, 2, auth_start, auth_start_fields);
 
 static const struct field auth_continue_fields[] = {
 	FIELD(FIELD_SPAN, auth_continue, response, RESPONSE_MAX),
@@ -64,7 +63,6 @@ static const struct field session_start_fields[] = {
 	FIELD(FIELD_SPAN, session_start, tag, NAME_MAX_BYTES),
 	FIELD(FIELD_SPAN, session_start, command, 64),
 	FIELD(FIELD_SPAN, session_start, input, INPUT_MAX),
-	FIELD(FIELD_SPAN, session_start, success_data, RESPONSE_MAX),
 	FIELD(FIELD_SPAN, session_start, client_id, 8192),
 };
-MESSAGE_TYPE(session_start_type, MESSAGE_SESSION_START, 1, session_start, session_start_fields);
+MESSAGE_TYPE(session_start_type, MESSAGE_SESSION_START, 2, session_start, session_start_fields);

@@ -15,7 +15,6 @@ struct auth_start {
 	struct span response;      /* decoded; wiped by both ends after use */
 	struct span remote_address, local_address;
 	bool tls;
-	struct span channel_binding; /* tls-exporter, "" when none */
 };
 
 struct auth_continue {
@@ -72,7 +71,6 @@ struct session_start {
 	struct span tag;           /* IMAP: of the command that logged in; the worker answers it */
 	struct span command;       /* "LOGIN", "AUTHENTICATE", "PASS", "AUTH" */
 	struct span input;         /* bytes that the client sent behind it */
-	struct span success_data;  /* IMAP AUTHENTICATE: final challenge, if any */
 	struct span client_id;     /* IMAP ID parameters seen before login, for the log */
 };
 

@@ -241,11 +241,3 @@ bool tls_peer_name_is(struct stream *stream, const char *name)
 	X509_free(peer);
 	return match;
 }
-
-bool tls_channel_binding(struct stream *stream, uint8_t ret_binding[32])
-{
-	static const char label[] = "EXPORTER-Channel-Binding";
-	struct session *session = session_of(stream);
-	return session != NULL && SSL_export_keying_material(session->ssl, ret_binding, 32, label,
-					  sizeof label - 1, NULL, 0, 0) == 1;
-}

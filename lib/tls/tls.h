@@ -60,7 +60,5 @@ bool stream_is_tls(struct stream *stream);
 /* Is the peer's certificate for this name (RFC 6125)? ".example.com" stands for any name below it;
  * an address is looked for among the certificate's addresses. Says nothing about the chain. */
 bool tls_peer_name_is(struct stream *stream, const char *name);
-/* RFC 9266 tls-exporter binding, 32 bytes; false when plain. */
-bool tls_channel_binding(struct stream *stream, uint8_t ret_binding[32]);
 
 #endif

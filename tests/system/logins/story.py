@@ -113,12 +113,12 @@ def scram(t, mechanism, digest):
     proof = bytes(a ^ b for a, b in zip(client_key, signature))
     client._putcmd(base64.b64encode(final + b',p=' + base64.b64encode(proof)).decode())
     answer = client._getresp()
-    if answer.startswith(b'+ '):
-        server_key = mac(salted, b'Server Key')
-        assert base64.b64decode(answer[2:]) == b'v=' + base64.b64encode(mac(server_key, message))
-        client._putcmd('')
-        answer = client._getresp()
-    return answer.startswith(b'+OK')
+    # RFC 5034 4: the server's proof is a challenge
+    server_key = mac(salted, b'Server Key')
+    assert answer.startswith(b'+ '), answer
+    assert base64.b64decode(answer[2:]) == b'v=' + base64.b64encode(mac(server_key, message))
+    client._putcmd('')
+    return client._getresp().startswith(b'+OK')
 
 
 def test_guessing_is_slowed_and_repeats_are_not(folder):
