@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "conf/main_cf.h"
@@ -52,7 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (conf != NULL) {
 		struct main_cf_visitor visitor = {conf, read_value, NULL};
 		main_cf_parse(span_new(data, size), &visitor, &reason);
-		conf_check(conf, NULL, ignore_told, NULL);
+		/* It reads the defaults of all parameters: not for each input. */
+		if (crc32c(0, data, size) % 16 == 0)
+			conf_check(conf, NULL, ignore_told, NULL);
 	}
 	conf_free(conf);
 	free(error);
