@@ -19,9 +19,6 @@
 /* The whole conversation before login, in imapd_timeouts. */
 #define LOGIN_TIMEOUTS 5
 
-/* How many connections each address has. */
-static struct table clients;
-
 bool front_is_tls(const struct front *front)
 {
 	return stream_is_tls(front->connection.stream);
@@ -191,16 +188,16 @@ void imapd_session(int fd_take, const struct address *peer)
 	static const char REFUSAL[] = "* BYE [LIMIT] Too many connections from your address\r\n";
 	struct client_addresses addresses;
 	client_addresses_read(fd_take, peer, &addresses);
-	if (!clients_enter(&clients, addresses.remote, imapd_settings()->connection_limit)) {
+	socket_set_nodelay(fd_take);
+	if (clients_enter(&addresses, imapd_settings()->connection_limit)) {
+		serve(fd_take, &addresses);
+	} else {
 		log_warning(NULL,
 			"too many connections from %s (imapd_client_connection_count_limit)",
 			addresses.remote);
 		if (!imapd_settings()->tls.wrapper)
 			(void)!write(fd_take, REFUSAL, sizeof(REFUSAL) - 1);
 		close(fd_take);
-		return;
 	}
-	socket_set_nodelay(fd_take);
-	serve(fd_take, &addresses);
-	clients_leave(&clients, addresses.remote);
+	clients_leave(&addresses);
 }

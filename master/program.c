@@ -56,7 +56,8 @@ static const struct {
 	{"cleanup", "qmgr"}, {"cleanup", "proxymap"},
 	{"qmgr", "smtp"}, {"qmgr", "local"}, {"qmgr", "cleanup"}, {"qmgr", "proxymap"},
 	{"smtp", "proxymap"}, {"local", "cleanup"}, {"local", "proxymap"},
-	{"auth", "proxymap"}, {"imapd", "auth"}, {"pop3d", "auth"},
+	{"auth", "proxymap"}, {"imapd", "auth"}, {"imapd", "anvil"},
+	{"pop3d", "auth"}, {"pop3d", "anvil"},
 };
 
 static const struct {

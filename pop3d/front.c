@@ -16,9 +16,6 @@
 #define USER_MAX 255
 #define HANDSHAKE_TIMEOUT_MS (60 * 1000)
 
-/* How many connections each address has. */
-static struct table clients;
-
 /* --- reading and answering --- */
 
 int front_reply(struct front *front, const char *line)
@@ -181,9 +178,8 @@ void pop3d_front(int fd_take, const struct address *peer)
 	socket_set_nodelay(fd_take);
 	front.stream = stream_new(fd_take, IN_CAP, OUT_CAP);
 	stream_set_write_timeout(front.stream, pop3d_settings()->timeout);
-	if (clients_enter(&clients, front.addresses.remote, pop3d_settings()->connection_limit)) {
+	if (clients_enter(&front.addresses, pop3d_settings()->connection_limit)) {
 		converse(&front);
-		clients_leave(&clients, front.addresses.remote);
 	} else {
 		log_warning(NULL,
 			"Connection concurrency limit exceeded: from unknown[%s] for service %s",
@@ -191,6 +187,7 @@ void pop3d_front(int fd_take, const struct address *peer)
 		if (!pop3d_settings()->tls.wrapper)
 			front_reply(&front, "-ERR [SYS/TEMP] Too many connections from your address");
 	}
+	clients_leave(&front.addresses);
 	buf_wipe(&front.user);
 	stream_close(front.stream, task_deadline(pop3d_settings()->timeout));
 }

@@ -2,10 +2,7 @@
  * in smtpd_client_event_limit_exceptions are not counted. Without anvil nothing is limited.
  * SPDX-License-Identifier: ISC */
 #include "base/log.h"
-#include "service/anvil.h"
 #include "smtpd/session.h"
-
-#define ASK_TIMEOUT 10000
 
 static bool is_exempt(const struct session *session)
 {
@@ -13,32 +10,10 @@ static bool is_exempt(const struct session *session)
 		span_from_cstr(session->client_address)) != MAP_NOT_FOUND;
 }
 
-/* One channel for all sessions of this process, since anvil forgets what came by a closed one. */
 static bool ask(struct session *session, enum anvil_event event, struct anvil_answer *ret_answer)
 {
-	struct server *server = session->server;
-	task_time deadline = task_deadline(ASK_TIMEOUT);
-	struct anvil_count count = {.event = event,
-		.service = span_from_cstr(server->settings.service_name),
-		.client = span_from_cstr(session->client_address)};
-	void *message = NULL;
-	int rc = -1;
-
-	if (task_lock_take(&server->counters_lock, deadline) != 0)
-		return false;
-	if (server->counters == NULL)
-		server->counters = server->services.take(PEER_COUNTERS, deadline);
-	if (server->counters != NULL)
-		rc = channel_call(server->counters, &anvil_count_type, &count, &anvil_answer_type,
-			deadline, &message);
-	if (rc == 0) {
-		*ret_answer = *(const struct anvil_answer *)message;
-	} else {
-		channel_free(server->counters);
-		server->counters = NULL;
-	}
-	task_lock_release(&server->counters_lock);
-	return rc == 0;
+	return anvil_client_count(
+		&session->server->anvil, event, session->client_address, ret_answer);
 }
 
 static bool over(int64_t limit, uint32_t count)

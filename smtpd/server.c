@@ -79,6 +79,12 @@ static struct channel *take_auth(void *arg, task_time deadline)
 	return server->services.take(PEER_AUTH, deadline);
 }
 
+static struct channel *take_anvil(void *arg, task_time deadline)
+{
+	struct server *server = arg;
+	return server->services.take(PEER_COUNTERS, deadline);
+}
+
 static void give_auth(void *arg, struct channel *channel_take)
 {
 	struct server *server = arg;
@@ -161,11 +167,11 @@ int server_open(struct server *server, struct conf *conf)
 	server->auth = (struct auth_client){
 		.service = SPAN("smtp"), .arg = server, .take = take_auth, .give = give_auth};
 	list_init(&server->sessions);
-	task_lock_init(&server->counters_lock);
 	int rc = smtpd_settings_read(conf, &server->settings);
 	if (rc != 0)
 		return rc;
 	const struct smtpd_settings *s = &server->settings;
+	anvil_client_init(&server->anvil, s->service_name, take_anvil, server);
 	if (s->protocol == NULL || s->protocol[0] == '\0' ||
 		span_equal_nocase(span_from_cstr(s->protocol), SPAN("smtp")))
 		server->lmtp = false;
@@ -198,7 +204,7 @@ void server_close(struct server *server)
 	map_list_close(server->sender_logins);
 	if (server->tls.context != NULL)
 		tls_context_free(server->tls.context);
-	channel_free(server->counters);
+	anvil_client_done(&server->anvil);
 	auth_client_done(&server->auth);
 }
 

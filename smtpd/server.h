@@ -9,6 +9,7 @@
 #include "ipc/channel.h"
 #include "map/map.h"
 #include "route/route.h"
+#include "service/anvil_client.h"
 #include "service/auth_client.h"
 #include "smtp/data.h"
 #include "smtpd/settings.h"
@@ -46,8 +47,7 @@ struct server {
 	bool no_unknown_recipient_checks, no_address_mappings;
 
 	struct list_node sessions;
-	struct channel *counters;
-	struct task_lock counters_lock;
+	struct anvil_client anvil;
 	struct auth_client auth;
 };
 

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-#include "base/buf.h"
+#include "daemon/daemon.h"
+#include "service/anvil_client.h"
 
 static void to_text(struct address address, char *text)
 {
@@ -20,27 +21,37 @@ void client_addresses_read(int fd, const struct address *peer, struct client_add
 	struct address local;
 	to_text(*peer, ret->remote);
 	ret->local[0] = '\0';
+	ret->counted = false;
 	if (socket_local_address(fd, &local) == 0)
 		to_text(local, ret->local);
 }
 
-/* The value in the table is the number itself. */
-bool clients_enter(struct table *counts, const char *address, int64_t limit)
+static struct channel *take_anvil(void *arg, task_time deadline)
 {
-	struct span key = span_from_cstr(address);
-	uintptr_t count = (uintptr_t)table_get(counts, key);
-	if (limit > 0 && count >= (uintptr_t)limit)
-		return false;
-	(void)table_put(counts, key, (void *)(count + 1));
-	return true;
+	return daemon_connect(arg, deadline);
 }
 
-void clients_leave(struct table *counts, const char *address)
+static struct anvil_client *anvil(void)
 {
-	struct span key = span_from_cstr(address);
-	uintptr_t count = (uintptr_t)table_get(counts, key);
-	if (count <= 1)
-		(void)table_remove(counts, key);
-	else
-		(void)table_put(counts, key, (void *)(count - 1));
+	static struct anvil_client client;
+	static char name[] = "anvil";
+	if (client.service == NULL)
+		anvil_client_init(&client, daemon_service(), take_anvil, name);
+	return &client;
+}
+
+bool clients_enter(struct client_addresses *client, int64_t limit)
+{
+	struct anvil_answer answer;
+	client->counted =
+		limit > 0 && anvil_client_count(anvil(), ANVIL_CONNECT, client->remote, &answer);
+	return !client->counted || (int64_t)answer.concurrent <= limit;
+}
+
+void clients_leave(struct client_addresses *client)
+{
+	struct anvil_answer answer;
+	if (client->counted)
+		(void)anvil_client_count(anvil(), ANVIL_DISCONNECT, client->remote, &answer);
+	client->counted = false;
 }

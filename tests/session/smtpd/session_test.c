@@ -409,8 +409,7 @@ static void run_server(void *arg)
 	else
 		CHECK(address_parse_ip(span_from_cstr(t.peer), 12345, &peer));
 	session_run(&t.server, t.server_fd, &peer, false);
-	channel_free(t.server.counters);
-	t.server.counters = NULL;
+	anvil_client_done(&t.server.anvil);
 }
 
 static void run_client(void *arg)

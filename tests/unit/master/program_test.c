@@ -65,6 +65,8 @@ static const struct {
 	{"smtpd does not reach local", "smtpd", "local", false},
 	{"smtpd does not reach another smtpd", "smtpd", "smtpd", false},
 	{"an IMAP front asks auth", "imapd", "auth", true},
+	{"an IMAP front has its clients counted", "imapd", "anvil", true},
+	{"a POP3 front has its clients counted", "pop3d", "anvil", true},
 	{"an IMAP front sends no mail", "imapd", "cleanup", false},
 	{"a POP3 front does not reach IMAP", "pop3d", "imapd", false},
 	{"smtp reaches no queue", "smtp", "qmgr", false},
