@@ -162,8 +162,7 @@ static void run_server(void *arg)
 	(void)arg;
 	CHECK(address_parse_ip(SPAN("192.0.2.1"), 12345, &peer));
 	session_run(&t.server, t.ends[1], &peer, false);
-	channel_free(t.server.counters);
-	t.server.counters = NULL;
+	anvil_client_done(&t.server.anvil);
 }
 
 /* Reads one whole reply; its code, or 0 when none came in time. */
