@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,14 @@ static struct {
 	struct task_event dirtied, advanced, stopping;
 } state;
 
+/* A worker's word alone would let it name another's file system, and give a descriptor that flushes
+ * something else. */
+static bool is_on(int fd, uint64_t number)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && st.st_dev == number;
+}
+
 uint64_t checkpoint_take(uint64_t number, int flush_fd)
 {
 	struct device *device = NULL;
@@ -49,7 +58,7 @@ uint64_t checkpoint_take(uint64_t number, int flush_fd)
 		/* Ours has been open for longer. */
 		if (flush_fd >= 0)
 			(void)close(flush_fd);
-	} else if (flush_fd < 0 || state.count == DEVICES_MAX) {
+	} else if (flush_fd < 0 || state.count == DEVICES_MAX || !is_on(flush_fd, number)) {
 		if (flush_fd >= 0)
 			(void)close(flush_fd);
 		return 0;

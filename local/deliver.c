@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/log.h"
@@ -106,6 +107,8 @@ void delivery_end_done(struct delivery *delivery, const struct target *target,
 		} else if (serial > delivery->outcome.checkpoint) {
 			delivery->outcome.checkpoint = serial;
 		}
+	} else if (done->flush_fd >= 0) {
+		(void)close(done->flush_fd);
 	}
 	end_with(delivery, target, status, dsn, text);
 }

@@ -135,9 +135,10 @@ static void do_work(const struct local_work *work, struct answer *answer)
 	}
 }
 
-static int serve_one(struct channel *channel, struct local_work *work)
+static int serve_one(struct channel *channel, struct local_work *work, struct flushable *flushable)
 {
-	struct answer answer = {.done = {.flush_fd = -1, .is_durable = true}};
+	struct answer answer = {.done = {.flush_fd = -1, .is_durable = true},
+		.flushable = flushable};
 	buf_init(&answer.text, 4000);
 	buf_init(&answer.content, LOCAL_READ_MAX);
 	daemon_work_begin();
@@ -149,8 +150,10 @@ static int serve_one(struct channel *channel, struct local_work *work)
 	if (error == 0)
 		error = channel_flush(channel, task_deadline(60000));
 	daemon_work_end();
-	if (answer.done.flush_fd >= 0)
+	if (answer.done.flush_fd >= 0) {
+		flushable->is_known = error == 0;
 		(void)close(answer.done.flush_fd);
+	}
 	if (work->content_fd >= 0)
 		(void)close(work->content_fd);
 	buf_done(&answer.text);
@@ -161,8 +164,9 @@ static int serve_one(struct channel *channel, struct local_work *work)
 void worker_serve(struct channel *channel)
 {
 	struct local_work *work;
+	struct flushable flushable = {0};
 	while (channel_expect(channel, &local_work_type, TASK_FOREVER, (void **)&work) == 0)
-		if (serve_one(channel, work) != 0)
+		if (serve_one(channel, work, &flushable) != 0)
 			break;
 	channel_free(channel);
 }

@@ -6,11 +6,19 @@
 
 #include "service/local.h"
 
+/* The file system for which the front at the other end of a connection has a descriptor: its number,
+ * and what a store on it says (on an overlay folders have another number than files). */
+struct flushable {
+	bool is_known;
+	uint64_t device, store_device;
+};
+
 /* The answer under way; text and content live until it is sent. */
 struct answer {
 	struct local_done done;
 	char dsn[12];
 	struct buf text, content;
+	struct flushable *flushable;
 };
 
 void answer_set(struct answer *answer, enum local_result result, const char *dsn,

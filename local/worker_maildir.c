@@ -121,21 +121,30 @@ static int write_message(const struct local_work *work, struct append *append)
 }
 
 /* An empty file of the same file system, opened before the message is written: whoever has it can
- * flush, and read nothing. */
-static void open_flush_fd(const char *root, struct answer *answer)
+ * flush, and read nothing. Sent once on a connection: the front keeps it. False: a checkpoint cannot
+ * be had. */
+static bool open_flush_fd(const struct store *store, struct answer *answer)
 {
 	struct buf path = BUF_INIT(8192);
 	struct stat st;
-	buf_append_format(&path, "%s/tambo-lock", root);
-	int fd = path.overflow ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	buf_done(&path);
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0) {
+	struct flushable *known = answer->flushable;
+	if (!known->is_known || known->store_device != store_device(store)) {
+		known->is_known = false;
+		buf_append_format(&path, "%s/tambo-lock", store_root(store));
+		int fd = path.overflow ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		buf_done(&path);
+		if (fd < 0 || fstat(fd, &st) != 0 || st.st_size != 0) {
+			if (fd >= 0)
+				(void)close(fd);
+			return false;
+		}
+		known->device = st.st_dev;
+		known->store_device = store_device(store);
 		answer->done.flush_fd = fd;
-		answer->done.device = st.st_dev;
-		answer->done.is_durable = false;
-	} else if (fd >= 0) {
-		(void)close(fd);
 	}
+	answer->done.device = known->device;
+	answer->done.is_durable = false;
+	return true;
 }
 
 static int deliver(const struct local_work *work, const char *root, struct answer *answer,
@@ -159,12 +168,8 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 			return error;
 		error = append_begin(store, SPAN("INBOX"), &options, &append);
 	}
-	if (error == 0 && !work->flush_file) {
-		open_flush_fd(root, answer);
-		/* Without it a checkpoint cannot be had: flush this file. */
-		if (answer->done.flush_fd < 0)
-			options.durability = APPEND_DURABLE;
-	}
+	if (error == 0 && !work->flush_file && !open_flush_fd(store, answer))
+		options.durability = APPEND_DURABLE;
 	if (error == 0) {
 		error = write_message(work, append);
 		if (error == 0)
@@ -189,13 +194,16 @@ void work_maildir(const struct local_work *work, struct answer *answer)
 	char *root = span_dup_cstr(work->path);
 	int error = deliver(work, root, answer, &result);
 	free(root);
-	if (error != 0) {
+	/* What an earlier attempt wrote was flushed when it was recognised. */
+	if (error != 0 || result.duplicate) {
 		answer->done.is_durable = true;
+		if (answer->done.flush_fd >= 0)
+			(void)close(answer->done.flush_fd);
+		answer->done.flush_fd = -1;
+	}
+	if (error != 0) {
 		answer_error(answer, error, "maildir delivery failed", work->path);
 		return;
 	}
-	/* What an earlier attempt wrote was flushed when it was recognised. */
-	if (result.duplicate)
-		answer->done.is_durable = true;
 	answer_set(answer, LOCAL_DELIVERED, "2.0.0", "delivered to maildir");
 }

@@ -68,7 +68,8 @@ struct local_done {
 	struct span content;
 	bool is_durable;  /* otherwise syncfs(flush_fd) makes it so */
 	uint64_t device;  /* which file system */
-	int flush_fd;     /* of an empty file there, opened before the message was written; or -1 */
+	int flush_fd;     /* of an empty file there, opened before the message was written; -1: none,
+			     or sent before on this channel */
 };
 
 #define LOCAL_PATHS_MAX 20

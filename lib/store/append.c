@@ -32,6 +32,8 @@ struct append {
 	int error;
 	struct content_state to_lf, to_crlf;
 	uint64_t size, crlf_size;
+	struct buf text;    /* not yet in the file */
+	bool is_spilled;    /* the file has bytes that text has not */
 	struct buf cache;   /* what the index gets */
 	struct buf name;    /* final file name */
 	uint32_t uid;
@@ -67,6 +69,7 @@ int append_begin(struct store *store, struct span mailbox, const struct append_o
 	struct buf name = BUF_INIT(255);
 	append->folder = folder;
 	append->options = options;
+	buf_init(&append->text, WRITE_PIECE);
 	buf_init(&append->cache, CACHE_SIZE_MAX + 1024);
 	buf_init(&append->name, 255);
 	unique_name(&name);
@@ -84,10 +87,8 @@ int append_begin(struct store *store, struct span mailbox, const struct append_o
 	return 0;
 }
 
-static void write_out(struct append *append, struct span bytes)
+static void write_file(struct append *append, struct span bytes)
 {
-	append->size += bytes.len;
-	append->crlf_size += content_crlf_length(&append->to_crlf, bytes);
 	while (bytes.len > 0 && append->error == 0) {
 		ssize_t n = write(append->fd, bytes.ptr, bytes.len);
 		if (n >= 0)
@@ -95,6 +96,24 @@ static void write_out(struct append *append, struct span bytes)
 		else if (errno != EINTR)
 			append->error = -errno;
 	}
+}
+
+/* Gathered, so that most messages are one write, and are parsed where they stand. */
+static void write_out(struct append *append, struct span bytes)
+{
+	append->size += bytes.len;
+	append->crlf_size += content_crlf_length(&append->to_crlf, bytes);
+	if (append->text.len + bytes.len > WRITE_PIECE) {
+		write_file(append, buf_span(&append->text));
+		buf_reset(&append->text);
+		append->is_spilled = true;
+	}
+	if (bytes.len > WRITE_PIECE)
+		write_file(append, bytes);
+	else
+		buf_append(&append->text, bytes);
+	if (append->text.overflow && append->error == 0)
+		append->error = -ENOMEM;
 }
 
 int append_write(struct append *append, struct span bytes)
@@ -126,19 +145,15 @@ static void parse_in_pool(void *arg)
 	(void)munmap(bytes, (size_t)append->size);
 }
 
-/* Fills the cache from the file, which is in memory still. */
+/* Fills the cache from the message, which is in memory still. */
 static void parse(struct append *append)
 {
 	if (append->size == 0 || append->size > PARSE_MAX)
 		return;
-	if (append->size > WRITE_PIECE) {
+	if (append->is_spilled)
 		task_offload(parse_in_pool, append);
-		return;
-	}
-	char *bytes = memory_alloc((size_t)append->size);
-	if (pread(append->fd, bytes, (size_t)append->size, 0) == (ssize_t)append->size)
-		(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
-	free(bytes);
+	else
+		(void)cache_build(buf_span(&append->text), &append->cache);
 }
 
 /* Everything that can be done to the file before the mailbox is locked. */
@@ -148,6 +163,7 @@ static int finish_file(struct append *append)
 	content_to_lf_end(&append->to_lf, &last);
 	write_out(append, buf_span(&last));
 	buf_done(&last);
+	write_file(append, buf_span(&append->text));
 	if (append->error == 0 && append->options->internaldate != INT64_MIN) {
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
 			{.tv_sec = (time_t)append->options->internaldate}};
@@ -159,6 +175,7 @@ static int finish_file(struct append *append)
 		append->error = file_sync(append->fd);
 	if (append->error == 0)
 		parse(append);
+	buf_done(&append->text);
 	return append->error;
 }
 
@@ -525,6 +542,7 @@ void append_abort(struct append *append)
 	if (append->tmp_path[0] != '\0')
 		(void)unlinkat(append->folder->dir_fd, append->tmp_path, 0);
 	file_close(&append->fd);
+	buf_done(&append->text);
 	buf_done(&append->cache);
 	buf_done(&append->name);
 	folder_release(append->folder);

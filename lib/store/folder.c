@@ -74,6 +74,9 @@ static const char *path_of(const char *dir)
 static bool is_current(const struct folder *folder)
 {
 	struct stat st;
+	/* The root is what root_fd says, wherever it stands now. */
+	if (folder->dir[0] == '\0')
+		return true;
 	return fstatat(folder->store->root_fd, path_of(folder->dir), &st, AT_SYMLINK_NOFOLLOW) == 0
 		&& S_ISDIR(st.st_mode) && st.st_ino == folder->inode;
 }

@@ -139,6 +139,11 @@ const char *store_root(const struct store *store)
 	return store->root;
 }
 
+uint64_t store_device(const struct store *store)
+{
+	return store->dev;
+}
+
 /* The last one given out stands in a file of the root; Dovecot's (hexadecimal) counts too. */
 static uint32_t read_last(int root_fd, const char *name, bool hex)
 {

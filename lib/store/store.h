@@ -37,6 +37,7 @@ int store_open(const char *root, unsigned flags, struct store **ret_store);
 struct store *store_share(struct store *store);
 void store_close(struct store *store); /* NULL is allowed */
 const char *store_root(const struct store *store);
+uint64_t store_device(const struct store *store); /* the file system of the root */
 
 enum store_entry_flag {
 	STORE_EXISTS = 1,       /* a mailbox that can be selected; otherwise \NonExistent \Noselect */
