@@ -113,7 +113,6 @@ static bool refuse_literal(struct connection *connection, int64_t busy_ms)
 	imap_frame_skip_line(frame);
 	/* The answer has been given: the rest of the line is dropped without another one. */
 	buf_reset(&frame->bytes);
-	connection->bad_in_row--;
 	return true;
 }
 
