@@ -6,12 +6,13 @@
 
 #include "cleanup/settings.h"
 
-#define FILE_PIECE (128u * 1024)
+#define FILE_PIECE (256u * 1024)
 
 void content_init(struct content *content, const char *queue_id, uint64_t limit)
 {
 	*content = (struct content){.file = LARGE_FILE_NONE, .queue_id = queue_id, .limit = limit};
-	buf_init(&content->bytes, (size_t)process.settings.inline_limit + 4096);
+	size_t inline_limit = (size_t)process.settings.inline_limit;
+	buf_init(&content->bytes, (inline_limit > FILE_PIECE ? inline_limit : FILE_PIECE) + 4096);
 }
 
 void content_done(struct content *content)

@@ -88,36 +88,36 @@ static int get_store(const char *root, struct store **ret_store)
 	return 0;
 }
 
-struct piece {
-	struct work_reader *reader;
-	struct span bytes;
+struct writing {
+	const struct local_work *work;
+	struct append *append;
 	int error;
 };
 
-static void read_in_pool(void *arg)
+static void write_pieces(void *arg)
 {
-	struct piece *piece = arg;
-	piece->error = work_read(piece->reader, &piece->bytes);
+	struct writing *writing = arg;
+	struct work_reader reader;
+	struct span bytes;
+	work_reader_init(&reader, writing->work);
+	do {
+		writing->error = work_read(&reader, &bytes);
+		if (writing->error == 0 && bytes.len > 0)
+			writing->error = append_write(writing->append, bytes);
+	} while (writing->error == 0 && bytes.len > 0);
+	work_reader_done(&reader);
 }
 
+/* A large message goes from file to file in one job of the pool: handing each piece from thread to
+ * thread costs more than copying it. */
 static int write_message(const struct local_work *work, struct append *append)
 {
-	struct work_reader reader;
-	struct piece piece = {.reader = &reader};
-	int error = 0;
-	work_reader_init(&reader, work);
-	while (error == 0) {
-		if (work->content_fd >= 0)
-			task_offload(read_in_pool, &piece);
-		else
-			piece.error = work_read(&reader, &piece.bytes);
-		error = piece.error;
-		if (error != 0 || piece.bytes.len == 0)
-			break;
-		error = append_write(append, piece.bytes);
-	}
-	work_reader_done(&reader);
-	return error;
+	struct writing writing = {.work = work, .append = append};
+	if (work->content_fd >= 0)
+		task_offload(write_pieces, &writing);
+	else
+		write_pieces(&writing);
+	return writing.error;
 }
 
 /* An empty file of the same file system, opened before the message is written: whoever has it can

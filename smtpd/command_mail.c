@@ -129,7 +129,8 @@ static enum command_result begin(struct session *session, const struct smtp_mail
 	struct buf completed = BUF_INIT(COMPLETE_MAX);
 
 	command_complete_address(session, mail->sender, &completed);
-	session->transaction = transaction_new(mail, buf_span(&completed));
+	session->transaction = transaction_new(mail, buf_span(&completed),
+		session->server->settings.recipient_limit);
 	buf_done(&completed);
 	enum command_result result = check(session);
 	if (result == COMMAND_DONE)

@@ -15,8 +15,10 @@
 
 /* Recipients in one message to cleanup. */
 #define RECIPIENTS_AT_ONCE 200
-/* Content is passed on in pieces of about this size. */
-#define CHUNK_SIZE (32 * 1024)
+/* Content is decoded in pieces of that size at most, and passed on when there is about that much of it:
+ * whatever wakes the other side is dearer than the bytes. */
+#define DECODE_SIZE (32 * 1024)
+#define SEND_SIZE (60 * 1024)
 
 void content_fail(struct session *session, const char *format, ...)
 {
@@ -274,7 +276,7 @@ enum smtp_data_result content_add(struct session *session, struct span input, si
 	int64_t limit = session->server->settings.message_size_limit;
 	/* Decoded content is never longer than its input plus held-back CRs. */
 	enum smtp_data_result result = smtp_data_decode(&transaction->data,
-		span_head(input, CHUNK_SIZE), &transaction->content, ret_used);
+		span_head(input, DECODE_SIZE), &transaction->content, ret_used);
 
 	CHECK(!transaction->content.overflow);
 	if (transaction->failure == NULL && limit > 0 && transaction->data.size > (uint64_t)limit) {
@@ -283,7 +285,7 @@ enum smtp_data_result content_add(struct session *session, struct span input, si
 	}
 	if (transaction->failure != NULL)
 		buf_reset(&transaction->content);
-	else if (transaction->content.len >= CHUNK_SIZE)
+	else if (transaction->content.len >= SEND_SIZE)
 		send_content(session);
 	return result;
 }

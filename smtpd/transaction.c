@@ -7,17 +7,21 @@
 #include "smtpd/session.h"
 
 /* Room for smtpd_recipient_limit recipients of ordinary length, and a bound for the others. */
-#define TRANSACTION_ARENA_MAX (4 * 1024 * 1024)
+#define ARENA_BASE (4 * 1024 * 1024)
+#define RECIPIENT_SPACE 512
 #define PREPEND_MAX (16 * 1024)
 #define RECIPIENTS_MAX 100000
 
-struct transaction *transaction_new(const struct smtp_mail *mail, struct span completed_sender)
+struct transaction *transaction_new(const struct smtp_mail *mail, struct span completed_sender,
+	int64_t recipient_limit)
 {
 	struct transaction *transaction = NEW(struct transaction);
+	size_t recipients = recipient_limit > 0 && recipient_limit < RECIPIENTS_MAX ?
+		(size_t)recipient_limit : RECIPIENTS_MAX;
 
-	arena_init(&transaction->arena, TRANSACTION_ARENA_MAX);
+	arena_init(&transaction->arena, ARENA_BASE + recipients * RECIPIENT_SPACE);
 	buf_init(&transaction->prepend, PREPEND_MAX);
-	buf_init(&transaction->content, 2 * CLEANUP_CHUNK_MAX);
+	buf_init(&transaction->content, CLEANUP_CHUNK_MAX);
 	transaction->mail = *mail;
 	transaction->mail.envid = arena_dup(&transaction->arena, mail->envid);
 	transaction->mail.auth = arena_dup(&transaction->arena, mail->auth);

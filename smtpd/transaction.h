@@ -42,7 +42,9 @@ struct transaction {
 };
 
 /* Begins with a parsed MAIL. */
-struct transaction *transaction_new(const struct smtp_mail *mail, struct span completed_sender);
+/* recipient_limit: smtpd_recipient_limit, for which there is room. */
+struct transaction *transaction_new(const struct smtp_mail *mail, struct span completed_sender,
+	int64_t recipient_limit);
 /* Ends it: what was not acknowledged is dropped. session->transaction is NULL afterwards. */
 void transaction_reset(struct session *session);
 /* False: no room for another one. Spans are copied. */

@@ -93,6 +93,6 @@ struct cleanup_result {
 extern const struct message_type cleanup_open_type, cleanup_opened_type, cleanup_recipients_type,
 	cleanup_chunk_type, cleanup_end_type, cleanup_result_type;
 
-#define CLEANUP_CHUNK_MAX (64 * 1024)
+#define CLEANUP_CHUNK_MAX (128 * 1024)
 
 #endif

@@ -85,11 +85,38 @@ static size_t plain_length(struct span input)
 	return found != NULL ? (size_t)(found - input.ptr) : len;
 }
 
+/* Lines of this length are taken at once. */
+#define LINE_ORDINARY 1000
+
+/* The length of the line at the front, CRLF included, when it is whole, not long, and has no CR but
+ * the last (that it has no NUL, the caller knows); otherwise 0. */
+static size_t ordinary_line(struct span input)
+{
+	struct span near = span_head(input, LINE_ORDINARY);
+	const char *end = memchr(near.ptr, '\n', near.len);
+	size_t text = end == NULL ? 0 : (size_t)(end - near.ptr);
+
+	if (text == 0 || end[-1] != '\r' || memchr(near.ptr, '\r', text - 1) != NULL)
+		return 0;
+	return text + 1;
+}
+
+static void put_line(struct smtp_data *data, struct span line, struct buf *out)
+{
+	put(data, span_head(line, line.len - 1), out);
+	if (!out->overflow)
+		out->ptr[out->len - 1] = '\n';
+	data->size++;
+	data->ended_line = true;
+	data->last_bare = false;
+}
+
 enum smtp_data_result smtp_data_decode(struct smtp_data *data, struct span input, struct buf *out,
 	size_t *ret_used)
 {
 	size_t used = 0;
 	enum smtp_data_result result = SMTP_DATA_MORE;
+	bool text = memchr(input.ptr, '\0', input.len) == NULL;
 
 	while (used < input.len && result == SMTP_DATA_MORE) {
 		struct span rest = span_skip(input, used);
@@ -97,6 +124,13 @@ enum smtp_data_result smtp_data_decode(struct smtp_data *data, struct span input
 		if (data->state == LINE_START && c == '.' && data->dots) {
 			data->state = DOT;
 			used++;
+			continue;
+		}
+		size_t line = text && data->state == LINE_START && data->carriage_returns == 0 ?
+			ordinary_line(rest) : 0;
+		if (line > 0) {
+			put_line(data, span_head(rest, line), out);
+			used += line;
 			continue;
 		}
 		if (c == '\r' || c == '\n') {

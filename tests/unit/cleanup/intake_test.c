@@ -299,6 +299,28 @@ static void test_limits(void **state)
 	buf_done(&recipients);
 }
 
+/* journal_inline_limit says what goes into a file, not how large the message may be. */
+static void test_small_inline_limit(void **state)
+{
+	(void)state;
+	static char text[500000];
+	struct buf content = BUF_INIT(1000000), recipients = BUF_INIT(1000);
+	int64_t limit = process.settings.inline_limit;
+	memset(text, 'x', sizeof text);
+	for (size_t i = 0; i < sizeof text; i += 100)
+		text[i] = '\n';
+	text[sizeof text - 1] = '\n';
+	process.settings.inline_limit = 4096;
+	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, sizeof text), 100000),
+		CLEANUP_OK);
+	process.settings.inline_limit = limit;
+	read_last(&content, &recipients);
+	assert_int_equal(content.len, sizeof text);
+	assert_memory_equal(content.ptr, text, sizeof text);
+	buf_done(&content);
+	buf_done(&recipients);
+}
+
 /* A table that cannot be asked is a temporary error, never "no alias". */
 static void test_unusable_table(void **state)
 {
@@ -427,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_local_mail_is_completed),
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_small_inline_limit),
 		cmocka_unit_test(test_unusable_table),
 		cmocka_unit_test(test_trouble_is_not_ok),
 		cmocka_unit_test(test_bounce),

@@ -111,6 +111,51 @@ static void cut(void **state)
 			run(&cases[i], step);
 }
 
+static void decode(struct span input, enum smtp_newline newline, size_t step, struct buf *out)
+{
+	struct smtp_data data;
+	enum smtp_data_result result = SMTP_DATA_MORE;
+
+	smtp_data_init(&data, newline, true);
+	while (input.len > 0 && result == SMTP_DATA_MORE) {
+		size_t used;
+		result = smtp_data_decode(&data, span_head(input, step), out, &used);
+		input = span_skip(input, used);
+	}
+	buf_append_format(out, "|%d %d %zu %zu", result, data.bare_lf, (size_t)data.size, input.len);
+}
+
+/* Whole lines are taken at once: the result is the same as byte by byte. */
+static void same_in_any_pieces(void **state)
+{
+	static const char letters[] = "aaaabc.\r\n\r\n\r\n"; /* and NUL */
+	unsigned random = 1;
+
+	(void)state;
+	for (int round = 0; round < 3000; round++) {
+		struct buf text = BUF_INIT(4000), whole = BUF_INIT(8000), pieces = BUF_INIT(8000);
+		size_t most = round % 3 == 0 ? sizeof(letters) : sizeof(letters) - 1;
+		for (int i = 0; i < 60; i++) {
+			random = random * 1103515245 + 12345;
+			if (random >> 16 & 1)
+				buf_append_cstr(&text, "text\r\n");
+			else
+				buf_append_char(&text, letters[(random >> 18) % most]);
+		}
+		if (round % 10 == 0)
+			for (int i = 0; i < 990 + round % 20; i++)
+				buf_append_char(&text, 'x');
+		buf_append_cstr(&text, "\r\ny\r\n");
+		decode(buf_span(&text), (enum smtp_newline)(round % 3), SIZE_MAX, &whole);
+		decode(buf_span(&text), (enum smtp_newline)(round % 3), 1, &pieces);
+		if (!span_equal(buf_span(&whole), buf_span(&pieces)))
+			fail_msg("round %d: \"%.*s\"", round, SPAN_ARGS(buf_span(&text)));
+		buf_done(&text);
+		buf_done(&whole);
+		buf_done(&pieces);
+	}
+}
+
 static void sizes(void **state)
 {
 	struct buf out = BUF_INIT(1000);
@@ -131,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(at_once),
 		cmocka_unit_test(cut),
+		cmocka_unit_test(same_in_any_pieces),
 		cmocka_unit_test(sizes),
 	};
 

@@ -116,6 +116,8 @@ static void test_content(void **state)
 		{"abcdefghij", "abcdefgh\r\n ij\r\n.\r\n", 8},
 		{"abcdefgh\nx", "abcdefgh\r\nx\r\n.\r\n", 8},
 		{"abcdefgh.", "abcdefgh\r\n .\r\n.\r\n", 8},
+		{"abc\n.d\nef\r\n\nabcdefghi\n", "abc\r\n..d\r\nef\r\n\r\nabcdefgh\r\n i\r\n.\r\n", 8},
+		{"abc\nd\re\n\rf\n", "abc\r\nd e\r\n f\r\n.\r\n", 0},
 		{"abcdef\xc3\xbc", "abcdef\r\n \xc3\xbc\r\n.\r\n", 8},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
