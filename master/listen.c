@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -27,13 +28,27 @@ static struct listener *find(const char *key)
 	return NULL;
 }
 
+/* The processes of a master that was killed close their sockets as soon as they notice. At a reload nobody waits. */
+static int listen_patiently(const struct address *address)
+{
+	static int waits = 50; /* of 100 ms, for all sockets together */
+	const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+	int fd;
+	while ((fd = socket_listen(address, BACKLOG, 0666)) == -EADDRINUSE && master.generation == 0 &&
+		waits > 0) {
+		waits--;
+		(void)nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
 static int add(struct service *service, const char *key, const struct address *address)
 {
 	struct listener *listener = find(key);
 	if (service->listener_count == SERVICE_LISTENERS_MAX)
 		return -E2BIG;
 	if (listener == NULL) {
-		int fd = socket_listen(address, BACKLOG, 0666);
+		int fd = listen_patiently(address);
 		if (fd < 0)
 			return fd;
 		listener = NEW(struct listener);

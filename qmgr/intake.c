@@ -28,6 +28,7 @@ int intake_scan(uint64_t segment, uint64_t until)
 	if (until == 0 || until > known_end)
 		error = queue_index_scan(&qmgr.index, qmgr.reader, segment, until, added, NULL);
 	task_lock_release(&scanning);
+	corrupt_keep_places();
 	if (error < 0)
 		log_warning(NULL, "cannot read segment %llu of the journal: %s",
 			(unsigned long long)segment, strerror(-error));

@@ -39,6 +39,7 @@ struct qmgr {
 	struct queue_reader *reader;
 	struct ledger *ledger;
 	struct queue_index index;
+	size_t damaged_kept; /* of index.damaged: in corrupt/ */
 	uint8_t boot[16];
 	struct schedule schedule;
 	struct list_node incoming;  /* struct queue_entry, by link: new, in order of arrival */
@@ -132,6 +133,9 @@ bool bounce_failed(struct queue_entry *entry);
 bool bounce_delayed(struct queue_entry *entry);
 /* Puts what is left of a message into corrupt/, durably. Logs. */
 bool corrupt_keep(const struct queue_entry *entry);
+/* Puts those places of the journal into corrupt/ that the index met and that are not there yet. Logs. May wait for
+ * the disk. */
+void corrupt_keep_places(void);
 /* The record cannot be read any more and is too old: tells the postmaster; the sender, when not even the
  * recipients can be read. True: told, or nobody is to be told. */
 bool bounce_corrupt_postmaster(struct queue_entry *entry);
@@ -146,6 +150,10 @@ void checkpoint_wait(const char *service, uint64_t serial, struct queue_entry *e
 	uint32_t recipient);
 
 void checkpoint_close(void);
+
+/* settle.c: what a predecessor left as written. settle_prepare: before the walls close. */
+void settle_prepare(void);
+void settle_run(void); /* yields */
 
 /* housekeeping.c */
 void housekeeping_close(void);

@@ -86,6 +86,10 @@ int qmgr_open(struct conf *conf, char **ret_error)
 		error = queue_reader_open(qmgr.settings.queue_directory, &qmgr.reader);
 	if (error == 0)
 		error = load();
+	if (error == 0) {
+		corrupt_keep_places();
+		settle_prepare();
+	}
 	if (error < 0)
 		*ret_error = explain("cannot open the queue", error);
 	else if (qmgr.index.unreadable != 0)
@@ -97,17 +101,13 @@ int qmgr_open(struct conf *conf, char **ret_error)
 struct all {
 	struct queue_entry **entries;
 	size_t count;
-	struct buf written; /* ids of messages with recipients that wait for a checkpoint */
 };
 
 static bool collect(struct span key, void *value, void *arg)
 {
 	(void)key;
 	struct all *all = arg;
-	struct queue_entry *entry = value;
-	all->entries[all->count++] = entry;
-	if (queue_entry_count(entry, RECIPIENT_WRITTEN) > 0)
-		buf_append_bytes(&all->written, entry->queue_id, strlen(entry->queue_id) + 1);
+	all->entries[all->count++] = value;
 	return true;
 }
 
@@ -117,44 +117,6 @@ static int compare_arrival(const void *a, const void *b)
 	if ((*left)->arrival_ms != (*right)->arrival_ms)
 		return (*left)->arrival_ms < (*right)->arrival_ms ? -1 : 1;
 	return strcmp((*left)->queue_id, (*right)->queue_id);
-}
-
-static void flush_disks(void *unused)
-{
-	(void)unused;
-	sync();
-}
-
-/* Delivered in this boot, and its checkpoint was missed: the bytes are in the page cache, and
- * sync() has written them. (After another boot they may be gone: these recipients are pending
- * again.) Does not wait: nobody holds the entry. */
-static void settle_written(struct queue_entry *entry)
-{
-	for (uint32_t at = 0; at < entry->recipient_count;) {
-		struct queue_run run = queue_entry_run_at(entry, at);
-		at = run.first + run.count;
-		if (run.state != RECIPIENT_WRITTEN)
-			continue;
-		struct outcome outcome = {.index = run.first, .state = RECIPIENT_DONE};
-		outcome_assume(entry, &outcome, run.count);
-	}
-}
-
-/* The disks may be slow: mail flows meanwhile. */
-static void settle_all_written(struct span ids)
-{
-	if (ids.len == 0)
-		return;
-	task_offload(flush_disks, NULL);
-	while (ids.len > 0 && !qmgr.stopping) {
-		struct span id = span_head(ids, span_find_char(ids, '\0'));
-		ids = span_skip(ids, id.len + 1);
-		struct queue_entry *entry = queue_index_get(&qmgr.index, id);
-		if (entry == NULL || (entry->flags & ENTRY_DEAD))
-			continue;
-		settle_written(entry);
-		finish_if_done(entry);
-	}
 }
 
 static void place(struct queue_entry *entry)
@@ -178,16 +140,14 @@ static void start_tasks(void)
 static void begin(void *unused)
 {
 	(void)unused;
-	struct all all = {memory_alloc((qmgr.index.entries.count + 1) * sizeof *all.entries), 0,
-		BUF_INIT(SIZE_MAX / 4)};
+	struct all all = {memory_alloc((qmgr.index.entries.count + 1) * sizeof *all.entries), 0};
 	table_each(&qmgr.index.entries, collect, &all);
 	qsort(all.entries, all.count, sizeof *all.entries, compare_arrival);
 	for (size_t i = 0; i < all.count; i++)
 		place(all.entries[i]);
 	free(all.entries);
 	start_tasks();
-	settle_all_written(buf_span(&all.written));
-	buf_done(&all.written);
+	settle_run();
 }
 
 void qmgr_start(void)

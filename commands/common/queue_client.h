@@ -26,6 +26,10 @@ bool queue_client_is_down(int error);
 int queue_direct_list(const char *queue_directory, struct span queue_id, queue_item_fn *fn,
 	void *arg);
 
+struct queue_index;
+/* Warnings about places in the journal that cannot be read. */
+void queue_direct_tell_damage(const struct queue_index *index);
+
 /* For a command that is setgid: the folder of the configuration, from -c (may be NULL) or
  * MAIL_CONFIG; NULL: that folder may not be named by this user. */
 const char *command_config_dir(const char *option);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "commands/common/queue_client.h"
 #include "queue/index.h"
@@ -105,6 +106,18 @@ static int list(struct direct *direct, struct span queue_id, queue_item_fn *fn, 
 	return 0;
 }
 
+void queue_direct_tell_damage(const struct queue_index *index)
+{
+	for (size_t i = 0; i < index->damaged_count; i++)
+		log_warning(NULL, "journal/%016llx.seg is damaged at %llu: %llu bytes",
+			(unsigned long long)index->damaged[i].segment,
+			(unsigned long long)index->damaged[i].offset,
+			(unsigned long long)index->damaged[i].length);
+	if (index->unreadable != 0)
+		log_warning(NULL, "journal/%016llx.seg has no valid header",
+			(unsigned long long)index->unreadable);
+}
+
 int queue_direct_list(const char *queue_directory, struct span queue_id, queue_item_fn *fn,
 	void *arg)
 {
@@ -114,6 +127,8 @@ int queue_direct_list(const char *queue_directory, struct span queue_id, queue_i
 	int error = queue_reader_open(queue_directory, &direct->reader);
 	if (error == 0) {
 		error = queue_index_load(&direct->index, queue_directory, direct->reader, NULL);
+		if (error == 0)
+			queue_direct_tell_damage(&direct->index);
 		if (error == 0)
 			error = list(direct, queue_id, fn, arg);
 		queue_reader_close(direct->reader);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "commands/common/queue_client.h"
+
 int direct_open(struct direct *direct, const char *queue_directory)
 {
 	queue_index_init(&direct->index);
@@ -15,6 +17,8 @@ int direct_open(struct direct *direct, const char *queue_directory)
 		&direct->ledger);
 	if (error < 0)
 		direct_close(direct);
+	else
+		queue_direct_tell_damage(&direct->index);
 	return error;
 }
 

@@ -1,6 +1,7 @@
 /* Is everything there that the server needs? Missing folders are made; what cannot be made is told,
  * with the command that makes it.
  * SPDX-License-Identifier: ISC */
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -133,6 +134,23 @@ static struct ids find_ids(struct context *context)
 	return ids;
 }
 
+/* What could not be used is kept there until somebody has looked at it. */
+static void tell_corrupt(const char *queue)
+{
+	char path[4096];
+	size_t count = 0;
+	snprintf(path, sizeof path, "%s/corrupt", queue);
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	while (folder != NULL && (entry = readdir(folder)) != NULL)
+		count += entry->d_name[0] != '.';
+	if (folder != NULL)
+		closedir(folder);
+	if (count > 0)
+		log_warning(NULL, "%s holds what is left of %zu damaged message%s; remove it when it is of no "
+			"use", path, count, count == 1 ? "" : "s");
+}
+
 size_t check_folders(struct context *context, bool repair)
 {
 	size_t problems = 0;
@@ -151,6 +169,7 @@ size_t check_folders(struct context *context, bool repair)
 		problems += make_folder(
 			path, folder->mode, folder->of_owner ? ids.owner : root, group, repair);
 	}
+	tell_corrupt(queue);
 	make_parents(data);
 	return problems + make_folder(data, 0700, ids.owner, ids.group, repair);
 }

@@ -31,6 +31,7 @@ void queue_index_done(struct queue_index *index)
 	for (size_t i = 0; i < index->segment_count; i++)
 		buf_done(&index->segments[i].dead_ids);
 	free(index->segments);
+	free(index->damaged);
 	queue_index_init(index);
 }
 

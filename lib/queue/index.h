@@ -76,6 +76,10 @@ struct queue_index {
 	struct queue_segment *segments; /* ascending */
 	size_t segment_count;
 	uint64_t unreadable; /* number of a segment whose header is damaged; 0: none was met */
+	/* Places in the journal where a record was damaged so that not even its envelope is left, or was
+	 * never finished. For the index's user to keep and to tell. */
+	struct queue_position *damaged;
+	size_t damaged_count;
 };
 
 void queue_index_init(struct queue_index *index);

@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "queue/index.h"
 
+#define DAMAGED_MAX 10000
+
 struct scan {
 	struct queue_index *index;
 	void (*added)(void *arg, struct queue_entry *entry);
@@ -28,12 +30,25 @@ static bool visit_record(void *arg, const struct queue_position *position,
 	return scan->until == 0 || position->offset + position->length < scan->until;
 }
 
+static void note_damaged(void *arg, const struct queue_position *region)
+{
+	struct queue_index *index = ((struct scan *)arg)->index;
+	for (size_t i = 0; i < index->damaged_count; i++)
+		if (index->damaged[i].segment == region->segment && index->damaged[i].offset == region->offset)
+			return;
+	if (index->damaged_count == DAMAGED_MAX)
+		return;
+	index->damaged = memory_resize(index->damaged, index->damaged_count + 1, sizeof *index->damaged);
+	index->damaged[index->damaged_count++] = *region;
+}
+
 int queue_index_scan(struct queue_index *index, struct queue_reader *reader, uint64_t segment,
 	uint64_t until, void (*added)(void *arg, struct queue_entry *entry), void *arg)
 {
 	struct scan scan = {index, added, arg, until, 0};
 	uint64_t from = queue_index_segment(index, segment)->known_end, end = from;
-	int error = queue_reader_scan(reader, segment, from, visit_record, &scan, &end);
+	const struct queue_scan wanted = {segment, from, until, visit_record, note_damaged, &scan};
+	int error = queue_reader_scan(reader, &wanted, &end);
 	if (error == -EBADMSG)
 		index->unreadable = segment;
 	if (error == -ENOENT || error == -EBADMSG)

@@ -25,16 +25,26 @@ void queue_reader_forget(struct queue_reader *reader, uint64_t segment);
 uint64_t queue_reader_segment_size(struct queue_reader *reader, uint64_t segment);
 bool queue_reader_segment_exists(struct queue_reader *reader, uint64_t segment);
 
-/* Visits the whole records of a segment in order, beginning at offset from (0: the first; otherwise
- * the end of a known record). Envelope and content checksums are checked; the envelope's spans live
- * until visit returns. Visit answers false to stop. *ret_end: offset behind the last record
- * visited: where a later scan of a growing segment goes on. A torn or foreign record ends the scan
- * as the end of the segment does. The same queue id may occur again in a higher segment (a
+struct queue_scan {
+	uint64_t segment;
+	uint64_t from;  /* 0: the first record; otherwise the end of a known one */
+	uint64_t until; /* what begins before it is committed, not just being written; 0: not known */
+	/* Answers false to stop. The envelope's spans live until it returns. */
+	bool (*visit)(void *arg, const struct queue_position *position,
+		const struct queue_envelope *envelope);
+	/* Bytes that should hold records and do not: they were damaged, or (behind the last record) their
+	 * writer was interrupted before it could acknowledge them. May be NULL. */
+	void (*damaged)(void *arg, const struct queue_position *region);
+	void *arg;
+};
+/* Visits the records of a segment in order. Checksums are checked. A record whose content is damaged is
+ * visited while its envelope is whole and something follows it: reading the content will say so.
+ * Other damage is passed over. The end of what is written ends the scan, and so does the first record that
+ * is not whole while the segment's writer lives. *ret_end: offset behind the last record visited: where a later
+ * scan of a growing segment goes on. The same queue id may occur again in a higher segment (a
  * compaction copied it): the later one counts. 0, -ENOENT, -EBADMSG (not a segment: holds nothing),
  * -EIO. Yields. */
-int queue_reader_scan(struct queue_reader *reader, uint64_t segment, uint64_t from,
-	bool (*visit)(void *arg, const struct queue_position *position,
-		const struct queue_envelope *envelope), void *arg, uint64_t *ret_end);
+int queue_reader_scan(struct queue_reader *reader, const struct queue_scan *wanted, uint64_t *ret_end);
 
 /* One message as loaded: the envelope, checked. Its spans point into bytes. */
 struct queue_message {

@@ -89,6 +89,26 @@ enum record_result record_decode(struct span bytes, uint64_t epoch,
 	return RECORD_OK;
 }
 
+size_t record_begun(struct span bytes, uint64_t epoch)
+{
+	unsigned char header[RECORD_HEADER_SIZE];
+	if (bytes.len < RECORD_HEADER_SIZE)
+		return 0;
+	bool ours = load_u64(bytes.ptr + 16) == epoch, marked = load_u32(bytes.ptr) == RECORD_MAGIC;
+	size_t head_length = load_u32(bytes.ptr + 12), size = record_size(load_u32(bytes.ptr + 8));
+	if (!ours && !marked)
+		return 0;
+	/* Another epoch: that of an earlier life of the file, unless the checksum says that it was ours. */
+	if (!ours) {
+		memcpy(header, bytes.ptr, sizeof header);
+		store_u64(header + 16, epoch);
+		struct span head = span_part(bytes, RECORD_HEADER_SIZE, head_length);
+		if (head.len != head_length || header_crc(header, head) != load_u32(header + 28))
+			return 0;
+	}
+	return size < bytes.len ? size : bytes.len;
+}
+
 void record_append(
 	struct buf *out, uint32_t type, uint64_t epoch, struct span head, struct span rest)
 {

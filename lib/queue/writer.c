@@ -183,7 +183,9 @@ int queue_writer_released(struct queue_writer *writer, uint64_t segment, uint64_
 			return 1;
 		if (segment_is_written(writer->journal, segment))
 			return 0;
-		int error = queue_reader_scan(writer->reader, segment, 0, add_length, &bytes, &end);
+		const struct queue_scan wanted = {
+			.segment = segment, .visit = add_length, .arg = &bytes};
+		int error = queue_reader_scan(writer->reader, &wanted, &end);
 		if (error != 0 && error != -EBADMSG)
 			return error == -ENOENT ? 1 : error;
 		written = find_written(writer, segment);

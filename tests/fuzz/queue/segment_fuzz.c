@@ -90,7 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (memcmp(zeros + at, "Tmbo", 4) == 0)
 			sign(zeros + at, sizeof zeros - at);
 	CHECK(pwrite(segment.fd, zeros, sizeof zeros, SEGMENT_HEADER_SIZE) == sizeof zeros);
-	CHECK(queue_reader_scan(reader, segment.number, 0, visit, &sum, &end) == 0);
+	const struct queue_scan wanted = {.segment = segment.number, .visit = visit, .arg = &sum};
+	CHECK(queue_reader_scan(reader, &wanted, &end) == 0);
 	CHECK(end >= SEGMENT_HEADER_SIZE && end <= SEGMENT_SIZE_MIN);
 	return 0;
 }

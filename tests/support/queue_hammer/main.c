@@ -204,8 +204,10 @@ static int run_reader(const char *directory)
 	size_t segments;
 	CHECK(queue_reader_open(directory, &reader) == 0);
 	CHECK(queue_reader_segments(reader, &numbers, &segments) == 0);
-	for (size_t i = 0; i < segments; i++)
-		(void)queue_reader_scan(reader, numbers[i], 0, visit_record, NULL, &end);
+	for (size_t i = 0; i < segments; i++) {
+		const struct queue_scan wanted = {.segment = numbers[i], .visit = visit_record};
+		(void)queue_reader_scan(reader, &wanted, &end);
+	}
 	CHECK(ledger_read(directory, print_entry, NULL, &count) == 0);
 	free(numbers);
 	queue_reader_close(reader);

@@ -47,7 +47,7 @@ def expect_the_end(t, sink, queue_id, recipient):
                                            if m['recipients'] == ['alice@home.test']])[0]
     assert 'Final-Recipient: rfc822; ' + recipient in report['data'], report['data']
     t.wait_log(r'%s: removed' % queue_id)
-    assert not [json.loads(line) for line in t.command('postqueue', '-j').stdout.splitlines()]
+    wait_for('an empty queue', lambda: not t.command('postqueue', '-j').stdout)
     assert len(t.messages('postmaster')) == 1
     return os.path.join(t.queue, 'corrupt', queue_id)
 
@@ -94,3 +94,79 @@ def test_damage_that_heals_costs_nothing(folder):
         wait_for('the delivery', lambda: [m for m in sink.messages
                                           if m['recipients'] == ['bob@dead.test']])
         assert not t.messages('postmaster')
+
+
+def send_later(t, body):
+    with t.smtp() as client:
+        client.sendmail('alice@home.test', ['bob@dead.test'], 'Subject: x\r\n\r\n%s\r\n' % body)
+
+
+def three_in_the_queue(t):
+    t.start()
+    for body in ('first words', 'second words', 'third words'):
+        send_later(t, body)
+    wait_for('three deferred', lambda: t.log().count('status=deferred') >= 3)
+    t.stop()
+
+
+def kept(t):
+    return sorted(glob.glob(os.path.join(t.queue, 'corrupt', '*.record')))
+
+
+def test_an_envelope_damaged_while_the_server_is_down_is_kept_and_told(folder):
+    with SmtpSink() as sink:
+        t = instance(folder, sink, lifetime='1h')
+        three_in_the_queue(t)
+        path = glob.glob(os.path.join(t.queue, 'journal', '*.seg'))[0]
+        with open(path, 'r+b') as f:
+            data = f.read()
+            record = data.rindex(b'Tmbo', 0, data.index(b'second words'))
+            f.seek(data.index(b'bob@dead.test', record))
+            f.write(b'BOB')
+        said = t.command('mailq').stderr
+        assert 'is damaged at' in said, said
+        t.start()
+        t.wait_log(r'error: journal/\w+\.seg is damaged at \d+: \d+ bytes.* are kept in corrupt/')
+        assert len(kept(t)) == 1, kept(t)
+        with open(kept(t)[0], 'rb') as f:
+            assert b'second words' in f.read()
+        assert len([json.loads(line) for line in t.command('postqueue', '-j').stdout.splitlines()]) == 2
+        checked = t.command('tambo', 'check', check=False)
+        assert 'damaged message' in checked.stderr + checked.stdout, (checked.stdout, checked.stderr)
+        # once is enough
+        t.stop()
+        t.start()
+        assert t.log().count('are kept in corrupt/') == 1
+        t.stop()
+
+
+def test_content_damaged_while_the_server_is_down_is_deferred_then_returned(folder):
+    with SmtpSink() as sink:
+        t = instance(folder, sink)
+        three_in_the_queue(t)
+        overwrite(t, b'second words', b'SECOND words')
+        with t:
+            t.wait_log(r'warning: cannot read the message from the queue')
+            t.wait_log(r'warning: the message is damaged and too old: moved to corrupt/', 40)
+            wait_for('a report on each', lambda: len([
+                m for m in sink.messages if m['recipients'] == ['alice@home.test']]) == 3, 40)
+            wait_for('an empty queue', lambda: not t.command('postqueue', '-j').stdout)
+
+
+def test_a_record_header_damaged_while_the_server_is_down(folder):
+    with SmtpSink() as sink:
+        t = instance(folder, sink, lifetime='1h')
+        three_in_the_queue(t)
+        path = glob.glob(os.path.join(t.queue, 'journal', '*.seg'))[0]
+        with open(path, 'r+b') as f:
+            data = f.read()
+            # the marks of the last two: one before another record, one at the end
+            places = [at for at in range(64, len(data), 8) if data[at:at + 4] == b'Tmbo']
+            assert len(places) >= 3, places
+            for at in places[1:3]:
+                f.seek(at)
+                f.write(b'tMBO')
+        with t:
+            wait_for('what was kept', lambda: kept(t))
+            text = b''.join(open(p, 'rb').read() for p in kept(t))
+            assert b'second words' in text and b'third words' in text

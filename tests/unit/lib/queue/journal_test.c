@@ -95,8 +95,10 @@ static struct found scan_all(void)
 	size_t count;
 	assert_int_equal(queue_reader_open(directory, &reader), 0);
 	assert_int_equal(queue_reader_segments(reader, &numbers, &count), 0);
-	for (size_t i = 0; i < count; i++)
-		queue_reader_scan(reader, numbers[i], 0, count_record, &found, &end);
+	for (size_t i = 0; i < count; i++) {
+		const struct queue_scan wanted = {.segment = numbers[i], .visit = count_record, .arg = &found};
+		queue_reader_scan(reader, &wanted, &end);
+	}
 	free(numbers);
 	queue_reader_close(reader);
 	return found;
