@@ -587,6 +587,8 @@ void deliver_recipient(const struct delivery_request *request,
 		&& !checkpoint_await(delivery.outcome.checkpoint))
 		delivery_end(&delivery, &target, DELIVERY_DEFERRED, "4.3.0",
 			"cannot make the delivery durable");
+	if (delivery.outcome.status != DELIVERY_DEFERRED)
+		forwarded_forget(&delivery);
 	*ret_outcome = (struct delivery_outcome){
 		.index = recipient->index, .status = delivery.outcome.status,
 		.dsn = arena_dup(arena, span_from_cstr(delivery.outcome.dsn)),

@@ -185,8 +185,8 @@ static void end(struct delivery *delivery, const struct target *target, int erro
 		SPAN_ARGS(result->text));
 }
 
-/* All addresses with one sender. */
-static void forward_group(struct delivery *delivery, const struct target *target,
+/* All addresses with one sender. True: cleanup has them. */
+static bool forward_group(struct delivery *delivery, const struct target *target,
 	struct cleanup_recipient *recipients, size_t count)
 {
 	struct cleanup_result result = {.status = CLEANUP_QUEUE_ERROR, .text = SPAN_EMPTY};
@@ -198,6 +198,7 @@ static void forward_group(struct delivery *delivery, const struct target *target
 	else
 		channel_free(channel);
 	end(delivery, target, error, &result);
+	return error == 0 && result.status == CLEANUP_OK;
 }
 
 void forward_all(struct delivery *delivery, const struct target *target)
@@ -210,6 +211,7 @@ void forward_all(struct delivery *delivery, const struct target *target)
 	for (size_t i = 0; i < count; i++) {
 		struct target from = *target;
 		size_t members = 0;
+		bool before = false;
 		if (done[i])
 			continue;
 		from.sender = delivery->forwards[i].sender;
@@ -217,10 +219,17 @@ void forward_all(struct delivery *delivery, const struct target *target)
 			if (done[k] || !span_equal(delivery->forwards[k].sender, from.sender))
 				continue;
 			done[k] = true;
+			if (forwarded_before(delivery, &delivery->forwards[k])) {
+				before = true;
+				continue;
+			}
 			/* What the sender asked to be told (RFC 3461 5.2.7) ends at the alias, but failures. */
 			group[members++] = (struct cleanup_recipient){delivery->forwards[k].address,
 				SPAN_EMPTY, delivery->recipient->notify == DSN_NEVER ? DSN_NEVER : 0U};
 		}
-		forward_group(delivery, &from, group, members);
+		if (members > 0 && forward_group(delivery, &from, group, members))
+			forwarded_note(delivery, from.sender, group, members);
+		else if (members == 0 && before)
+			delivery_end(delivery, &from, DELIVERY_EXPANDED, "2.0.0", "forwarded at an earlier try");
 	}
 }

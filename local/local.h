@@ -117,6 +117,14 @@ void delivery_end_done(struct delivery *delivery, const struct target *target,
 /* forward.c: hands delivery->forwards to cleanup and ends them. */
 void forward_all(struct delivery *delivery, const struct target *target);
 
+/* forwarded.c: what cleanup already has, for a recipient that is tried again. */
+struct cleanup_recipient;
+bool forwarded_before(const struct delivery *delivery, const struct forward_address *forward);
+void forwarded_note(const struct delivery *delivery, struct span sender,
+	const struct cleanup_recipient *recipients, size_t count);
+/* The recipient is finished. */
+void forwarded_forget(const struct delivery *delivery);
+
 /* --- workers (workers.c) --- */
 
 /* One exchange with the worker of a uid. *ret_done lives in *ret_channel, which is to be given back

@@ -68,7 +68,7 @@ class Killer:
         for process in self.t.processes():
             kinds[process['name'] + (' worker' if process['worker'] is not None else '')].append(process['pid'])
         kind = self.source.choice([k for k in KINDS if k in kinds or k == 'master'])
-        if kind == 'master' and self.source.random() < 0.5:
+        if kind == 'master' and 'qmgr' in kinds and self.source.random() < 0.5:
             kind = 'qmgr'  # a new start takes long
         if kind != 'master':
             self.t.kill_pid(self.source.choice(kinds[kind]))
