@@ -31,7 +31,7 @@ static struct listener *find(const char *key)
 /* The processes of a master that was killed close their sockets as soon as they notice. At a reload nobody waits. */
 static int listen_patiently(const struct address *address)
 {
-	static int waits = 50; /* of 100 ms, for all sockets together */
+	static int waits = 20; /* of 100 ms, for all sockets together */
 	const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
 	int fd;
 	while ((fd = socket_listen(address, BACKLOG, 0666)) == -EADDRINUSE && master.generation == 0 &&
