@@ -14,7 +14,6 @@
 #define OUT_CAP 4096
 #define ERRORS_MAX 20
 #define USER_MAX 255
-#define HANDSHAKE_TIMEOUT_MS (60 * 1000)
 
 /* --- reading and answering --- */
 
@@ -76,7 +75,7 @@ static int start_tls(struct front *front)
 	char *error = NULL;
 	struct tls_info info;
 	int status = tls_accept(front->stream, pop3d_settings()->tls.context,
-		task_deadline(HANDSHAKE_TIMEOUT_MS), &error);
+		task_deadline(pop3d_settings()->timeout), &error);
 	if (status != 0) {
 		log_info(NULL, "TLS handshake with [%s] failed: %s", front->addresses.remote,
 			error != NULL ? error : strerror(-status));

@@ -68,6 +68,16 @@ bool command_tls_begin(struct session *session)
 	return handshake(session);
 }
 
+/* RFC 3207 4.2: everything that was learned in the clear, a login too. */
+static void forget(struct session *session)
+{
+	session_reset_helo(session);
+	free(session->sasl_method);
+	free(session->sasl_username);
+	session->sasl_method = session->sasl_username = NULL;
+	(void)stream_drop_input(session->stream);
+}
+
 enum command_result command_starttls(struct session *session, const struct smtp_command *command)
 {
 	struct server *server = session->server;
@@ -102,7 +112,6 @@ enum command_result command_starttls(struct session *session, const struct smtp_
 		session_lost(session, rc);
 		return COMMAND_FAILED;
 	}
-	session_reset_helo(session);
-	(void)stream_drop_input(session->stream);
+	forget(session);
 	return handshake(session) ? COMMAND_DONE : COMMAND_FAILED;
 }

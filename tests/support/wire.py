@@ -43,16 +43,6 @@ class Wire:
         except (ConnectionError, ssl.SSLError):
             return True
 
-    def is_silent(self, seconds=0.3):
-        """Does nothing come for a while?"""
-        self.socket.settimeout(seconds)
-        try:
-            return not self.stream.peek(1)
-        except TimeoutError:
-            return True
-        finally:
-            self.socket.settimeout(30)
-
     def close(self):
         self.stream.close()
         self.socket.close()
