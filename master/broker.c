@@ -212,6 +212,9 @@ void broker_handle(struct process *process, const struct control_message *messag
 	case CONTROL_IDLE:
 		handle_idle(process, message);
 		break;
+	case CONTROL_RELEASED:
+		process->released = process->stopping; /* groups_run follows */
+		break;
 	case CONTROL_LOG_LOST:
 		master_log_lost();
 		break;

@@ -206,10 +206,11 @@ void group_ended(struct process_group *group, struct process *process, int statu
 
 void group_renew(struct process_group *group)
 {
-	bool single = (group->service->program->flags & PROGRAM_SINGLE) != 0;
+	unsigned flags = group->service->program->flags;
+	bool in_the_way = (flags & PROGRAM_SINGLE) && !(flags & PROGRAM_HANDS_OVER);
 	LIST_FOREACH(node, &group->processes)
 		process_stop(LIST_ENTRY(node, struct process, node),
-			single ? EXCLUSIVE_STOP_MS : SESSION_STOP_MS);
+			in_the_way ? EXCLUSIVE_STOP_MS : SESSION_STOP_MS);
 	group->backoff_ms = group->start_after = 0;
 	group->complained = false;
 }

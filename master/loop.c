@@ -17,6 +17,7 @@
 #define BUSY_INTERVAL_MS 100
 #define STOP_MS 10000
 #define QUICK_STOP_MS 1000
+#define HEAR_MS 2000
 #define DRAIN_MS (3600 * 1000)
 
 static int epoll_fd = -1;
@@ -58,8 +59,12 @@ static void stop_all(int signo, int64_t ms)
 	log_info(NULL, "terminating on signal %d", signo);
 	notify_systemd("STOPPING=1");
 	master.stopping = true;
-	LIST_FOREACH(node, &master.processes)
-		process_stop(LIST_ENTRY(node, struct process, all_node), ms);
+	/* Who gives work to others hears what became of it: it ends last. */
+	LIST_FOREACH(node, &master.processes) {
+		struct process *process = LIST_ENTRY(node, struct process, all_node);
+		bool last = (process->program->flags & PROGRAM_HANDS_OVER) != 0;
+		process_stop(process, last ? ms + HEAR_MS : ms);
+	}
 	groups_give_up();
 }
 

@@ -76,6 +76,7 @@ struct process {
 	enum control_role role;
 	pid_t pid;
 	bool ready, stopping;
+	bool released; /* stopping, and its successor may begin */
 	uint32_t served;
 	int64_t started_at, kill_after; /* monotonic ms; 0: not */
 	struct list_node unsent; /* struct packet */

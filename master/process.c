@@ -240,7 +240,7 @@ bool room_is_running_old(const char *room)
 {
 	LIST_FOREACH(node, &master.processes) {
 		struct process *process = LIST_ENTRY(node, struct process, all_node);
-		if (process->group == NULL && strcmp(process->program->room, room) == 0 &&
+		if (process->group == NULL && !process->released && strcmp(process->program->room, room) == 0 &&
 			process->role == CONTROL_ROLE_SERVICE)
 			return true;
 	}

@@ -8,12 +8,13 @@
 #define FRONT (PROGRAM_AT_START | PROGRAM_CHROOT | PROGRAM_LISTENS | PROGRAM_HAS_WORKERS)
 #define LOCAL (PROGRAM_HAS_WORKERS | PROGRAM_COMMANDS)
 #define QUEUE (PROGRAM_AT_START | PROGRAM_SINGLE)
+#define QMGR (QUEUE | PROGRAM_LISTENS | PROGRAM_HANDS_OVER)
 
 static const struct program programs[] = {
 	{"smtpd", "smtpd", false, PROGRAM_NET, SMTPD, NULL},
 	{"lmtpd", "smtpd", false, PROGRAM_NET, SMTPD, NULL},
 	{"cleanup", "cleanup", false, PROGRAM_MAIL, QUEUE, NULL},
-	{"qmgr", "qmgr", false, PROGRAM_MAIL, QUEUE | PROGRAM_LISTENS, NULL},
+	{"qmgr", "qmgr", false, PROGRAM_MAIL, QMGR, NULL},
 	{"smtp", "smtp", false, PROGRAM_NET, PROGRAM_CHROOT, NULL},
 	/* LMTP servers often listen on a UNIX path, which an empty root would hide. */
 	{"lmtp", "smtp", false, PROGRAM_NET, 0, NULL},
@@ -30,7 +31,7 @@ static const struct program programs[] = {
 	{"verify", "anvil", true, PROGRAM_NET, 0, "built into anvil"},
 	{"pickup", "cleanup", true, PROGRAM_MAIL, PROGRAM_LISTENS, "built into cleanup"},
 	{"bounce", "cleanup", true, PROGRAM_MAIL, 0, "built into cleanup and qmgr"},
-	{"oqmgr", "qmgr", false, PROGRAM_MAIL, QUEUE | PROGRAM_LISTENS, "the same as qmgr"},
+	{"oqmgr", "qmgr", false, PROGRAM_MAIL, QMGR, "the same as qmgr"},
 	{"trivial-rewrite", "qmgr", true, PROGRAM_MAIL, 0, "built into cleanup and qmgr"},
 	{"flush", "qmgr", true, PROGRAM_MAIL, PROGRAM_LISTENS, "built into qmgr"},
 	{"showq", "qmgr", true, PROGRAM_MAIL, PROGRAM_LISTENS, "built into qmgr"},

@@ -19,6 +19,7 @@ enum program_flag {
 	PROGRAM_COMMANDS = 64,    /* its workers may run commands */
 	PROGRAM_READS_ROOT = 256, /* is replaced when a file of root that it was given changes */
 	PROGRAM_MISSING = 128,    /* Postfix has it, we do not (yet): told, not started */
+	PROGRAM_HANDS_OVER = 512, /* single, but lets its successor begin while it finishes its work */
 };
 
 struct program {

@@ -217,7 +217,7 @@ static int commit_all(const struct selection *selection)
 		if (entry != NULL)
 			outcome_note(entry, kind, 0, 0);
 	}
-	return ledger_commit(qmgr.ledger);
+	return qmgr_commit();
 }
 
 static uint64_t apply_all(const struct selection *selection)

@@ -14,13 +14,6 @@
 
 #define CONNECT_TIMEOUT (30 * 1000)
 
-struct delivery {
-	struct batch batch;
-	struct message *message;
-	enum site_result site;
-	struct buf site_dsn, site_text; /* of SITE_FAILED */
-};
-
 /* Drained recipients: the site (or the transport) they wait for is out of reach. */
 static void defer_drained(struct batch *batch, const char *dsn, const char *text)
 {
@@ -140,7 +133,8 @@ static void take_reply(struct delivery *delivery, const struct delivery_reply *r
 	buf_append(&delivery->site_dsn, reply->site_dsn);
 	buf_append(&delivery->site_text, reply->site_text);
 	outcome_record(delivery->message->entry, outcomes, delivery->batch.recipient_count);
-	await_checkpoints(delivery, reply, outcomes);
+	if (!qmgr.stopping) /* the successor settles it */
+		await_checkpoints(delivery, reply, outcomes);
 	free(outcomes);
 	bounce_success(delivery->message->entry, &delivery->batch, reply);
 }
@@ -217,11 +211,13 @@ static void finish(struct delivery *delivery)
 {
 	struct batch *batch = &delivery->batch;
 	struct transport *transport = batch->transport;
+	list_remove(&delivery->link);
 	bool suspended = schedule_finish(&qmgr.schedule, batch, delivery->site,
 		buf_span(&delivery->site_dsn), buf_span(&delivery->site_text), task_now());
-	if (suspended)
+	/* When this process ends, what waits is its successor's. */
+	if (suspended && !qmgr.stopping)
 		drain_destination(batch->destination);
-	if (transport_is_suspended(transport, task_now()))
+	if (!qmgr.stopping && transport_is_suspended(transport, task_now()))
 		drain_transport(transport);
 	schedule_recipients_free(&batch->recipients);
 	qmgr.recipients_in_memory -= batch->recipient_count;
@@ -255,6 +251,7 @@ static bool start_delivery(void)
 	}
 	delivery->message = LIST_ENTRY(delivery->batch.message, struct message, schedule);
 	delivery->message->in_flight++;
+	list_append(&qmgr.deliveries, &delivery->link);
 	delivery->site = SITE_NEUTRAL;
 	buf_init(&delivery->site_dsn, 64);
 	buf_init(&delivery->site_text, 4096);

@@ -110,6 +110,12 @@ static void defer(struct queue_entry *entry, const struct message *message)
 	waiting_add(entry);
 }
 
+void finish_later(struct queue_entry *entry)
+{
+	const struct message none = {.retry_soon = false};
+	defer(entry, &none);
+}
+
 static void warn_of_delay(struct queue_entry *entry)
 {
 	int64_t after = qmgr.settings.delay_warning_ms;
@@ -183,9 +189,11 @@ void finish_run(void *unused)
 	(void)unused;
 	while (!qmgr.stopping) {
 		struct list_node *node = list_pop(&qmgr.finished);
-		if (node != NULL)
+		if (node != NULL) {
+			qmgr.ledger_users++;
 			finish_pass(LIST_ENTRY(node, struct message, link));
-		else if (task_event_wait(&qmgr.finishing, TASK_FOREVER) == -ECANCELED)
+			qmgr.ledger_users--;
+		} else if (task_event_wait(&qmgr.finishing, TASK_FOREVER) == -ECANCELED)
 			return;
 	}
 }

@@ -245,7 +245,7 @@ static void tick(void)
 	while (!list_is_empty(&removals))
 		list_append(&mine, list_pop(&removals));
 	if (ledger_pending(qmgr.ledger) > 0) {
-		int error = ledger_commit(qmgr.ledger);
+		int error = qmgr_commit();
 		if (error < 0) {
 			log_error(NULL, "cannot write the ledger: %s", strerror(-error));
 			while (!list_is_empty(&mine))
@@ -277,6 +277,8 @@ void housekeeping_run(void *unused)
 			return;
 		if (task_sleep(GATHER_MS) < 0 || qmgr.stopping)
 			return;
+		qmgr.ledger_users++;
 		tick();
+		qmgr.ledger_users--;
 	}
 }

@@ -28,7 +28,8 @@ const char *entry_queue_name(const struct queue_entry *entry)
 static bool is_listed(const struct queue_entry *entry)
 {
 	return !(entry->flags & ENTRY_DEAD) &&
-		(entry_left(entry) > 0 || queue_entry_count(entry, RECIPIENT_BOUNCED) > 0);
+		(entry_left(entry) > 0 || queue_entry_count(entry, RECIPIENT_BOUNCED) > 0 ||
+			queue_entry_count(entry, RECIPIENT_AWAY) > 0);
 }
 
 struct names {

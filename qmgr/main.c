@@ -34,7 +34,7 @@ static int prepare(struct conf *conf)
 {
 	char *error_text = NULL;
 	qmgr.peers = (struct qmgr_peers){take, give, daemon_connect, daemon_work_begin,
-		daemon_work_end};
+		daemon_work_end, daemon_release};
 	int error = qmgr_open(conf, &error_text);
 	if (error < 0)
 		log_fatal(NULL, "%s", error_text == NULL ? "cannot begin" : error_text);
@@ -64,6 +64,7 @@ int main(int argc, char **argv)
 		.session = session,
 		.serve = serve,
 		.stop = qmgr_stop,
+		.stops_at_once = true,
 	};
 	return daemon_main(&spec, argc, argv);
 }

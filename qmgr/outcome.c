@@ -20,6 +20,7 @@ static enum ledger_kind kind_of(const struct outcome *outcome)
 		return LEDGER_RETURNED;
 	switch (outcome->state) {
 	case RECIPIENT_PENDING:
+	case RECIPIENT_AWAY:
 	case RECIPIENT_DEFERRED: return LEDGER_DEFERRED;
 	case RECIPIENT_WRITTEN: return LEDGER_WRITTEN;
 	case RECIPIENT_BOUNCED: return LEDGER_BOUNCED;
@@ -59,6 +60,10 @@ static void append(const struct queue_entry *entry, const struct outcome *outcom
 		.remote_mta = span_head(reason ? outcome->remote_mta : SPAN_EMPTY, LEDGER_NAME_MAX),
 		.diagnostic = span_head(reason ? outcome->diagnostic : SPAN_EMPTY, LEDGER_TEXT_MAX)};
 	memcpy(said.boot, qmgr.boot, sizeof said.boot);
+	if (qmgr.ledger == NULL) {
+		handover_outcome(entry, &said);
+		return;
+	}
 	ledger_append(qmgr.ledger, &said);
 	task_event_signal(&qmgr.housekeeping);
 }
@@ -79,11 +84,25 @@ static int compare_index(const void *a, const void *b)
 	return left->index < right->index ? -1 : left->index > right->index;
 }
 
+int qmgr_commit(void)
+{
+	if (qmgr.ledger == NULL)
+		return -ESHUTDOWN;
+	qmgr.ledger_users++;
+	int error = ledger_commit(qmgr.ledger);
+	qmgr.ledger_users--;
+	return error;
+}
+
 /* DURABLE: does not return before the outcomes are on disk, unless the process stops. */
 static void commit(const char *queue_id)
 {
 	for (;;) {
-		int error = ledger_commit(qmgr.ledger);
+		if (qmgr.ledger == NULL) {
+			handover_commit();
+			return;
+		}
+		int error = qmgr_commit();
 		if (error == 0 || qmgr.stopping)
 			return;
 		log_error(queue_id, "cannot write the ledger: %s; trying again", strerror(-error));
@@ -154,6 +173,8 @@ void outcome_note(struct queue_entry *entry, enum ledger_kind kind, int64_t time
 	struct ledger_entry said = {.kind = kind, .queue_id = span_from_cstr(entry->queue_id),
 		.time_ms = time_ms, .value = value, .dsn = SPAN_EMPTY, .text = SPAN_EMPTY,
 		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+	if (qmgr.ledger == NULL)
+		return; /* the message is the successor's */
 	ledger_append(qmgr.ledger, &said);
 	task_event_signal(&qmgr.housekeeping);
 }

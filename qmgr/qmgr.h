@@ -17,6 +17,7 @@
 #include "qmgr/schedule.h"
 #include "qmgr/settings.h"
 #include "queue/index.h"
+#include "queue/late.h"
 #include "route/route.h"
 #include "service/delivery.h"
 #include "service/qmgr.h"
@@ -29,6 +30,7 @@ struct qmgr_peers {
 	struct channel *(*connect)(const char *service, task_time deadline);
 	void (*work_begin)(void);
 	void (*work_end)(void);
+	void (*release)(void); /* a successor may begin */
 };
 
 struct qmgr {
@@ -53,6 +55,8 @@ struct qmgr {
 	struct task_event finishing;
 	struct list_node finished;  /* struct message whose pass is over, by link */
 	bool stopping;
+	struct list_node deliveries; /* struct delivery, by link: under way */
+	unsigned ledger_users;       /* tasks in the middle of something that goes to the ledger */
 };
 extern struct qmgr qmgr;
 
@@ -96,6 +100,13 @@ void active_abandon(struct message *message);   /* nothing more is to be deliver
 void active_free(struct message *message);
 
 /* deliver.c */
+struct delivery {
+	struct list_node link; /* of qmgr.deliveries */
+	struct batch batch;
+	struct message *message;
+	enum site_result site;
+	struct buf site_dsn, site_text; /* of SITE_FAILED */
+};
 void deliver_run(void *unused);                 /* the task that starts deliveries */
 void deliver_kick(void);                        /* begins what may begin now */
 
@@ -125,6 +136,7 @@ void outcome_without_agent(struct batch *batch, enum recipient_state state, cons
 void finish_run(void *unused);                  /* one of the tasks that end passes */
 void finish_done(struct queue_entry *entry);    /* nothing left: LEDGER_DONE, "removed", forgets */
 void finish_if_done(struct queue_entry *entry); /* after a checkpoint */
+void finish_later(struct queue_entry *entry);   /* another try, later; it has no owner */
 uint32_t entry_left(const struct queue_entry *entry); /* pending and deferred recipients */
 int64_t finish_backoff(const struct queue_entry *entry, int64_t now);
 
@@ -150,6 +162,20 @@ void checkpoint_wait(const char *service, uint64_t serial, struct queue_entry *e
 	uint32_t recipient);
 
 void checkpoint_close(void);
+
+/* The ledger's commit, counted among its users; -ESHUTDOWN when the successor has it. Yields. */
+int qmgr_commit(void);
+
+/* handover.c: the end of this process. Afterwards qmgr.ledger is NULL. */
+void handover_begin(void);
+/* An outcome of recipients that are AWAY, to the successor; and on disk. */
+void handover_outcome(const struct queue_entry *entry, const struct ledger_entry *said);
+void handover_commit(void);
+void handover_close(void);
+
+/* late.c: what predecessors are still delivering. late_prepare: before the walls close; 0 or -errno. */
+int late_prepare(void);
+void late_start(void);
 
 /* settle.c: what a predecessor left as written. settle_prepare: before the walls close. */
 void settle_prepare(void);

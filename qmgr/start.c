@@ -39,6 +39,7 @@ static void init_state(struct conf *conf)
 	list_init(&qmgr.active);
 	list_init(&qmgr.feeding);
 	list_init(&qmgr.finished);
+	list_init(&qmgr.deliveries);
 	task_event_init(&qmgr.feed);
 	task_event_init(&qmgr.wake);
 	task_event_init(&qmgr.housekeeping);
@@ -89,6 +90,7 @@ int qmgr_open(struct conf *conf, char **ret_error)
 	if (error == 0) {
 		corrupt_keep_places();
 		settle_prepare();
+		error = late_prepare();
 	}
 	if (error < 0)
 		*ret_error = explain("cannot open the queue", error);
@@ -147,6 +149,7 @@ static void begin(void *unused)
 		place(all.entries[i]);
 	free(all.entries);
 	start_tasks();
+	late_start();
 	settle_run();
 }
 
@@ -158,15 +161,6 @@ void qmgr_start(void)
 	(void)task_spawn("begin", begin, NULL, 0);
 }
 
-static void last_commit(void *unused)
-{
-	(void)unused;
-	int error = ledger_commit(qmgr.ledger);
-	if (error < 0)
-		log_warning(NULL, "cannot write the ledger: %s", strerror(-error));
-	qmgr.peers.work_end();
-}
-
 void qmgr_stop(void)
 {
 	qmgr.stopping = true;
@@ -175,9 +169,7 @@ void qmgr_stop(void)
 	task_event_signal(&qmgr.finishing);
 	task_event_signal(&qmgr.housekeeping);
 	peer_task_cancel_all();
-	qmgr.peers.work_begin();
-	if (task_spawn("last commit", last_commit, NULL, 0) == NULL)
-		qmgr.peers.work_end();
+	handover_begin();
 }
 
 static void drop_messages(struct list_node *list)
@@ -197,6 +189,7 @@ void qmgr_close(void)
 	schedule_done(&qmgr.schedule);
 	due_free(&qmgr.deferred);
 	ledger_close(qmgr.ledger);
+	handover_close();
 	queue_reader_close(qmgr.reader);
 	route_close(qmgr.route);
 	queue_index_done(&qmgr.index);

@@ -24,6 +24,7 @@ enum control_type {
 	CONTROL_CONNECT,    /* text: service; id is given back */
 	CONTROL_WORKER,     /* text: service; role, uid, gid; id is given back */
 	CONTROL_IDLE,       /* id: how many CONTROL_SERVE it has taken so far: nothing to do */
+	CONTROL_RELEASED,   /* stopping, and the process that takes its place may begin */
 	CONTROL_LOG_LOST,   /* the log descriptor does not take lines any more */
 	/* master -> process */
 	CONTROL_FILE = 20,  /* answer to OPEN: text: path, descriptor; status 1 ends the list */

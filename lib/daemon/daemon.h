@@ -45,6 +45,7 @@ struct daemon_spec {
 	/* One internal peer, in its own task; owns channel. peer: its service name. */
 	void (*serve)(struct channel *channel_take, const char *peer);
 	void (*stop)(void);   /* finish soon: called on the loop, must not wait; may be NULL */
+	bool stops_at_once;   /* stop() is not put off while clients are there: a successor waits */
 };
 
 /* The whole of main(). Returns the exit status. */
@@ -89,6 +90,10 @@ int daemon_open_file(const char *path);
  * next. -ECANCELED when this process is being replaced (a table or the configuration changed): the
  * channel is to be freed, so that its peer comes to the new process. 0 or -errno. */
 int daemon_wait_request(struct channel *channel);
+
+/* In a service of which there is one process at a time, which has been told to stop: what it holds has been let go,
+ * its successor may begin while this one finishes its work. */
+void daemon_release(void);
 
 /* Work in progress: a stopping process waits for it (at most 30 s for sessions that are between
  * commands, see daemon_is_stopping). session() and serve() are counted already. */

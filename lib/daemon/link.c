@@ -11,6 +11,7 @@
 #include "sys/file_access.h"
 
 #define STARTUP_TIMEOUT_MS 30000
+#define RELEASE_MS 10000
 #define ORPHAN_STOP_MS 5000 /* master has gone: a new one wants the queue and the ports */
 
 struct request {
@@ -139,6 +140,13 @@ void link_send_idle(uint32_t count)
 	control_message_init(&message, CONTROL_IDLE);
 	message.id = count;
 	(void)control_send(CONTROL_FD, &message, -1); /* a full socket: said again next time */
+}
+
+void daemon_release(void)
+{
+	struct control_message message;
+	control_message_init(&message, CONTROL_RELEASED);
+	(void)send_in_task(&message, task_deadline(RELEASE_MS));
 }
 
 static void log_lost(void)

@@ -260,8 +260,10 @@ static void end_sessions(void *arg)
  * shorten the time that is left. */
 void serve_stop(int64_t ms)
 {
-	int64_t gentle = ms <= SHORT_STOP_MS ? 0 : ms - SHORT_STOP_MS;
-	int64_t cut_off = gentle > 0 ? gentle + SHORT_STOP_MS / 10 : ms / 10;
+	bool now = ms <= SHORT_STOP_MS || daemon_state.spec->stops_at_once;
+	int64_t gentle = now ? 0 : ms - SHORT_STOP_MS;
+	int64_t least = ms < SHORT_STOP_MS ? ms : SHORT_STOP_MS;
+	int64_t cut_off = gentle + least / 10;
 	task_timer_stop(&idle_timer);
 	if (!daemon_state.draining)
 		close_listeners();

@@ -20,6 +20,7 @@ enum recipient_state {
 	RECIPIENT_WRITTEN,  /* delivered, waits for the agent's checkpoint */
 	RECIPIENT_BOUNCED,  /* failed, the report is not yet queued; reason */
 	RECIPIENT_DONE,
+	RECIPIENT_AWAY,     /* being delivered by a predecessor of this process (queue/late.h); not in snapshots */
 };
 
 /* Why; shared by all that have the same, counted. Strings are never NULL. */

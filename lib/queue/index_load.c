@@ -109,7 +109,7 @@ static int put_run(struct snapshot *snapshot, struct span id, const struct queue
 	static const enum ledger_kind kinds[] = {
 		[RECIPIENT_PENDING] = 0, [RECIPIENT_DEFERRED] = LEDGER_DEFERRED,
 		[RECIPIENT_WRITTEN] = LEDGER_WRITTEN, [RECIPIENT_BOUNCED] = LEDGER_BOUNCED,
-		[RECIPIENT_DONE] = LEDGER_SENT,
+		[RECIPIENT_DONE] = LEDGER_SENT, [RECIPIENT_AWAY] = 0,
 	};
 	const struct queue_reason *reason = run->reason;
 	struct ledger_entry entry = {.kind = kinds[run->state], .queue_id = id,
@@ -135,7 +135,7 @@ static int put_runs(struct snapshot *snapshot, struct span id)
 		if (run.count == 0)
 			return 0;
 		at = run.first + run.count;
-		if (run.state == RECIPIENT_PENDING)
+		if (run.state == RECIPIENT_PENDING || run.state == RECIPIENT_AWAY)
 			continue;
 		if (run.reason != NULL)
 			run.reason->users++;

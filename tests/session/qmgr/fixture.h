@@ -254,7 +254,8 @@ static void fixture_close(void)
 static void queue_begin(void)
 {
 	char *error = NULL;
-	qmgr.peers = (struct qmgr_peers){fake_connect, fake_give, fake_connect, fake_work, fake_work};
+	qmgr.peers = (struct qmgr_peers){fake_connect, fake_give, fake_connect, fake_work, fake_work,
+		fake_work};
 	int status = qmgr_open(fake.conf, &error);
 	if (status < 0)
 		fail_msg("%s", error);
