@@ -7,6 +7,7 @@ SPDX-License-Identifier: ISC
 """
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -284,6 +285,34 @@ def test_a_person_cannot_look_into_the_process_that_works_for_him(folder):
         assert seen[0].startswith('-1 ') and 'denied' in seen[1] and 'denied' in seen[2], seen
         for process in t.processes():
             assert os.stat('/proc/%d/mem' % process['pid']).st_uid == 0, process
+
+
+def looks_into_sleep(folder, user, mode):
+    path = os.path.join(folder, 'sleep-%o' % mode)
+    shutil.copy('/bin/sleep', path)
+    os.chmod(path, mode)
+    # Not by setpriv(1), which keeps capabilities until it executes, and so may read any program.
+    bait = subprocess.Popen([path, '60'], user=user, group=user, extra_groups=[])
+    try:
+        wait_for('the bait', lambda: os.readlink('/proc/%d/exe' % bait.pid) == path)
+        return read_memory(bait.pid, user)[1:] == ['fd', 'mem']
+    finally:
+        bait.kill()
+        bait.wait()
+
+
+def test_a_process_is_hidden_from_its_first_instruction(folder):
+    """Between execve() and prctl(PR_SET_DUMPABLE) only the mode of the program file is the wall: the
+    kernel hides a process whose user cannot read its program."""
+    with instance(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root: else all processes are one user')
+        for name in os.listdir(os.path.join(BUILD, 'libexec', 'tambo')):
+            mode = os.stat(os.path.join(BUILD, 'libexec', 'tambo', name)).st_mode
+            assert mode & 0o777 == 0o711, '%s has mode %o' % (name, mode)
+        os.chmod(folder, 0o755)
+        assert looks_into_sleep(folder, t.uid, 0o755), 'the test itself sees nothing'
+        assert not looks_into_sleep(folder, t.uid, 0o711)
 
 
 def test_a_worker_gets_no_secrets_of_the_server(folder):
