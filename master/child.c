@@ -109,13 +109,13 @@ _Noreturn static void fail(const char *what, int error)
 }
 
 /* First out of the way of the numbers, then into place: a target may be another's source. */
-static void place_descriptors(const struct process_group *group, int control_fd)
+static void place_descriptors(const struct process_group *group, int control_fd, int log_fd)
 {
 	int targets[CONTROL_LISTEN_FD + SERVICE_LISTENERS_MAX];
 	size_t count = CONTROL_LISTEN_FD;
 	const struct service *service = group->service;
 	targets[CONTROL_FD] = control_fd;
-	targets[CONTROL_LOG_FD] = master.log_fd;
+	targets[CONTROL_LOG_FD] = log_fd;
 	targets[CONTROL_ROOT_FD] = wants_empty_root(group) ? master.root_fd : -1;
 	if (group->role == CONTROL_ROLE_SERVICE)
 		for (size_t i = 0; i < service->listener_count; i++)
@@ -234,7 +234,7 @@ static void build_environment(char *environment[8])
 	environment[count] = NULL;
 }
 
-_Noreturn void child_run(const struct process_group *group, int control_fd)
+_Noreturn void child_run(const struct process_group *group, int control_fd, int log_fd)
 {
 	struct argument_list list = {.count = 0};
 	char path[4096];
@@ -248,8 +248,8 @@ _Noreturn void child_run(const struct process_group *group, int control_fd)
 	if (master.is_root)
 		drop_privileges(group);
 	reset_signals();
-	place_descriptors(group, control_fd);
-	log_sink_moved(master.log_fd >= 0 ? CONTROL_LOG_FD : -1);
+	place_descriptors(group, control_fd, log_fd);
+	log_sink_moved(log_fd >= 0 ? CONTROL_LOG_FD : -1);
 	execve(path, (char *const *)(uintptr_t)list.items, environment);
 	fail(path, errno);
 }

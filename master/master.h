@@ -29,6 +29,7 @@ struct listener {
 #define SERVICE_PENDING_MAX 1000
 
 struct service;
+struct log_pipe;
 
 /* A channel waiting for a process of its service. */
 struct pending {
@@ -79,6 +80,7 @@ struct process {
 	bool released; /* stopping, and its successor may begin */
 	uint32_t served;
 	int64_t started_at, kill_after; /* monotonic ms; 0: not */
+	struct log_pipe *log_pipe; /* NULL: it has the log itself */
 	struct list_node unsent; /* struct packet */
 	size_t unsent_count;
 };
@@ -155,7 +157,7 @@ bool room_is_running_old(const char *room); /* a process of an older configurati
 bool person_may_have_gid(struct conf *conf, uid_t uid, gid_t gid);
 
 /* child.c: between fork and exec. */
-_Noreturn void child_run(const struct process_group *group, int control_fd);
+_Noreturn void child_run(const struct process_group *group, int control_fd, int log_fd);
 
 /* broker.c: what a process asked for. */
 void broker_handle(struct process *process, const struct control_message *message);
@@ -170,6 +172,11 @@ int master_log_open(void); /* as the configuration says: 0 or -errno */
 void master_log_reopen(void);
 void master_log_lost(void); /* lines cannot be written at the moment */
 void master_log_retry(void); /* called by the loop's clock */
+
+/* log_pipe.c */
+bool log_pipe_is_needed(const struct program *program, enum control_role role);
+struct log_pipe *log_pipe_open(int *ret_write_fd); /* NULL, errno: none to be had */
+void log_pipe_close(struct log_pipe *log_pipe);    /* takes what is left; may be NULL */
 
 /* notify.c */
 void notify_systemd(const char *state);

@@ -103,22 +103,44 @@ static void take_messages(struct source *source, unsigned events)
 	}
 }
 
-int process_start(struct process_group *group)
+/* The process's end of its control socket, and where it logs; ret_link is ours. */
+static int fork_child(struct process_group *group, int log_fd, int *ret_link, pid_t *ret_pid)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
 	pid_t pid = fork();
 	if (pid == 0)
-		child_run(group, pair[1]);
+		child_run(group, pair[1], log_fd);
+	int error = pid < 0 ? -errno : 0;
 	close(pair[1]);
-	if (pid < 0) {
-		int error = errno;
+	if (error != 0) {
 		close(pair[0]);
-		return -error;
+		return error;
+	}
+	*ret_link = pair[0];
+	*ret_pid = pid;
+	return 0;
+}
+
+int process_start(struct process_group *group)
+{
+	int log_fd = master.log_fd, link;
+	pid_t pid;
+	struct log_pipe *log_pipe = NULL;
+	if (log_pipe_is_needed(group->service->program, group->role) &&
+		(log_pipe = log_pipe_open(&log_fd)) == NULL)
+		return -errno;
+	int error = fork_child(group, log_fd, &link, &pid);
+	if (log_pipe != NULL)
+		close(log_fd);
+	if (error != 0) {
+		log_pipe_close(log_pipe);
+		return error;
 	}
 	struct process *process = NEW(struct process);
-	process->source.fd = pair[0];
+	process->source.fd = link;
+	process->log_pipe = log_pipe;
 	process->source.ready = take_messages;
 	process->group = group;
 	process->program = group->service->program;
@@ -187,6 +209,7 @@ static void report_end(const struct process *process, int status)
 static void bury(struct process *process, int status)
 {
 	struct process_group *group = process->group;
+	log_pipe_close(process->log_pipe);
 	report_end(process, status);
 	close_control(process);
 	detach(process);
@@ -225,6 +248,8 @@ void process_kill_late(void)
 	}
 }
 
+/* One that writes into a pipe goes on doing so, unless lines go to syslog now; the other way round it
+ * keeps to syslog for the rest of its life. */
 void processes_send_log(void)
 {
 	struct control_message message;
@@ -232,8 +257,11 @@ void processes_send_log(void)
 	message.status = (int32_t)master.log_kind;
 	if (master.log_fd < 0)
 		return;
-	LIST_FOREACH(node, &master.processes)
-		process_send(LIST_ENTRY(node, struct process, all_node), &message, master.log_fd);
+	LIST_FOREACH(node, &master.processes) {
+		struct process *process = LIST_ENTRY(node, struct process, all_node);
+		if (!log_pipe_is_needed(process->program, process->role))
+			process_send(process, &message, master.log_fd);
+	}
 }
 
 bool room_is_running_old(const char *room)

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,7 +111,9 @@ int socket_set_nonblocking(int fd)
 		return -errno;
 	if (flags & O_NONBLOCK)
 		return 0;
-	return fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ? -errno : 0;
+	/* Not by F_SETFL, which could make an append-only log file another, and is refused by seccomp. */
+	int yes = 1;
+	return ioctl(fd, FIONBIO, &yes) != 0 ? -errno : 0;
 }
 
 int socket_set_nodelay(int fd)

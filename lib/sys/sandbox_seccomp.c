@@ -21,9 +21,9 @@
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 static const int always[] = {
-	/* bytes of what is open */
+	/* bytes of what is open; not pwritev2(): RWF_NOAPPEND would write over the log */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
+	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2),
 	SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(fstat), SCMP_SYS(dup),
 	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe), SCMP_SYS(pipe2),
 	SCMP_SYS(sendfile), SCMP_SYS(splice), SCMP_SYS(fadvise64), SCMP_SYS(memfd_create),
@@ -95,16 +95,23 @@ static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condit
 
 /* Not F_SETOWN, F_SETSIG and their like: SIGIO would be a kill() that reaches any process of the same
  * uid (Landlock knows of it only since Linux 6.12). */
-static int add_fcntl(scmp_filter_ctx filter)
+static int add_fcntl(scmp_filter_ctx filter, unsigned allow)
 {
 	static const unsigned commands[] = {
-		F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW,
+		F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_GETLK, F_SETLK, F_SETLKW,
 		F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ,
 		F_SETPIPE_SZ,
 	};
 	int error = 0;
 	for (size_t i = 0; i < ARRAY_LEN(commands) && error == 0; i++)
 		error = allow_if(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, commands[i]));
+	/* F_SETFL must not take O_APPEND from the log file; ioctl(FIONBIO) serves instead. Libraries that
+	 * connect insist on it: their processes write their log into a pipe (master/log_pipe.c). */
+	struct scmp_arg_cmp append[] = {SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+		SCMP_A2(SCMP_CMP_MASKED_EQ, O_APPEND, O_APPEND)};
+	unsigned count = (allow & (SANDBOX_CONNECT | SANDBOX_LOCAL)) ? 1 : 2;
+	if (error == 0)
+		error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), count, append);
 	return error;
 }
 
@@ -169,7 +176,7 @@ int sandbox_seccomp(unsigned allow)
 			SCMP_A3(SCMP_CMP_MASKED_EQ, 0x1000, 0x1000));
 	}
 	if (error == 0)
-		error = add_fcntl(filter);
+		error = add_fcntl(filter, allow);
 	if (error == 0)
 		error = add_sockets(filter, allow);
 	if (error == 0)

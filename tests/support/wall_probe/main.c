@@ -2,7 +2,7 @@
  * the name of a real one, gets that one's rights, and obeys one-line commands of its client:
  * OPEN path, WRITE path, EXEC path, SOCKET family, CONNECT path, PTRACE pid, KILL pid, CHROOT path,
  * MOUNT, FORK, SIGIO pid, READ pid (its memory), WORKER service uid gid, ASK service, BREACH how,
- * WHOAMI, EMPTYLOG, EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for
+ * WHOAMI, EMPTYLOG, OVERLOG how, EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for
  * its room's files of root at the start, as the real ones do.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -110,6 +111,20 @@ static int try_socket(const char *family)
 	return 0;
 }
 
+/* Making the log one that can be written over, or one write that is not appended. */
+static int try_overwrite_log(const char *how)
+{
+	char byte = '?';
+	struct iovec part = {&byte, 1};
+	if (strcmp(how, "pwritev2") == 0)
+		return result_of(syscall(SYS_pwritev2, CONTROL_LOG_FD, &part, 1, 0, 0, 0x20));
+	if (strcmp(how, "copy") == 0)
+		return result_of(fcntl(dup(CONTROL_LOG_FD), F_SETFL, O_NONBLOCK));
+	if (strcmp(how, "hole") == 0)
+		return result_of(fallocate(CONTROL_LOG_FD, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 4096));
+	return result_of(fcntl(CONTROL_LOG_FD, F_SETFL, 0));
+}
+
 static int try_worker(const char *arguments)
 {
 	char service[64];
@@ -187,6 +202,8 @@ static int obey(const char *verb, const char *argument)
 		return try_read_memory((pid_t)atoi(argument));
 	if (strcmp(verb, "EMPTYLOG") == 0)
 		return result_of(ftruncate(CONTROL_LOG_FD, 0));
+	if (strcmp(verb, "OVERLOG") == 0)
+		return try_overwrite_log(argument);
 	if (strcmp(verb, "CHROOT") == 0)
 		return result_of(chroot(argument));
 	if (strcmp(verb, "MOUNT") == 0)

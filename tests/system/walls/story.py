@@ -81,7 +81,11 @@ def without_walls(t, line):
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
-def check_network_process(t, probe):
+def pid_of(probe):
+    return int(re.search(r'pid=(\d+)', probe.ask('WHOAMI')).group(1))
+
+
+def check_network_process(t, probe, holds_log=True):
     for what, path in t.prey.items():
         line = 'OPEN ' + path
         assert without_walls(t, line), 'the test itself cannot read %s: %s' % (what, path)
@@ -92,6 +96,9 @@ def check_network_process(t, probe):
     probe.refused('OPEN ' + os.path.join(t.config, 'main.cf'))
     probe.refused('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
     probe.refused('WRITE /tmp/tambo-wall-probe')
+    if holds_log:
+        for how in ('flags', 'copy', 'pwritev2', 'hole'):
+            probe.refused('OVERLOG ' + how)
     probe.refused('EMPTYLOG')
     check_no_tricks(t, probe)
 
@@ -169,7 +176,8 @@ def test_smtp_reaches_the_network_and_nothing_else(folder):
     give_smtpd_the_rights_of(folder, 'smtp')
     with t:
         probe = Probe(t.ports['smtp'])
-        check_network_process(t, probe)
+        # The real one has no log file, but a pipe: see below.
+        check_network_process(t, probe, holds_log=False)
         probe.allowed('SOCKET inet')
 
 
@@ -187,6 +195,26 @@ def test_the_network_processes_have_no_files_open_that_matter(folder):
                     if room == 'imapd' and t.is_root:
                         good = good or (target == t.key and process['worker'] is None)
                     assert good, '%s has %s open' % (room, target)
+
+
+def test_who_could_write_over_the_log_file_has_a_pipe_instead(folder):
+    """Clients of foreign servers (F_SETFL takes O_APPEND away) and workers (ftruncate)."""
+    with instance(folder) as t:
+        smtpd = Probe(t.ports['smtp'])
+        smtpd.allowed('ASK anvil')
+        Probe(path=os.path.join(t.queue, 'public', 'qmgr')).allowed('ASK smtp')
+        Probe(path=os.path.join(t.queue, 'private', 'auth')).allowed(
+            'WORKER imapd %d %d' % (t.uid, t.gid))
+        processes = [p for p in t.processes() if p['name'] in ('smtp', 'anvil') or
+                     p['worker'] is not None]
+        assert {p['name'] for p in processes} == {'smtp', 'anvil', 'imapd'}, processes
+        for process in processes:
+            assert t.log_path not in files_of(process['pid']), process
+            assert os.readlink('/proc/%d/fd/4' % process['pid']).startswith('pipe:'), process
+        assert t.log_path in files_of(pid_of(smtpd)), 'the test looks for the wrong file'
+        # Their lines arrive, also the last ones of a process that ends.
+        anvil = [p['pid'] for p in processes if p['name'] == 'anvil'][0]
+        t.wait_log(r'/anvil\[%d\]: peer ' % anvil)
 
 
 def test_status_of_the_processes(folder):
