@@ -141,7 +141,8 @@ def test_the_user_of_each_process(folder):
         t.imap('alice').logout()
         import pwd
         users = {'smtpd': 'tambo-net', 'imapd': 'tambo-net', 'pop3d': 'tambo-net',
-                 'cleanup': 'tambo', 'qmgr': 'tambo', 'local': 'tambo', 'auth': 'tambo-auth'}
+                 'anvil': 'tambo-net', 'cleanup': 'tambo', 'qmgr': 'tambo', 'local': 'tambo',
+                 'auth': 'tambo-auth'}
         for process in t.processes():
             uid = os.stat('/proc/%d' % process['pid']).st_uid
             if process['worker'] is not None:
