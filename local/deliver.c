@@ -327,7 +327,7 @@ static void defer_worker(
 			"delivery worker unavailable: %s", strerror(-error));
 }
 
-static bool is_looping(struct delivery *delivery, const struct target *target)
+bool delivery_is_looping(struct delivery *delivery, const struct target *target)
 {
 	if (!header_has_delivered_to(delivery->header, target->address))
 		return false;
@@ -398,7 +398,8 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 	struct local_done *done;
 	struct channel *channel;
 	struct span command;
-	if (is_looping(delivery, target) || !find_mailbox_command(delivery, target, account, &command))
+	if (delivery_is_looping(delivery, target) ||
+		!find_mailbox_command(delivery, target, account, &command))
 		return;
 	fill_mailbox(delivery, target, &work);
 	fill_forward_paths(delivery, target, account, &work);
@@ -525,7 +526,7 @@ void deliver_to_virtual(struct delivery *delivery, const struct target *target)
 	struct local_work work = {.kind = LOCAL_WORK_MAILBOX, .content_fd = -1};
 	struct local_done *done;
 	struct channel *channel;
-	if (is_looping(delivery, target))
+	if (delivery_is_looping(delivery, target))
 		return;
 	account_init(&account);
 	enum account_status status = account_by_virtual_address(local.accounts, target->address,

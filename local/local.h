@@ -114,6 +114,9 @@ void delivery_end(struct delivery *delivery, const struct target *target,
 void delivery_end_done(struct delivery *delivery, const struct target *target,
 	const struct local_done *done);
 
+/* Has this message been delivered to the target before (Delivered-To:)? Then it is ended. */
+bool delivery_is_looping(struct delivery *delivery, const struct target *target);
+
 /* forward.c: hands delivery->forwards to cleanup and ends them. */
 void forward_all(struct delivery *delivery, const struct target *target);
 

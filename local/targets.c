@@ -90,15 +90,6 @@ static void call(struct delivery *delivery, const struct target *target, struct 
 	worker_give(uid, gid, work->kind == LOCAL_WORK_COMMAND, channel);
 }
 
-static bool is_looping(struct delivery *delivery, const struct target *target)
-{
-	if (!header_has_delivered_to(delivery->header, target->address))
-		return false;
-	delivery_end(delivery, target, DELIVERY_BOUNCED, "5.4.6", "mail forwarding loop for %.*s",
-		SPAN_ARGS(target->address));
-	return true;
-}
-
 void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
 	const struct account *owner)
 {
@@ -107,7 +98,7 @@ void deliver_to_file(struct delivery *delivery, const struct target *target, str
 		delivery_end(delivery, target, DELIVERY_SENT, "2.0.0", "delivered to file: /dev/null");
 		return;
 	}
-	if (is_looping(delivery, target))
+	if (delivery_is_looping(delivery, target))
 		return;
 	fill(delivery, target, "file", &work);
 	work.kind = LOCAL_WORK_FILE;
@@ -162,7 +153,7 @@ void deliver_to_command(struct delivery *delivery, const struct target *target, 
 	const struct account *owner)
 {
 	struct local_work work;
-	if (is_looping(delivery, target))
+	if (delivery_is_looping(delivery, target))
 		return;
 	fill(delivery, target, "command", &work);
 	work.kind = LOCAL_WORK_COMMAND;

@@ -63,14 +63,9 @@ static int add(struct service *service, const char *key, const struct address *a
 
 static bool wants_family(struct service *service, int family)
 {
-	struct span rest = span_from_cstr(conf_get(service->conf, "inet_protocols"));
-	struct span word;
-	while (span_token(&rest, ", \t\r\n", &word)) {
-		if (span_equal_nocase(word, SPAN("all")) ||
-			span_equal_nocase(word, family == AF_INET ? SPAN("ipv4") : SPAN("ipv6")))
-			return true;
-	}
-	return false;
+	struct span words = span_from_cstr(conf_get(service->conf, "inet_protocols"));
+	return span_has_word(words, SPAN("all")) ||
+		span_has_word(words, family == AF_INET ? SPAN("ipv4") : SPAN("ipv6"));
 }
 
 /* A kernel without IPv6 is no reason to fail when nobody asked for it by address. */

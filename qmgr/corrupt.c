@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "qmgr/qmgr.h"
 #include "queue/record.h"
+#include "sys/fd.h"
 
 static int open_folder(const char *name)
 {
@@ -24,13 +25,8 @@ static int open_folder(const char *name)
 
 static int write_all(int fd, struct span bytes)
 {
-	while (bytes.len > 0) {
-		ssize_t count = write(fd, bytes.ptr, bytes.len);
-		if (count < 0)
-			return -errno;
-		bytes = span_skip(bytes, (size_t)count);
-	}
-	return fsync(fd) < 0 ? -errno : 0;
+	int error = fd_write_all(fd, bytes);
+	return error != 0 ? error : fsync(fd) < 0 ? -errno : 0;
 }
 
 /* Bytes of the journal as they are. */

@@ -6,7 +6,6 @@
 #include "dns/resolve.h"
 #include "smtp/cache.h"
 #include "smtp/client_tls.h"
-#include "smtp/own_address.h"
 #include "smtp/sasl.h"
 #include "smtp/serve.h"
 #include "smtp/settings.h"
@@ -16,8 +15,6 @@ static bool is_lmtp;
 static int prepare(struct conf *conf)
 {
 	int error = settings_load(conf, is_lmtp);
-	if (error == 0)
-		error = own_address_load(settings.inet_interfaces, settings.proxy_interfaces);
 	if (error == 0)
 		error = dns_open(settings.dns_servers,
 			strcmp(settings.dns_support_level, "dnssec") == 0 ? DNS_VALIDATE : 0);

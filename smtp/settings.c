@@ -120,17 +120,10 @@ uint16_t settings_port(struct span text)
 
 static unsigned families_of(const char *text)
 {
-	struct span rest = span_from_cstr(text), word;
-	unsigned families = 0;
-	while (span_token(&rest, ", \t", &word)) {
-		if (span_equal_nocase(word, SPAN("all")))
-			families |= DNS_IPV4 | DNS_IPV6;
-		else if (span_equal_nocase(word, SPAN("ipv4")))
-			families |= DNS_IPV4;
-		else if (span_equal_nocase(word, SPAN("ipv6")))
-			families |= DNS_IPV6;
-	}
-	return families == 0 ? DNS_IPV4 | DNS_IPV6 : families;
+	struct span words = span_from_cstr(text);
+	unsigned v4 = span_has_word(words, SPAN("ipv4")) ? DNS_IPV4 : 0u;
+	unsigned v6 = span_has_word(words, SPAN("ipv6")) ? DNS_IPV6 : 0u;
+	return span_has_word(words, SPAN("all")) || (v4 | v6) == 0 ? DNS_IPV4 | DNS_IPV6 : v4 | v6;
 }
 
 static int open_maps(struct conf *conf, const char *specs, const char *name,
@@ -156,6 +149,11 @@ static int work_out(struct conf *conf)
 	}
 	while (span_token(&rest, ", \t", &word))
 		settings.discard |= smtp_extension_find(word);
+	if (own_addresses_add(&settings.own, span_from_cstr(settings.inet_interfaces)) != 0 ||
+		own_addresses_add(&settings.own, span_from_cstr(settings.proxy_interfaces)) != 0) {
+		log_fatal(NULL, "inet_interfaces: cannot list this host's addresses");
+		return -EINVAL;
+	}
 	int error = open_maps(conf, settings.sasl_enable ? settings.sasl_password_maps : "",
 		"sasl_password_maps", &settings.passwords);
 	if (error == 0)
@@ -183,5 +181,6 @@ void settings_done(void)
 {
 	map_list_close(settings.passwords);
 	map_list_close(settings.tls_policies);
+	own_addresses_done(&settings.own);
 	settings.passwords = settings.tls_policies = NULL;
 }

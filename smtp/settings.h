@@ -5,6 +5,7 @@
 
 #include "conf/conf.h"
 #include "map/map.h"
+#include "net/own_address.h"
 
 struct smtp_settings {
 	bool lmtp;
@@ -38,6 +39,7 @@ struct smtp_settings {
 	uint16_t port;      /* of tcp_port */
 	unsigned discard;   /* enum smtp_extension never used */
 	struct map_list *passwords, *tls_policies;
+	struct own_addresses own;
 };
 
 /* The one of this process. */
@@ -45,7 +47,7 @@ extern struct smtp_settings settings;
 
 /* 0 or -EINVAL (logged). Opens the tables. */
 int settings_load(struct conf *conf, bool lmtp);
-/* Closes the tables. */
+/* Closes the tables, forgets the addresses. */
 void settings_done(void);
 /* "smtp", "submission", "587" ...: 0 when it is no port. */
 uint16_t settings_port(struct span text);

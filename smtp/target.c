@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "dns/resolve.h"
-#include "smtp/own_address.h"
 #include "smtp/settings.h"
 
 #define DNS_TIMEOUT_MS 60000
@@ -148,7 +147,7 @@ static bool loops_back(struct search *s)
 	if (s->port != SMTP_PORT)
 		return false;
 	for (size_t i = 0; i < list->count; i++) {
-		if (!own_address_is(&list->items[i].address))
+		if (!own_addresses_have(&settings.own, &list->items[i].address))
 			continue;
 		size_t keep = 0;
 		while (list->items[keep].preference < list->items[i].preference)

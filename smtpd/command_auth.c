@@ -12,16 +12,6 @@
 #define MECHANISM_MAX 100
 #define FAILURES_SLOW 4
 
-static bool has_word(struct span list, struct span word)
-{
-	struct span token;
-
-	while (span_token(&list, " \t", &token))
-		if (span_equal_nocase(token, word))
-			return true;
-	return false;
-}
-
 struct span command_auth_mechanisms(struct session *session)
 {
 	struct span names =
@@ -166,7 +156,7 @@ static enum command_result authenticate(struct session *session, struct span mec
 
 	for (size_t i = 0; i < mechanism.len; i++)
 		exchange.mechanism[i] = ascii_upper(mechanism.ptr[i]);
-	if (!has_word(command_auth_mechanisms(session), span_from_cstr(exchange.mechanism)))
+	if (!span_has_word(command_auth_mechanisms(session), span_from_cstr(exchange.mechanism)))
 		fail(&exchange, "Invalid authentication mechanism", SPAN_EMPTY);
 	else if (!decode_initial(initial, &exchange.response))
 		fail(&exchange, "Invalid base64 data in initial response", SPAN_EMPTY);

@@ -37,16 +37,6 @@ unsigned ehlo_keywords_parse(struct span names)
 	return bits;
 }
 
-static bool has_word(const char *list, const char *word)
-{
-	struct span rest = span_from_cstr(list), token;
-
-	while (span_token(&rest, " ,\t\r\n", &token))
-		if (span_equal_nocase(token, span_from_cstr(word)))
-			return true;
-	return false;
-}
-
 static int open_list(struct server *server, const char *parameter, const char *patterns,
 	struct match_list **ret_list)
 {
@@ -182,9 +172,10 @@ int server_open(struct server *server, struct conf *conf)
 		return -EINVAL;
 	}
 	server->ehlo_discard = ehlo_keywords_parse(span_from_cstr(s->discard_ehlo_keywords));
+	struct span overrides = span_from_cstr(s->receive_override_options);
 	server->no_unknown_recipient_checks =
-		has_word(s->receive_override_options, "no_unknown_recipient_checks");
-	server->no_address_mappings = has_word(s->receive_override_options, "no_address_mappings");
+		span_has_word(overrides, SPAN("no_unknown_recipient_checks"));
+	server->no_address_mappings = span_has_word(overrides, SPAN("no_address_mappings"));
 	rc = set_newline(server);
 	if (rc == 0)
 		rc = server_tls_open(conf, "smtpd", "smtp", &server->tls);

@@ -19,16 +19,6 @@
 /* Parting words may take this long. */
 #define GOODBYE_TIMEOUT 10000
 
-static bool list_has(const char *list, struct span word)
-{
-	struct span rest = span_from_cstr(list), token;
-
-	while (span_token(&rest, " ,\t\r\n", &token))
-		if (span_equal_nocase(token, word))
-			return true;
-	return false;
-}
-
 /* Control bytes of what came early, as \r, \n or \ooo; at most 100 bytes of it. */
 static void log_early_input(const struct session *session, struct span input)
 {
@@ -86,14 +76,14 @@ static bool answer_without_table(struct session *session, const struct smtp_comm
 		session->errors++;
 		return true;
 	}
-	if (list_has(settings->noop_commands, command->name)) {
+	if (span_has_word(span_from_cstr(settings->noop_commands), command->name)) {
 		session_reply(session, "250 2.0.0 Ok");
 		if (session->junk++ > (unsigned)settings->junk_command_limit)
 			session->errors++;
 		return true;
 	}
 	if (command->verb == SMTP_UNKNOWN && (smtp_name_is_header(command->name) ||
-		list_has(settings->forbidden_commands, command->name))) {
+		span_has_word(span_from_cstr(settings->forbidden_commands), command->name))) {
 		session->where = "UNKNOWN";
 		session->counts[SMTP_UNKNOWN].total++;
 		log_warning(NULL, "non-SMTP command from %s: %.*s", session->client,

@@ -14,6 +14,7 @@
 #include "map/builder.h"
 #include "map/map.h"
 #include "map/text.h"
+#include "sys/fd.h"
 
 #define TEXT_MAX (256u << 20)
 #define LINE_MAX_BYTES (4u << 20)
@@ -100,25 +101,11 @@ static void take_entry(void *arg, struct span key, struct span value, unsigned l
 int table_command_read_file(const char *path, struct buf *out)
 {
 	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-	int result = fd < 0 ? -errno : 0;
 
-	while (result == 0) {
-		char *room = buf_reserve(out, 65536);
-		ssize_t n;
-		if (room == NULL) {
-			result = -EFBIG;
-			break;
-		}
-		n = read(fd, room, 65536);
-		if (n == 0)
-			break;
-		if (n < 0 && errno != EINTR)
-			result = -errno;
-		else if (n > 0)
-			out->len += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return -errno;
+	int result = fd_read_all(fd, out);
+	close(fd);
 	return result;
 }
 

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "commands/common/stderr_log.h"
 #include "commands/common/table_command.h"
+#include "sys/fd.h"
 
 #define FILE_MAX (8u << 20)
 #define LOCK_ATTEMPTS 100
@@ -125,18 +126,11 @@ static int open_locked(const char *path)
 	return -EAGAIN;
 }
 
-static int write_all(int fd, struct span text)
+static int replace_content(int fd, struct span text)
 {
 	if (ftruncate(fd, 0) != 0)
 		return -errno;
-	while (text.len > 0) {
-		ssize_t n = write(fd, text.ptr, text.len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			text = span_skip(text, (size_t)n);
-	}
-	return 0;
+	return fd_write_all(fd, text);
 }
 
 static int flush_folder(const char *path)
@@ -155,7 +149,7 @@ static int flush_folder(const char *path)
 static int replace(const char *path, const char *temporary, int fd, struct span text)
 {
 	struct stat st;
-	int result = stat(path, &st) != 0 ? -errno : write_all(fd, text);
+	int result = stat(path, &st) != 0 ? -errno : replace_content(fd, text);
 
 	if (result == 0 && geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) != 0)
 		result = -errno;

@@ -22,6 +22,7 @@
 #include "conf/conf.h"
 #include "map/map.h"
 #include "queue/maildrop.h"
+#include "sys/fd.h"
 #include "sys/pid_file.h"
 
 #define NAME_TRIES 20
@@ -132,15 +133,9 @@ static int create_temporary(void)
 
 static void write_all(int fd, struct span bytes)
 {
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.ptr, bytes.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			fail(errno == EFBIG ? EX_UNAVAILABLE : EX_TEMPFAIL, "write error: %s",
-				strerror(errno));
-		bytes = span_skip(bytes, (size_t)n);
-	}
+	int error = -fd_write_all(fd, bytes);
+	if (error != 0)
+		fail(error == EFBIG ? EX_UNAVAILABLE : EX_TEMPFAIL, "write error: %s", strerror(error));
 }
 
 /* Checks what comes and writes it as it came, record by record. */

@@ -19,7 +19,7 @@ void base64_encode(struct span bytes, struct buf *out)
 	}
 }
 
-static int digit_value(char c)
+int base64_digit(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -41,7 +41,7 @@ bool base64_decode(struct span text, struct buf *out)
 		int pad = last && c[3] == '=' ? (c[2] == '=' ? 2 : 1) : 0;
 		unsigned group = 0;
 		for (int k = 0; k < 4; k++) {
-			int value = k >= 4 - pad ? 0 : digit_value(c[k]);
+			int value = k >= 4 - pad ? 0 : base64_digit(c[k]);
 			if (value < 0) {
 				buf_truncate(out, start);
 				return false;

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 
 void base64_encode(struct span bytes, struct buf *out);
+/* 0 to 63; -1 when c is no digit. */
+int base64_digit(char c);
 /* Appends the decoded bytes; false (and nothing appended) when text is not base64. */
 bool base64_decode(struct span text, struct buf *out);
 

@@ -125,6 +125,15 @@ bool span_token(struct span *rest, const char *separators, struct span *ret_toke
 	return true;
 }
 
+bool span_has_word(struct span list, struct span word)
+{
+	struct span token;
+	while (span_token(&list, " ,\t\r\n", &token))
+		if (span_equal_nocase(token, word))
+			return true;
+	return false;
+}
+
 bool span_to_u64(struct span s, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t value = 0;

@@ -82,6 +82,9 @@ struct span span_split(struct span *rest, char c);
 
 /* Next token of bytes not in separators; false when none is left. */
 bool span_token(struct span *rest, const char *separators, struct span *ret_token);
+/* Is word, in any case, among the words of a list as main.cf has them: separated by commas or white
+ * space? */
+bool span_has_word(struct span list, struct span word);
 
 /* The whole span as an unsigned decimal number; false when empty, not all digits or above max. */
 bool span_to_u64(struct span s, uint64_t max, uint64_t *ret_value);

@@ -111,17 +111,6 @@ bool conf_get_bool(struct conf *conf, const char *name)
 	return value;
 }
 
-static bool is_word_of(const char *words, struct span value)
-{
-	struct span rest = span_from_cstr(words), word;
-
-	while (span_token(&rest, " ", &word)) {
-		if (span_equal_nocase(word, value))
-			return true;
-	}
-	return false;
-}
-
 static const char *read_string(struct conf *conf, const char *name)
 {
 	struct kind kind;
@@ -130,7 +119,7 @@ static const char *read_string(struct conf *conf, const char *name)
 		return "";
 	const char *text = conf_get(conf, name);
 	if (kind.type == PARAMETER_ENUM &&
-		!is_word_of(kind.parameter->words, span_trim(span_from_cstr(text)))) {
+		!span_has_word(span_from_cstr(kind.parameter->words), span_trim(span_from_cstr(text)))) {
 		struct buf problem = BUF_INIT(500);
 		buf_append_format(
 			&problem, "bad value, expected one of: %s", kind.parameter->words);

@@ -17,6 +17,7 @@
 #include "base/table.h"
 #include "daemon/daemon_private.h"
 #include "map/map.h"
+#include "sys/fd.h"
 #include "sys/file_access.h"
 
 #define SIGNAL_STOP_MS 30000
@@ -194,23 +195,11 @@ int daemon_read_file(const char *path, size_t max, struct buf *out)
 	int fd = file_open_read(path);
 	if (fd < 0)
 		return fd;
-	size_t start = out->len;
-	int error = 0;
-	for (;;) {
-		char bytes[4096];
-		ssize_t n = read(fd, bytes, sizeof bytes);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			error = -errno;
-		if (n <= 0)
-			break;
-		buf_append_bytes(out, bytes, (size_t)n);
-		if (out->overflow || out->len - start > max) {
-			error = -EFBIG;
-			break;
-		}
-	}
+	struct buf content = BUF_INIT(max);
+	int error = fd_read_all(fd, &content);
 	close(fd);
-	return error;
+	if (error == 0)
+		buf_append(out, buf_span(&content));
+	buf_wipe(&content);
+	return error != 0 ? error : out->overflow ? -EFBIG : 0;
 }

@@ -266,32 +266,34 @@ struct channel *daemon_connect(const char *service, task_time deadline)
 	return channel;
 }
 
-static int connect_worker(const char *service, struct control_message *message, task_time deadline,
-	struct channel **ret_channel)
+static int connect_worker(const char *service, struct control_message *message,
+	task_time deadline, struct channel **ret_channel)
 {
 	if (!control_message_set_text(message, service))
 		return -EINVAL;
 	return ask(message, deadline, ret_channel);
 }
 
-int daemon_connect_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
-	struct channel **ret_channel)
+static struct control_message worker_request(uid_t uid, gid_t gid, enum control_role role)
 {
 	struct control_message message;
 	control_message_init(&message, CONTROL_WORKER);
 	message.uid = uid;
 	message.gid = gid;
-	message.role = CONTROL_ROLE_WORKER;
+	message.role = role;
+	return message;
+}
+
+int daemon_connect_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
+	struct channel **ret_channel)
+{
+	struct control_message message = worker_request(uid, gid, CONTROL_ROLE_WORKER);
 	return connect_worker(service, &message, deadline, ret_channel);
 }
 
 int daemon_connect_command_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
 	struct channel **ret_channel)
 {
-	struct control_message message;
-	control_message_init(&message, CONTROL_WORKER);
-	message.uid = uid;
-	message.gid = gid;
-	message.role = CONTROL_ROLE_COMMAND;
+	struct control_message message = worker_request(uid, gid, CONTROL_ROLE_COMMAND);
 	return connect_worker(service, &message, deadline, ret_channel);
 }

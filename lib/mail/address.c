@@ -206,21 +206,25 @@ bool mail_local_part_needs_quotes(struct span local)
 	return before == '.';
 }
 
-void mail_local_part_quote(struct span local, struct buf *out)
+void mail_quoted_string(struct span text, char control, struct buf *out)
 {
-	if (!mail_local_part_needs_quotes(local)) {
-		buf_append(out, local);
-		return;
-	}
 	buf_append_char(out, '"');
-	for (size_t i = 0; i < local.len; i++) {
-		char c = local.ptr[i];
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
 		if (c == '"' || c == '\\')
 			buf_append_char(out, '\\');
-		/* No line end ever leaves through an address. */
-		buf_append_char(out, ascii_is_control(c) ? '?' : c);
+		buf_append_char(out, ascii_is_control(c) ? control : c);
 	}
 	buf_append_char(out, '"');
+}
+
+/* No line end ever leaves through an address. */
+void mail_local_part_quote(struct span local, struct buf *out)
+{
+	if (mail_local_part_needs_quotes(local))
+		mail_quoted_string(local, '?', out);
+	else
+		buf_append(out, local);
 }
 
 void mail_address_quote(struct mail_address address, struct buf *out)

@@ -50,6 +50,8 @@ struct mail_address mail_address_split(struct span full);
 void mail_address_quote(struct mail_address address, struct buf *out);
 /* The same from the internal form. */
 void mail_address_quote_full(struct span full, struct buf *out);
+/* Appends text as a quoted string (RFC 5322 3.2.4); a control character becomes `control`. */
+void mail_quoted_string(struct span text, char control, struct buf *out);
 /* Appends a local part alone, quoted where needed (RFC 5321 Local-part; UTF-8 is left as it is). */
 void mail_local_part_quote(struct span local, struct buf *out);
 /* True when the local part has to be quoted. */

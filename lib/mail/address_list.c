@@ -377,18 +377,10 @@ void mail_phrase_quote(struct span phrase, struct buf *out)
 	bool plain = phrase.len > 0 && phrase.ptr[0] != ' ' && phrase.ptr[phrase.len - 1] != ' ';
 	for (size_t i = 0; plain && i < phrase.len; i++)
 		plain = is_phrase_text(phrase.ptr[i]);
-	if (plain) {
+	if (plain)
 		buf_append(out, phrase);
-		return;
-	}
-	buf_append_char(out, '"');
-	for (size_t i = 0; i < phrase.len; i++) {
-		char c = phrase.ptr[i];
-		if (c == '"' || c == '\\')
-			buf_append_char(out, '\\');
-		buf_append_char(out, ascii_is_control(c) ? ' ' : c);
-	}
-	buf_append_char(out, '"');
+	else
+		mail_quoted_string(phrase, ' ', out);
 }
 
 void address_item_format(const struct address_item *mailbox, struct buf *out)

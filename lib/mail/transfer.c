@@ -4,6 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/base64.h"
+#include "base/base64.h"
 #include "base/check.h"
 
 #define QP_LINE_MAX 76
@@ -30,21 +31,10 @@ void transfer_decoder_init(struct transfer_decoder *decoder, enum transfer_encod
 	*decoder = (struct transfer_decoder){.encoding = encoding};
 }
 
-static int base64_value(char c)
-{
-	if (ascii_is_upper(c))
-		return c - 'A';
-	if (ascii_is_lower(c))
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Padding ends a run; another one may follow (joined base64 texts exist). */
 static void base64_step(struct transfer_decoder *d, char c, struct buf *out)
 {
-	int value = base64_value(c);
+	int value = base64_digit(c);
 	if (c == '=')
 		d->bit_count = 0;
 	if (value < 0)

@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "map/map_private.h"
+#include "sys/fd.h"
 
 #define PAGE_HEADER 16u
 #define NODE_HEADER 8u
@@ -70,16 +71,8 @@ static uint64_t get64(const uint8_t *p)
 
 static int read_at(int fd, uint64_t offset, void *bytes, size_t size)
 {
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, (char *)bytes + done, size - done, (off_t)(offset + done));
-		if (n == 0)
-			return -EUCLEAN;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			done += (size_t)n;
-	}
-	return 0;
+	ssize_t n = fd_read_at(fd, bytes, size, offset);
+	return n < 0 ? (int)n : (size_t)n < size ? -EUCLEAN : 0;
 }
 
 /* --- the two meta pages: the one with the younger transaction counts --- */

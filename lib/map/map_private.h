@@ -69,8 +69,6 @@ bool map_source_changed(struct map_source *source);
 void map_source_done(struct map_source *source);
 bool map_has_opener(void);
 int64_t map_clock(void);
-/* The whole file: 0 or -errno. */
-int map_read_all(int fd, struct buf *out);
 
 /* Tables from text: bytes to bytes. */
 struct map_memory;

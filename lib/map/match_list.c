@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "map/map_private.h"
 #include "map/network.h"
+#include "sys/fd.h"
 
 #define PATTERNS_MAX 1000000u
 #define FILE_NESTING_MAX 10u
@@ -36,7 +37,7 @@ static bool add_file(struct match_list *list, struct span name, bool negated, un
 	struct map_source source = {.path = span_dup_cstr(name)};
 	struct buf text = BUF_INIT(MAP_TEXT_MAX), plain = BUF_INIT(MAP_TEXT_MAX);
 	int fd = nesting >= FILE_NESTING_MAX ? -ELOOP : map_source_open(&source);
-	int result = fd < 0 ? fd : map_read_all(fd, &text);
+	int result = fd < 0 ? fd : fd_read_all(fd, &text);
 	struct span rest = buf_span(&text);
 
 	if (fd >= 0)

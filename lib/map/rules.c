@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "conf/lines.h"
+#include "sys/fd.h"
 
 #define IF_DEPTH_MAX 100u
 
@@ -151,7 +152,7 @@ struct rules *rules_load(
 {
 	struct buf text = BUF_INIT(MAP_TEXT_MAX);
 	struct rules *rules = NULL;
-	int result = map_read_all(fd, &text);
+	int result = fd_read_all(fd, &text);
 	if (result == 0)
 		rules = rules_parse(map, buf_span(&text), parser);
 	else

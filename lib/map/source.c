@@ -80,20 +80,3 @@ void map_source_done(struct map_source *source)
 	free(source->path);
 	source->path = NULL;
 }
-
-int map_read_all(int fd, struct buf *out)
-{
-	for (;;) {
-		char *room = buf_reserve(out, 65536);
-		ssize_t n;
-		if (room == NULL)
-			return -EFBIG;
-		n = read(fd, room, 65536);
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			out->len += (size_t)n;
-	}
-}

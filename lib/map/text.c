@@ -52,7 +52,9 @@ static const char *parse_entry(
 	return NULL;
 }
 
-void map_text_parse(struct span text, const struct map_text_visitor *visitor)
+/* Every line that is not empty goes to parse, which says what is wrong with it or NULL. */
+static void parse_lines(struct span text, const struct map_text_visitor *visitor,
+	const char *(*parse)(struct span line, const struct map_text_visitor *visitor, unsigned number))
 {
 	struct buf line = BUF_INIT(MAP_LINE_MAX);
 	struct lines lines;
@@ -61,11 +63,16 @@ void map_text_parse(struct span text, const struct map_text_visitor *visitor)
 	while (lines_next(&lines, &line)) {
 		const char *fault = find_fault(&line);
 		if (fault == NULL)
-			fault = parse_entry(buf_span(&line), visitor, lines.first);
+			fault = parse(buf_span(&line), visitor, lines.first);
 		if (fault != NULL)
 			visitor->warning(visitor->arg, lines.first, fault);
 	}
 	buf_done(&line);
+}
+
+void map_text_parse(struct span text, const struct map_text_visitor *visitor)
+{
+	parse_lines(text, visitor, parse_entry);
 }
 
 /* --- aliases --- */
@@ -144,16 +151,5 @@ static const char *parse_alias(
 
 void map_aliases_parse(struct span text, const struct map_text_visitor *visitor)
 {
-	struct buf line = BUF_INIT(MAP_LINE_MAX);
-	struct lines lines;
-
-	lines_init(&lines, text);
-	while (lines_next(&lines, &line)) {
-		const char *fault = find_fault(&line);
-		if (fault == NULL)
-			fault = parse_alias(buf_span(&line), visitor, lines.first);
-		if (fault != NULL)
-			visitor->warning(visitor->arg, lines.first, fault);
-	}
-	buf_done(&line);
+	parse_lines(text, visitor, parse_alias);
 }

@@ -6,6 +6,7 @@
 #include "map/map_private.h"
 #include "map/passwdfile.h"
 #include "map/text.h"
+#include "sys/fd.h"
 
 struct filling {
 	const struct map *map;
@@ -43,7 +44,7 @@ static void *load_with(const struct map *map, int fd, struct buf *error,
 	struct filling filling = {map, map_memory_new()};
 	struct map_text_visitor visitor = {&filling, keep_entry, warn_line};
 	struct buf text = BUF_INIT(MAP_TEXT_MAX);
-	int result = map_read_all(fd, &text);
+	int result = fd_read_all(fd, &text);
 
 	if (result == 0) {
 		parse(buf_span(&text), &visitor);

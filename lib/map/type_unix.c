@@ -14,6 +14,7 @@
 #include "map/map_private.h"
 #include "map/passwdfile.h"
 #include "map/proxy.h"
+#include "sys/fd.h"
 #include "task/task.h"
 
 #define ENTRY_MAX (1u << 20) /* of getpwnam_r's buffer: groups can be long */
@@ -49,7 +50,7 @@ static bool host_has_more(bool is_group)
 {
 	struct buf text = BUF_INIT(1u << 16);
 	int fd = open("/etc/nsswitch.conf", O_RDONLY | O_CLOEXEC);
-	bool more = fd >= 0 && map_read_all(fd, &text) == 0 &&
+	bool more = fd >= 0 && fd_read_all(fd, &text) == 0 &&
 		    names_more(buf_span(&text), is_group ? SPAN("group") : SPAN("passwd"));
 
 	if (fd >= 0)
@@ -111,7 +112,7 @@ static bool read_accounts(struct map *map, struct accounts *accounts)
 	struct map_text_visitor visitor = {memory, keep_account, ignore_line};
 	struct buf text = BUF_INIT(MAP_TEXT_MAX);
 	int fd = map_source_open(&map->source);
-	bool ok = fd >= 0 && map_read_all(fd, &text) == 0;
+	bool ok = fd >= 0 && fd_read_all(fd, &text) == 0;
 
 	if (ok)
 		passwdfile_parse(buf_span(&text), &visitor);

@@ -16,7 +16,8 @@ bool address_parse_ip(struct span text, uint16_t port, struct address *ret_addre
 {
 	char copy[INET6_ADDRSTRLEN];
 	struct address address = {0};
-	if (span_starts_with_nocase(text, SPAN("IPv6:")))
+	bool tagged = span_starts_with_nocase(text, SPAN("IPv6:"));
+	if (tagged)
 		text = span_skip(text, 5);
 	if (text.len >= sizeof copy || text.len == 0)
 		return false;
@@ -24,7 +25,7 @@ bool address_parse_ip(struct span text, uint16_t port, struct address *ret_addre
 	copy[text.len] = '\0';
 	if (memchr(copy, '\0', text.len) != NULL)
 		return false;
-	if (inet_pton(AF_INET, copy, &address.v4.sin_addr) == 1) {
+	if (!tagged && inet_pton(AF_INET, copy, &address.v4.sin_addr) == 1) {
 		address.v4.sin_family = AF_INET;
 		address.v4.sin_port = htons(port);
 		address.len = sizeof address.v4;

@@ -116,22 +116,6 @@ int queue_io_rename(int dir, const char *from, const char *to)
 	return rename_with(dir, from, to, 0);
 }
 
-ssize_t queue_io_read_at(int fd, void *bytes, size_t len, uint64_t offset)
-{
-	size_t done = 0;
-	while (done < len) {
-		ssize_t n = pread(fd, (char *)bytes + done, len - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 int queue_io_zero(int fd, uint64_t from, uint64_t to)
 {
 	static char zeros[ZERO_PIECE];

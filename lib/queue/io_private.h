@@ -19,8 +19,6 @@ int queue_io_truncate(int fd, uint64_t size);
 /* Never replaces: -EEXIST. */
 int queue_io_rename_new(int dir, const char *from, const char *to);
 int queue_io_rename(int dir, const char *from, const char *to);
-/* Reads until len or the end of the file: count or -errno. Blocks; task_read_at does not. */
-ssize_t queue_io_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 /* Writes zeros over [from, to). */
 int queue_io_zero(int fd, uint64_t from, uint64_t to);
 /* open() of a folder below a folder: fd or -errno. */

@@ -15,6 +15,7 @@
 #include "queue/io_private.h"
 #include "queue/ledger_private.h"
 #include "queue/record.h"
+#include "sys/fd.h"
 #include "task/task.h"
 
 #define LATE_EPOCH 0x6574616c6f626d61u
@@ -172,7 +173,7 @@ int late_reader_read(struct late_reader *reader,
 	for (;;) {
 		char *to = buf_reserve(&bytes, 65536);
 		ssize_t n = to == NULL ? -EFBIG
-			: queue_io_read_at(reader->fd, to, 65536, reader->offset + bytes.len);
+			: fd_read_at(reader->fd, to, 65536, reader->offset + bytes.len);
 		if (n < 0) {
 			buf_done(&bytes);
 			return (int)n;

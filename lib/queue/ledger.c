@@ -18,6 +18,7 @@
 #include "queue/io_private.h"
 #include "queue/ledger_private.h"
 #include "queue/record.h"
+#include "sys/fd.h"
 #include "task/task.h"
 
 #define PENDING_MAX ((size_t)1024 * 1024 * 1024) /* a disk that refuses for hours: then give up */
@@ -434,7 +435,7 @@ int ledger_boot_id(uint8_t ret_boot[16])
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	ssize_t n = queue_io_read_at(fd, text, sizeof text, 0);
+	ssize_t n = fd_read_at(fd, text, sizeof text, 0);
 	close(fd);
 	for (ssize_t i = 0; i < n && digits < 32; i++) {
 		int value = ascii_hex_value(text[i]);

@@ -12,6 +12,7 @@
 #include "queue/ledger_private.h"
 #include "queue/record.h"
 #include "sys/directory.h"
+#include "sys/fd.h"
 
 #define WINDOW (1024u * 1024)
 #define OVERLAP 8192u /* longer than any entry's record */
@@ -80,7 +81,7 @@ static int open_log(
 	int fd = queue_io_open(directory, name, O_RDONLY, 0);
 	if (fd < 0)
 		return fd;
-	ssize_t n = queue_io_read_at(fd, bytes, sizeof bytes, 0);
+	ssize_t n = fd_read_at(fd, bytes, sizeof bytes, 0);
 	if (n >= 0 && ledger_header_decode(span_new(bytes, (size_t)n), ret_header) &&
 		ret_header->number == number)
 		return fd;
@@ -98,7 +99,7 @@ static int read_log(
 		size_t want = WINDOW;
 		if (limit != 0 && offset + want > limit)
 			want = offset < limit ? (size_t)(limit - offset) : 0;
-		ssize_t n = want == 0 ? 0 : queue_io_read_at(fd, window, want, offset);
+		ssize_t n = want == 0 ? 0 : fd_read_at(fd, window, want, offset);
 		if (n < 0) {
 			free(window);
 			return (int)n;

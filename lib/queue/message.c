@@ -15,24 +15,28 @@
 
 #define RUN_MAX (QUEUE_RECIPIENTS_INLINE_MAX + 4 * QUEUE_ADDRESS_MAX)
 
-static int read_segment(struct queue_reader *reader, uint64_t segment, uint64_t offset, size_t len,
-	struct buf *out)
+static int read_exactly(int fd, uint64_t offset, size_t len, struct buf *out)
 {
-	struct open_segment *open;
 	char *to = buf_reserve(out, len);
-	if (to == NULL)
-		return -EMSGSIZE;
-	int error = queue_reader_hold(reader, segment, &open);
-	if (error != 0)
-		return error;
-	ssize_t n = task_read_at(open->segment.fd, to, len, offset);
-	queue_reader_release(open);
+	ssize_t n = to == NULL ? -EMSGSIZE : task_read_at(fd, to, len, offset);
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n < len)
 		return -EBADMSG;
 	out->len += len;
 	return 0;
+}
+
+static int read_segment(struct queue_reader *reader, uint64_t segment, uint64_t offset, size_t len,
+	struct buf *out)
+{
+	struct open_segment *open;
+	int error = queue_reader_hold(reader, segment, &open);
+	if (error != 0)
+		return error;
+	error = read_exactly(open->segment.fd, offset, len, out);
+	queue_reader_release(open);
+	return error;
 }
 
 static int read_part(struct queue_reader *reader, const struct queue_message *message,
@@ -100,15 +104,9 @@ int queue_message_content_part(struct queue_reader *reader, const struct queue_m
 	int fd = queue_message_open_large(reader, message);
 	if (fd < 0)
 		return fd;
-	char *to = buf_reserve(out, len);
-	ssize_t n = to == NULL ? -EMSGSIZE : task_read_at(fd, to, len, offset);
+	int error = read_exactly(fd, offset, len, out);
 	close(fd);
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n < len)
-		return -EBADMSG;
-	out->len += len;
-	return 0;
+	return error;
 }
 
 struct walk {

@@ -18,6 +18,7 @@
 #include "queue/codec_private.h"
 #include "queue/io_private.h"
 #include "sys/directory.h"
+#include "sys/fd.h"
 
 #define SEGMENT_MAGIC 0x67736d54u /* "Tmsg" */
 #define SEGMENT_VERSION 1
@@ -116,7 +117,7 @@ static int write_header(struct segment *segment)
 static int read_header(int fd, struct segment *ret_segment)
 {
 	unsigned char header[HEADER_BYTES + 4];
-	ssize_t n = queue_io_read_at(fd, header, sizeof header, 0);
+	ssize_t n = fd_read_at(fd, header, sizeof header, 0);
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n < sizeof header || load_u32(header) != SEGMENT_MAGIC ||

@@ -17,6 +17,15 @@ struct span route_address_domain(struct span address)
 }
 
 /* mydestination and its like may name an international domain in either form. */
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" */
+static bool is_own_literal(const struct route *route, struct span domain)
+{
+	struct address address;
+	return domain.len > 2 && domain.ptr[0] == '[' && domain.ptr[domain.len - 1] == ']' &&
+		address_parse_ip(span_part(domain, 1, domain.len - 2), 0, &address) &&
+		own_addresses_have(&route->own, &address);
+}
+
 static enum map_result list_has(struct match_list *list, struct span domain)
 {
 	enum map_result result = match_list_check(list, domain);
@@ -30,7 +39,7 @@ static enum map_result list_has(struct match_list *list, struct span domain)
 enum map_result route_domain_is_local(struct route *route, struct span domain)
 {
 	enum map_result result = list_has(route->mydestination, domain);
-	if (result == MAP_NOT_FOUND && route_is_own_literal(route, domain))
+	if (result == MAP_NOT_FOUND && is_own_literal(route, domain))
 		return MAP_FOUND;
 	return result;
 }

@@ -181,8 +181,8 @@ struct route *route_open(struct conf *conf, char **ret_error)
 	buf_append_char(&route->warned, '\n');
 	open_lists(&opening, route);
 	read_names(conf, route);
-	if (route_own_addresses(route, conf_get(conf, "inet_interfaces"),
-		conf_get(conf, "proxy_interfaces")) < 0)
+	if (own_addresses_add(&route->own, span_from_cstr(conf_get(conf, "inet_interfaces"))) != 0 ||
+		own_addresses_add(&route->own, span_from_cstr(conf_get(conf, "proxy_interfaces"))) != 0)
 		fail(&opening, "inet_interfaces", memory_dup_cstr("cannot list this host's addresses"));
 	if (!opening.failed)
 		return route;
@@ -214,7 +214,7 @@ void route_close(struct route *route)
 		route->empty_sender_relayhost};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		free(names[i]);
-	free(route->own);
+	own_addresses_done(&route->own);
 	buf_done(&route->warned);
 	free(route);
 }

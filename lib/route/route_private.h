@@ -3,22 +3,13 @@
 #ifndef TAMBO_ROUTE_ROUTE_PRIVATE_H
 #define TAMBO_ROUTE_ROUTE_PRIVATE_H
 
-#include <netinet/in.h>
-
+#include "net/own_address.h"
 #include "route/address_lookup.h"
 #include "route/route.h"
 
 /* "transport:nexthop" taken apart; either may be "". */
 struct route_target {
 	char *transport, *nexthop;
-};
-
-struct own_address {
-	int family;
-	union {
-		struct in_addr v4;
-		struct in6_addr v6;
-	};
 };
 
 struct route {
@@ -32,8 +23,7 @@ struct route {
 	bool accounts_hidden; /* auth_user_maps has tables that cannot be read here */
 	enum map_result (*ask_account)(void *arg, struct span user);
 	void *ask_account_arg;
-	struct own_address *own;
-	size_t own_count;
+	struct own_addresses own;
 	struct buf warned; /* domains that a warning was given for, '\n' behind each */
 };
 
@@ -52,8 +42,6 @@ struct span route_address_domain(struct span address);
 enum map_result route_transport_lookup(struct route *route, struct span address,
 	struct route_target *ret_target);
 
-/* Own addresses by inet_interfaces and proxy_interfaces. 0 or -errno. */
-int route_own_addresses(struct route *route, const char *interfaces, const char *proxies);
 /* address_lookup with this instance's delimiters; the keys without domain when the domain is local
  * or myorigin. */
 enum map_result route_lookup(struct route *route, struct map_list *maps, struct span address,
@@ -61,7 +49,5 @@ enum map_result route_lookup(struct route *route, struct map_list *maps, struct 
 /* "transport:nexthop" -> heap strings. */
 void route_target_parse(struct span text, struct route_target *ret_target);
 void route_target_done(struct route_target *target);
-/* domain: "[192.0.2.1]" or "[IPv6:...]" */
-bool route_is_own_literal(const struct route *route, struct span domain);
 
 #endif

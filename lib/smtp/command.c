@@ -143,12 +143,7 @@ static enum smtp_result parse_path(struct span *rest, unsigned path_flags, unsig
  * then the parameters are read again one by one. */
 static bool asks_for_utf8(struct span rest)
 {
-	struct span token;
-
-	while (span_token(&rest, " \t", &token))
-		if (span_equal_nocase(token, SPAN("SMTPUTF8")))
-			return true;
-	return false;
+	return span_has_word(rest, SPAN("SMTPUTF8"));
 }
 
 static enum smtp_result mail_size(const struct parameter *parameter, struct smtp_mail *mail)

@@ -87,11 +87,9 @@ int change_load(struct folder *folder, struct arena *arena, struct change *chang
 	struct index_folder *ret_folder)
 {
 	struct index_txn txn;
-	int error = index_begin(folder->store->index, false, &txn);
+	int error = folder_begin(folder, false, &txn, ret_folder);
 	if (error != 0)
 		return error;
-	if (!index_get_folder(&txn, folder_dir(folder), ret_folder) && txn.error == 0)
-		txn.error = -EIO;
 	for (size_t i = 0; i < count && txn.error == 0; i++) {
 		struct index_row row;
 		changes[i].found = index_get_row(&txn, ret_folder->id, changes[i].uid, &row);
@@ -218,13 +216,9 @@ static int write_rows(struct folder *folder, struct change *changes, size_t coun
 {
 	struct index_txn txn;
 	struct index_folder row;
-	int error = index_begin(folder->store->index, true, &txn);
+	int error = folder_begin(folder, true, &txn, &row);
 	if (error != 0)
 		return error;
-	if (!index_get_folder(&txn, folder_dir(folder), &row)) {
-		index_abort(&txn);
-		return txn.error != 0 ? txn.error : -EIO;
-	}
 	index_next_modseq(&row);
 	for (size_t i = 0; i < count; i++)
 		if (changes[i].found && changes[i].wanted)

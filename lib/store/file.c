@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/fd.h"
 #include "task/task.h"
 
 #define LOCK_WAIT_MS 30000
@@ -20,50 +21,14 @@ void file_close(int *fd)
 	*fd = -1;
 }
 
-static int read_all(int fd, struct buf *out)
-{
-	for (;;) {
-		if (out->len >= out->cap) {
-			char extra;
-			ssize_t more = read(fd, &extra, 1);
-			return more == 0 ? 0 : more < 0 ? -errno : -EFBIG;
-		}
-		size_t want = out->cap - out->len < 16384 ? out->cap - out->len : 16384;
-		char *room = buf_reserve(out, want);
-		if (room == NULL)
-			return -EFBIG;
-		ssize_t n = read(fd, room, want);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		out->len += (size_t)n;
-	}
-}
-
 int file_read_at(int dir_fd, const char *name, struct buf *out)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	int error = read_all(fd, out);
+	int error = fd_read_all(fd, out);
 	(void)close(fd);
 	return error;
-}
-
-static int write_all(int fd, struct span bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.ptr, bytes.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes = span_skip(bytes, (size_t)n);
-	}
-	return 0;
 }
 
 struct replace {
@@ -84,7 +49,7 @@ static void replace_in_pool(void *arg)
 		replace->error = -errno;
 		return;
 	}
-	int error = write_all(fd, replace->content);
+	int error = fd_write_all(fd, replace->content);
 	/* DURABLE: the content first, then the name. */
 	if (error == 0 && fsync(fd) != 0)
 		error = -errno;
@@ -119,9 +84,9 @@ int file_append_at(int dir_fd, const char *name, struct span content)
 	if (error == 0 && lseek(fd, 0, SEEK_END) < 0)
 		error = -errno;
 	if (error == 0 && last != '\n')
-		error = write_all(fd, SPAN("\n"));
+		error = fd_write_all(fd, SPAN("\n"));
 	if (error == 0)
-		error = write_all(fd, content);
+		error = fd_write_all(fd, content);
 	/* Where even that fails, the next line begins with a line end and the torn one is passed
 	 * over. */
 	if (error != 0 && ftruncate(fd, st.st_size) != 0)

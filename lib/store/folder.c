@@ -204,18 +204,33 @@ int folder_reserve_uids(struct folder *folder, const struct index_folder *row, u
 	return error;
 }
 
-/* Does the index know this life of the mailbox? */
-static int check_index(struct folder *folder)
+int folder_begin(struct folder *folder, bool write, struct index_txn *ret_txn,
+	struct index_folder *ret_row)
+{
+	int error = index_begin(folder->store->index, write, ret_txn);
+	if (error != 0 || index_get_folder(ret_txn, folder_dir(folder), ret_row))
+		return error;
+	index_abort(ret_txn);
+	return ret_txn->error != 0 ? ret_txn->error : -EIO;
+}
+
+int folder_read_row(struct folder *folder, struct index_folder *ret_row)
 {
 	struct index_txn txn;
-	struct index_folder row;
 	int error = index_begin(folder->store->index, false, &txn);
 	if (error != 0)
 		return error;
-	bool known = index_get_folder(&txn, folder_dir(folder), &row)
-		&& row.uidvalidity == folder->record.uidvalidity;
+	bool known = index_get_folder(&txn, folder_dir(folder), ret_row);
 	index_abort(&txn);
 	return txn.error != 0 ? txn.error : known ? 0 : -ENOENT;
+}
+
+/* Does the index know this life of the mailbox? */
+static int check_index(struct folder *folder)
+{
+	struct index_folder row;
+	int error = folder_read_row(folder, &row);
+	return error == 0 && row.uidvalidity != folder->record.uidvalidity ? -ENOENT : error;
 }
 
 static int enter(struct folder *folder)
@@ -274,16 +289,11 @@ int64_t folder_mtime(const struct folder *folder, const char *sub)
 /* 1: the index is behind; 0: it agrees; -errno. */
 static int is_behind(struct folder *folder)
 {
-	struct index_txn txn;
 	struct index_folder row;
-	int error = index_begin(folder->store->index, false, &txn);
-	if (error != 0)
+	int error = folder_read_row(folder, &row);
+	if (error != 0 && error != -ENOENT)
 		return error;
-	bool known = index_get_folder(&txn, folder_dir(folder), &row);
-	index_abort(&txn);
-	if (txn.error != 0)
-		return txn.error;
-	return !known || row.new_mtime != folder_mtime(folder, "new")
+	return error == -ENOENT || row.new_mtime != folder_mtime(folder, "new")
 		|| row.cur_mtime != folder_mtime(folder, "cur");
 }
 

@@ -189,17 +189,6 @@ static void begin_at(struct life *life, uint32_t uidvalidity, uint32_t uidnext)
 	life->uidnext = uidnext;
 }
 
-static int ask_index(struct life *life, struct index_folder *row)
-{
-	struct index_txn txn;
-	int error = index_begin(life->folder->store->index, false, &txn);
-	if (error != 0)
-		return error;
-	bool known = index_get_folder(&txn, folder_dir(life->folder), row);
-	index_abort(&txn);
-	return known ? 0 : -ENOENT;
-}
-
 /* Rows speak of keywords by number, and the numbers were lost: the scan makes them anew. */
 static int forget_rows(struct folder *folder)
 {
@@ -220,7 +209,7 @@ static int decide(struct life *life)
 		return error;
 	take_over(life);
 	recover_keywords(life->folder, claim.letters);
-	if (ask_index(life, &row) == 0) {
+	if (folder_read_row(life->folder, &row) == 0) {
 		/* We know this mailbox: only its record was lost. */
 		life->modseq = row.highestmodseq;
 		begin_at(life, row.uidvalidity, row.uidnext);

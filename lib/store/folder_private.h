@@ -75,6 +75,11 @@ int64_t folder_mtime(const struct folder *folder, const char *sub);
 /* Tells the views of this process that something changed. */
 void folder_signal(struct folder *folder);
 struct span folder_dir(const struct folder *folder);
+/* What the index knows of the mailbox: 0, -ENOENT when nothing, or -errno. */
+int folder_read_row(struct folder *folder, struct index_folder *ret_row);
+/* Begins a transaction on a mailbox that the index knows (else -EIO); 0, or -errno and none. */
+int folder_begin(struct folder *folder, bool write, struct index_txn *ret_txn,
+	struct index_folder *ret_row);
 
 /* Begins a life of the mailbox when tambo-mailbox is missing or broken (folder_life.c). Locked. */
 int folder_begin_life(struct folder *folder);

@@ -232,13 +232,9 @@ static int delete_rows(struct folder *folder, const struct change *changes, size
 {
 	struct index_txn txn;
 	struct index_folder row;
-	int error = index_begin(folder->store->index, true, &txn);
+	int error = folder_begin(folder, true, &txn, &row);
 	if (error != 0)
 		return error;
-	if (!index_get_folder(&txn, folder_dir(folder), &row)) {
-		index_abort(&txn);
-		return txn.error != 0 ? txn.error : -EIO;
-	}
 	index_next_modseq(&row);
 	for (size_t i = 0; i < count; i++) {
 		struct index_row now;

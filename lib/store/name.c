@@ -3,20 +3,16 @@
 #include "store/name_private.h"
 
 #include "base/ascii.h"
+#include "base/base64.h"
 
 /* '.' separates folders on disk: inside a component it is written as this, which no valid name
  * holds because printable ASCII is never encoded. */
 #define ENCODED_DOT "&AC4-"
 
+/* RFC 3501 5.1.3: a comma stands for the slash. */
 static int base64_value(char c)
 {
-	if (ascii_is_upper(c))
-		return c - 'A';
-	if (ascii_is_lower(c))
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == ',' ? 63 : -1;
+	return c == ',' ? 63 : c == '/' ? -1 : base64_digit(c);
 }
 
 /* UTF-16 units seen so far in one shifted run. */

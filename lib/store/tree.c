@@ -539,15 +539,10 @@ int store_rename(struct store *store, struct span from_name, struct span to_name
 
 static int read_status(struct folder *folder, struct mailbox_status *ret_status)
 {
-	struct index_txn txn;
 	struct index_folder row;
-	int error = index_begin(folder->store->index, false, &txn);
+	int error = folder_read_row(folder, &row);
 	if (error != 0)
-		return error;
-	bool known = index_get_folder(&txn, folder_dir(folder), &row);
-	index_abort(&txn);
-	if (!known)
-		return txn.error != 0 ? txn.error : -EIO;
+		return error == -ENOENT ? -EIO : error;
 	*ret_status = (struct mailbox_status){
 		.exists = row.exists, .recent = row.recent, .unseen = row.unseen,
 		.deleted = row.deleted, .uidvalidity = row.uidvalidity, .uidnext = row.uidnext,

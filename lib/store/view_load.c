@@ -182,13 +182,9 @@ int view_load(struct mailbox *mailbox)
 {
 	struct index_txn txn;
 	struct index_folder row;
-	int error = index_begin(mailbox->store->index, false, &txn);
+	int error = folder_begin(mailbox->folder, false, &txn, &row);
 	if (error != 0)
 		return error;
-	if (!index_get_folder(&txn, folder_dir(mailbox->folder), &row)) {
-		index_abort(&txn);
-		return txn.error != 0 ? txn.error : -EIO;
-	}
 	if (row.uidvalidity != mailbox->uidvalidity) {
 		index_abort(&txn);
 		return -ESTALE;

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "sys/fd.h"
 #include "task/task.h"
 
 struct read_job {
@@ -19,21 +20,7 @@ struct read_job {
 static void read_all(void *arg)
 {
 	struct read_job *job = arg;
-	size_t done = 0;
-	while (done < job->len) {
-		ssize_t n = pread(
-			job->fd, job->bytes + done, job->len - done, (off_t)(job->offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			job->result = -errno;
-			return;
-		}
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	job->result = (ssize_t)done;
+	job->result = fd_read_at(job->fd, job->bytes, job->len, job->offset);
 }
 
 static ssize_t read_cached(int fd, void *bytes, size_t len, uint64_t offset)

@@ -23,7 +23,6 @@
 #include "smtp/cache.h"
 #include "smtp/client_tls.h"
 #include "smtp/delivery.h"
-#include "smtp/own_address.h"
 #include "smtp/sasl.h"
 #include "smtp/serve.h"
 #include "smtp/settings.h"

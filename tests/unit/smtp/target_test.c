@@ -17,7 +17,6 @@
 #include "dns/resolve.h"
 #include "service/delivery_log.h"
 #include "smtp/next_hop.h"
-#include "smtp/own_address.h"
 #include "smtp/settings.h"
 #include "smtp/target.h"
 #include "smtp/tls_policy.h"
@@ -55,7 +54,6 @@ static int set_up(void **state)
 	unlink(path);
 	snprintf(servers, sizeof servers, "127.0.0.1@%d", port);
 	assert_int_equal(dns_open(servers, 0), 0);
-	assert_int_equal(own_address_load("192.0.2.1", ""), 0);
 	return task_loop_open();
 }
 
@@ -155,9 +153,11 @@ static void test_targets(void **state)
 	(void)state;
 	settings = (struct smtp_settings){.families = DNS_IPV4 | DNS_IPV6, .port = 25,
 		.balance_protocols = true, .myhostname = "here.test", .queue_directory = "/"};
+	assert_int_equal(own_addresses_add(&settings.own, SPAN("192.0.2.1")), 0);
 	arena_init(&arena, 4 << 20);
 	assert_non_null(task_spawn("test", find_targets, NULL, 256 * 1024));
 	assert_int_equal(task_loop_run(), 0);
+	own_addresses_done(&settings.own);
 	arena_done(&arena);
 }
 

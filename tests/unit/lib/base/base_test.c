@@ -57,6 +57,16 @@ static void test_span_cutting(void **state)
 	assert_true(span_is_empty(span_skip(SPAN("ab"), 3)));
 }
 
+static void test_span_words(void **state)
+{
+	(void)state;
+	assert_true(span_has_word(SPAN("a, ALL\tb"), SPAN("all")));
+	assert_true(span_has_word(SPAN("all"), SPAN("All")));
+	assert_false(span_has_word(SPAN("allow, b all-c"), SPAN("all")));
+	assert_false(span_has_word(SPAN_EMPTY, SPAN("all")));
+	assert_false(span_has_word(SPAN("a,,b"), SPAN_EMPTY));
+}
+
 static void test_span_utf8(void **state)
 {
 	(void)state;
@@ -150,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_span_numbers),
 		cmocka_unit_test(test_span_cutting),
+		cmocka_unit_test(test_span_words),
 		cmocka_unit_test(test_span_utf8),
 		cmocka_unit_test(test_buf_cap_is_sticky),
 		cmocka_unit_test(test_arena_cap),

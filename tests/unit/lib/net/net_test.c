@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/own_address.h"
 #include "net/socket.h"
 #include "net/stream.h"
 
@@ -27,10 +28,32 @@ static void test_addresses(void **state)
 		assert_string_equal(buf_cstr(&out), good[i].printed);
 		assert_int_equal(address_port(&address), 25);
 	}
-	static const char *bad[] = {"", "1.2.3", "01.2.3.4.5", "::g", "[::1]", "localhost"};
+	static const char *bad[] = {"", "1.2.3", "01.2.3.4.5", "::g", "[::1]", "localhost",
+		"IPv6:192.0.2.1"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(address_parse_ip(span_from_cstr(bad[i]), 0, &address));
 	buf_done(&out);
+}
+
+static bool own_has(const struct own_addresses *own, const char *text)
+{
+	struct address address;
+	assert_true(address_parse_ip(span_from_cstr(text), 0, &address));
+	return own_addresses_have(own, &address);
+}
+
+static void test_own_addresses(void **state)
+{
+	(void)state;
+	struct own_addresses own = {0};
+	struct span list = SPAN("192.0.2.1, [2001:db8::1]\tno-such-host.invalid");
+	assert_int_equal(own_addresses_add(&own, list), 0);
+	assert_true(own_has(&own, "192.0.2.1") && own_has(&own, "2001:db8::1"));
+	assert_false(own_has(&own, "127.0.0.1"));
+	assert_int_equal(own_addresses_add(&own, SPAN("loopback-only")), 0);
+	assert_true(own_has(&own, "127.0.0.1"));
+	own_addresses_done(&own);
+	assert_false(own_has(&own, "192.0.2.1"));
 }
 
 static void read_lines(void *arg)
@@ -160,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_own_addresses),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_backpressure),
 		cmocka_unit_test(test_connect),
