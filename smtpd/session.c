@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/socket.h"
 #include "smtpd/commands.h"
 #include "smtpd/policy.h"
 
@@ -290,6 +291,7 @@ void session_run(struct server *server, int fd_take, const struct address *peer,
 	session->stand_alone = stand_alone;
 	session->where = "CONNECT";
 	list_append(&server->sessions, &session->node);
+	socket_set_nodelay(fd_take); /* not on a UNIX socket */
 	session->stream = stream_new(fd_take, INPUT_MAX, OUTPUT_MAX);
 	stream_set_write_timeout(session->stream, server->settings.timeout);
 	peer_identify(session, peer);

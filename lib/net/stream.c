@@ -288,6 +288,20 @@ ssize_t stream_try_write(struct stream *stream, struct span bytes)
 	return stream->transport.write(stream->context, stream->fd, bytes.ptr, bytes.len, &io);
 }
 
+/* More of a long input (a pipeline), so that its commands are answered together. An end or an error shows
+ * at the next read too. */
+static void read_what_is_there(struct stream *stream)
+{
+	enum task_io io = TASK_READ;
+	size_t room = stream->in.cap - stream->in.len;
+	size_t want = room < FIRST_READ ? room : FIRST_READ;
+	char *at = want == 0 ? NULL : buf_reserve(&stream->in, want);
+	ssize_t count = at == NULL ? 0 :
+		stream->transport.read(stream->context, stream->fd, at, want, &io);
+	if (count > 0)
+		stream->in.len += (size_t)count;
+}
+
 int stream_wait_input(struct stream *stream, task_time deadline)
 {
 	char first[512];
@@ -304,6 +318,8 @@ int stream_wait_input(struct stream *stream, task_time deadline)
 		if (count > 0) {
 			buf_append_bytes(&stream->in, first, (size_t)count);
 			memory_wipe(first, (size_t)count);
+			if (count == (ssize_t)sizeof first)
+				read_what_is_there(stream);
 			return stream->in.overflow ? -ENOMEM : 0;
 		}
 		if (count == 0)

@@ -24,14 +24,31 @@ import tambo
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+class Sink:
+    """What takes mail and forgets it, on a port of this host."""
+
+    def __init__(self, tools, port):
+        self.port, self.count = port, os.path.join(tools.folder, 'sink.%d' % port)
+        with open(self.count, 'w') as f:
+            self.process = subprocess.Popen([tools.program('sink'), str(port)], stdout=f)
+
+    def taken(self):
+        """(messages, recipients)"""
+        with open(self.count) as f:
+            lines = f.read().split('\n')
+        return tuple(map(int, lines[-2].split())) if len(lines) > 1 else (0, 0)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
 class Tools:
     """The programs of the benchmark, compiled when they are first asked for, and a running sink."""
 
     def __init__(self, folder):
         self.folder, self.filled = folder, {}
-        self.port, self.count = tambo.free_port(), os.path.join(folder, 'sink.count')
-        with open(self.count, 'w') as f:
-            self.process = subprocess.Popen([self.program('sink'), str(self.port)], stdout=f)
+        self.sink = Sink(self, tambo.free_port())
 
     def program(self, name, *libraries):
         """The path of name.c, compiled."""
@@ -40,16 +57,6 @@ class Tools:
             subprocess.run(['cc', '-O2', '-D_GNU_SOURCE', '-o', path,
                             os.path.join(HERE, name + '.c'), *libraries], check=True)
         return path
-
-    def sunk(self):
-        """What the sink has taken: (messages, recipients)."""
-        with open(self.count) as f:
-            lines = f.read().split('\n')
-        return tuple(map(int, lines[-2].split())) if len(lines) > 1 else (0, 0)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class Servers:
@@ -113,7 +120,7 @@ class Run:
 
     def _go(self, folder, disk):
         tools = Tools(folder)
-        started = Servers(disk, self.rows, self.rounds, tools.port)
+        started = Servers(disk, self.rows, self.rounds, tools.sink.port)
         try:
             for row in self.rows:
                 for r in range(self.rounds):
@@ -122,7 +129,7 @@ class Run:
                             self._turn(row, r, kind, started, tools)
         finally:
             started.stop()
-            tools.stop()
+            tools.sink.stop()
 
     def _turn(self, row, r, kind, started, tools):
         try:

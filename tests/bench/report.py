@@ -12,12 +12,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 # name of the figure, head of its column, digits after the point; in the order of the columns
 FIGURES = (
+    ('messages', 'messages', 0), ('sessions', 'sessions', 0),
     ('cpu_us', 'CPU per operation, us', 0), ('rate', 'per second', 0), ('p50_ms', 'p50, ms', 1),
-    ('p99_ms', 'p99, ms', 1), ('sessions', 'sessions', 0), ('pss_kib', 'PSS per session, KiB', 1),
-    ('rss_kib', 'peak RSS, KiB', 0), ('bytes', 'memory per message, bytes', 0),
-    ('greeted_ms', 'new client greeted, ms', 1), ('first_ms', 'mailq, first line, ms', 0),
-    ('listed_ms', 'mailq, whole, ms', 0), ('restart_ms', 'restart, ms', 0),
-    ('flush_s', 'flush, s', 1),
+    ('p99_ms', 'p99, ms', 1), ('pss_kib', 'PSS per session, KiB', 1),
+    ('rss_kib', 'peak RSS of qmgr, KiB', 0), ('greeted_ms', 'new client greeted, ms', 1),
+    ('bytes', 'memory of qmgr per message, bytes', 0), ('first_ms', 'mailq, first line, ms', 0),
+    ('listed_us', 'mailq, us per message', 1), ('restart_ms', 'start until mailq is whole, ms', 0),
+    ('flush_rate', 'flushed per second', 0),
 )
 
 

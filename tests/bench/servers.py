@@ -64,6 +64,12 @@ class Tambo(tambo.Instance):
         os.chmod(os.path.join(self.config, 'mailboxes'), 0o644)
 
 
+    def queue_command(self, *words):
+        """A command of the build: (words, environment)."""
+        return [os.path.join(tambo.BUILD, 'sbin', words[0]), *words[1:]], dict(
+            os.environ, MAIL_CONFIG=self.config)
+
+
 class Postfix(postfix.Postfix):
     name, peer = 'Postfix 3.7', 'postfix'
 
@@ -90,10 +96,20 @@ class Postfix(postfix.Postfix):
             'smtp': {}, 'submissions': {'smtpd_tls_wrappermode': 'yes'}})
         with open(os.path.join(self.config, 'master.cf'), 'a') as f:
             f.write('virtual unix - n n - - virtual\nsmtp unix - - n - - smtp\n'
-                    'relay unix - - n - - smtp\n')
+                    'relay unix - - n - - smtp\nshowq unix n - n - - showq\n'
+                    'pickup unix n - n 60 1 pickup\n')
         make_boxes(self.vmail, names)
+        self.start()
+
+    def start(self):
         self.__enter__()
         self.pid = self.process.pid
+
+    def queue_command(self, *words):
+        """A command of the package: (words, environment)."""
+        path = os.path.join(self.package, 'usr/sbin', words[0])
+        return [path, '-c', self.config, *words[1:]], dict(
+            os.environ, LD_LIBRARY_PATH=os.path.join(self.package, 'usr/lib/postfix'))
 
     def maildir(self, name):
         return os.path.join(self.vmail, name)

@@ -68,7 +68,7 @@ class Row:
         domain = 'relay.test' if self.mode == 'relay' else 'example.test'
 
         def arrived():
-            return tools.sunk()[1] if self.mode == 'relay' else delivered(server, names)
+            return tools.sink.taken()[1] if self.mode == 'relay' else delivered(server, names)
         if self.mode == 'used':
             self.count, count = self.boxes // self.recipients, self.count
             send(server, tools, self, domain, self.boxes)

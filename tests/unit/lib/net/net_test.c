@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "net/own_address.h"
 #include "net/socket.h"
 #include "net/stream.h"
@@ -140,6 +141,37 @@ static void test_backpressure(void **state)
 	task_loop_close();
 }
 
+/* Waiting keeps no buffer, but a pipeline that is there is there at once. */
+static void wait_for_pipeline(void *arg)
+{
+	struct stream *stream = arg;
+	static const size_t lengths[] = {1, 511, 512, 513, 3000};
+	char block[3000];
+	memset(block, 'x', sizeof block);
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		assert_int_equal(write(writer_fd, block, lengths[i]), (ssize_t)lengths[i]);
+		assert_int_equal(stream_wait_input(stream, TASK_FOREVER), 0);
+		assert_int_equal(stream_buffered(stream).len, lengths[i]);
+		stream_consume(stream, lengths[i]);
+	}
+	close(writer_fd);
+	assert_int_equal(stream_wait_input(stream, TASK_FOREVER), 0);
+	assert_int_equal(stream_buffered(stream).len, 0);
+	stream_free(stream);
+}
+
+static void test_pipeline(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	writer_fd = fd[1];
+	task_loop_open();
+	task_spawn("wait", wait_for_pipeline, stream_new(fd[0], 8192, 4096), 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+}
+
 static void accept_one(void *arg)
 {
 	struct address peer;
@@ -186,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_own_addresses),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_backpressure),
+		cmocka_unit_test(test_pipeline),
 		cmocka_unit_test(test_connect),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
