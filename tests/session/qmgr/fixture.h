@@ -311,7 +311,7 @@ static void submit(const char *sender, const struct fixture_recipient *recipient
 }
 
 /* One message with so many recipients: sent0@d0.test, sent1@d1.test ... in the recipient file. */
-static void submit_many(uint32_t count, unsigned domains, char ret_id[QUEUE_ID_MAX])
+static inline void submit_many(uint32_t count, unsigned domains, char ret_id[QUEUE_ID_MAX])
 {
 	struct queue_position position;
 	struct recipient_list list;
@@ -389,6 +389,14 @@ static void play(const char *more, void (*story)(void))
 	assert_int_equal(task_loop_run(), 0);
 	task_loop_close();
 	fixture_close();
+}
+
+static inline int run_command(enum queue_action action, const char *argument, bool privileged,
+	uint64_t *ret_count)
+{
+	struct queue_command command = {action, span_from_cstr(argument), SPAN_EMPTY};
+	*ret_count = 0;
+	return command_run(&command, privileged, ret_count);
 }
 
 #endif

@@ -1,57 +1,7 @@
 /* Whole deliveries: requests as qmgr sends them, over a channel, against tests/support/smtp_sink.py
  * and names from tests/support/fake_dns.py; outcomes, log lines and what the server saw.
  * SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/check.h"
-#include "base/log.h"
-#include "base/memory.h"
-#include "dns/resolve.h"
-#include "ipc/channel.h"
-#include "service/cleanup.h"
-#include "smtp/cache.h"
-#include "smtp/client_tls.h"
-#include "smtp/delivery.h"
-#include "smtp/sasl.h"
-#include "smtp/serve.h"
-#include "smtp/settings.h"
-
-#define RECIPIENTS_MAX 4
-#define SINK_OPTIONS_MAX 12
-#define MESSAGE "From: <a@here.test>\nSubject: x\n\n.dot\nline\n"
-
-struct expected {
-	enum delivery_status status;
-	const char *dsn;
-	const char *text; /* must stand in the outcome's text */
-};
-
-struct scenario {
-	const char *what;
-	const char *config;                       /* %P: the port, %D: the test's folder */
-	const char *sink[SINK_OPTIONS_MAX];       /* options of the server on 127.0.0.1; NULL: none */
-	const char *second[SINK_OPTIONS_MAX];     /* of one on 127.0.0.2, the same port */
-	const char *nexthop;                      /* %P, %D */
-	const char *recipients[RECIPIENTS_MAX];
-	struct expected expected[RECIPIENTS_MAX];
-	const char *log;                          /* must stand in a log line */
-	const char *seen;                         /* must stand in what the server wrote down */
-	const char *not_seen;
-	const char *sender;                       /* default: a@here.test */
-	unsigned flags;
-	bool lmtp, twice, large;
-};
+#include "fixture.h"
 
 #define SENT {DELIVERY_SENT, "2.0.0", "250 2.0.0 Ok: queued as"}
 #define HOST "[127.0.0.1]:%P"
@@ -301,125 +251,6 @@ static const struct scenario scenarios[] = {
 		NULL, NULL, NULL, .lmtp = true},
 };
 
-static char folder[] = "/tmp/tambo-smtp-XXXXXX";
-static pid_t dns_pid;
-static char dns_server[64];
-static struct buf log_text;
-static int failures; /* all scenarios are played, also behind one that fails */
-
-/* --- helpers --- */
-
-__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	failures++;
-}
-
-static void keep_log(enum log_level level, const char *line, size_t len)
-{
-	(void)level;
-	buf_append_bytes(&log_text, line, len);
-	buf_append_char(&log_text, '\n');
-}
-
-/* %P and %D replaced; heap string. */
-static char *fill(const char *text, int port)
-{
-	struct buf out = BUF_INIT(100000);
-	for (const char *c = text; *c != '\0'; c++) {
-		if (c[0] == '%' && c[1] == 'P')
-			buf_append_format(&out, "%d", port);
-		else if (c[0] == '%' && c[1] == 'D')
-			buf_append_cstr(&out, folder);
-		else {
-			buf_append_char(&out, *c);
-			continue;
-		}
-		c++;
-	}
-	return buf_steal(&out);
-}
-
-static void write_file(const char *name, const char *text)
-{
-	char path[256];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
-}
-
-static char *read_file(const char *name)
-{
-	char path[256];
-	struct buf text = BUF_INIT(10 << 20);
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	FILE *file = fopen(path, "r");
-	for (int c; file != NULL && (c = getc(file)) != EOF;)
-		buf_append_char(&text, (char)c);
-	if (file != NULL)
-		fclose(file);
-	return buf_steal(&text);
-}
-
-static pid_t start(const char *const *argv, int *ret_port)
-{
-	int pipes[2];
-	assert_int_equal(pipe(pipes), 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		dup2(pipes[1], 1);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execvp("python3", (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
-	close(pipes[1]);
-	FILE *output = fdopen(pipes[0], "r");
-	if (fscanf(output, "ready %d", ret_port) != 1)
-		fail_msg("%s did not start", argv[1]);
-	fclose(output);
-	return pid;
-}
-
-static void stop(pid_t pid)
-{
-	if (pid <= 0)
-		return;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-/* options: as in the scenario; out: name of the file it writes to. */
-static pid_t start_sink(const char *const *options, const char *host, int port, const char *out,
-	int *ret_port)
-{
-	const char *argv[SINK_OPTIONS_MAX + 10] = {
-		"python3", "tests/support/smtp_sink.py", "--host", host, "--port"};
-	char port_text[8], path[256];
-	char *filled[SINK_OPTIONS_MAX];
-	size_t argc = 5, count = 0;
-	if (options[0] == NULL)
-		return 0;
-	snprintf(port_text, sizeof port_text, "%d", port);
-	snprintf(path, sizeof path, "%s/%s", folder, out);
-	unlink(path);
-	argv[argc++] = port_text;
-	argv[argc++] = "--out";
-	argv[argc++] = path;
-	for (; count < SINK_OPTIONS_MAX && options[count] != NULL; count++)
-		argv[argc++] = filled[count] = fill(options[count], port);
-	argv[argc] = NULL;
-	pid_t pid = start(argv, ret_port);
-	for (size_t i = 0; i < count; i++)
-		free(filled[i]);
-	return pid;
-}
-
 /* --- one delivery --- */
 
 struct run {
@@ -588,8 +419,8 @@ static void play(const struct scenario *scenario)
 	client_tls_done();
 	settings_done();
 	conf_free(conf);
-	stop(sink);
-	stop(second);
+	helper_stop(sink);
+	helper_stop(second);
 }
 
 static void test_scenarios(void **state)
@@ -602,17 +433,18 @@ static void test_scenarios(void **state)
 	assert_int_equal(failures, 0);
 }
 
+static const char zone[] =
+	"two.test MX 10 mx1.two.test\ntwo.test MX 20 mx2.two.test\n"
+	"mx1.two.test A 127.0.0.1\nmx2.two.test A 127.0.0.2\nother.test A 127.0.0.1\n"
+	"null.test MX 0 .\nbroken.test SERVFAIL\nnoaddress.test MX 10 nowhere.test\n";
+
 static int set_up(void **state)
 {
 	(void)state;
-	int port;
-	char path[256], command[1024];
+	char command[1024];
 	signal(SIGPIPE, SIG_IGN);
 	assert_non_null(mkdtemp(folder));
 	buf_init(&log_text, 1 << 20);
-	write_file("zone", "two.test MX 10 mx1.two.test\ntwo.test MX 20 mx2.two.test\n"
-			   "mx1.two.test A 127.0.0.1\nmx2.two.test A 127.0.0.2\nother.test A 127.0.0.1\n"
-			   "null.test MX 0 .\nbroken.test SERVFAIL\nnoaddress.test MX 10 nowhere.test\n");
 	snprintf(command, sizeof command,
 		"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=mx1.two.test -days 30 "
 		"-addext subjectAltName=DNS:mx1.two.test,DNS:two.test -keyout %s/key.pem -out %s/crt.pem "
@@ -620,10 +452,7 @@ static int set_up(void **state)
 		folder, folder, folder, folder, folder);
 	if (WEXITSTATUS(system(command)) != 0)
 		return -1;
-	snprintf(path, sizeof path, "%s/zone", folder);
-	const char *argv[] = {"python3", "tests/support/fake_dns.py", path, NULL};
-	dns_pid = start(argv, &port);
-	snprintf(dns_server, sizeof dns_server, "127.0.0.1@%d", port);
+	dns_pid = helper_start_dns(zone, dns_server);
 	return 0;
 }
 
@@ -631,7 +460,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	char command[300];
-	stop(dns_pid);
+	helper_stop(dns_pid);
 	buf_done(&log_text);
 	snprintf(command, sizeof command, "rm -rf %s", folder);
 	return WEXITSTATUS(system(command));

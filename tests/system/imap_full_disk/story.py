@@ -6,39 +6,9 @@ SPDX-License-Identifier: ISC
 """
 import hashlib
 import os
-import subprocess
 
-from tambo import Instance, Skip
-
-
-class Disk:
-    def __init__(self, path, size):
-        if os.geteuid() != 0:
-            raise Skip('mounting needs root')
-        os.makedirs(path, exist_ok=True)
-        done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%s,mode=0755' % size, 'tmpfs', path],
-                              capture_output=True, text=True)
-        if done.returncode != 0:
-            raise Skip('cannot mount a tmpfs: ' + done.stderr.strip())
-        self.path = path
-        self.filler = os.path.join(path, 'filler')
-
-    def fill(self):
-        with open(self.filler, 'wb', buffering=0) as f:
-            try:
-                while True:
-                    f.write(b'x' * 4096)
-            except OSError:
-                pass
-
-    def free(self):
-        os.unlink(self.filler)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        subprocess.run(['umount', '-l', self.path], check=False)
+from disk import Disk
+from tambo import Instance
 
 
 def bodies(client, box):

@@ -6,15 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fnmatch.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "dns/resolve.h"
+#include "helper.h"
 #include "service/delivery_log.h"
 #include "smtp/next_hop.h"
 #include "smtp/settings.h"
@@ -35,24 +33,8 @@ static struct arena arena;
 static int set_up(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/tambo-zone-XXXXXX", servers[64];
-	int fd = mkstemp(path), pipes[2], port;
-	assert_true(fd >= 0 && write(fd, zone, sizeof zone - 1) == (ssize_t)sizeof zone - 1);
-	close(fd);
-	assert_int_equal(pipe(pipes), 0);
-	server = fork();
-	if (server == 0) {
-		dup2(pipes[1], 1);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execlp("python3", "python3", "tests/support/fake_dns.py", path, (char *)NULL);
-		_exit(127);
-	}
-	close(pipes[1]);
-	FILE *output = fdopen(pipes[0], "r");
-	assert_int_equal(fscanf(output, "ready %d", &port), 1);
-	fclose(output);
-	unlink(path);
-	snprintf(servers, sizeof servers, "127.0.0.1@%d", port);
+	char servers[64];
+	server = helper_start_dns(zone, servers);
 	assert_int_equal(dns_open(servers, 0), 0);
 	return task_loop_open();
 }
@@ -62,8 +44,7 @@ static int tear_down(void **state)
 	(void)state;
 	dns_close();
 	task_loop_close();
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	helper_stop(server);
 	return 0;
 }
 

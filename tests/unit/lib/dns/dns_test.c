@@ -5,16 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "dns/rdata.h"
 #include "dns/resolve.h"
 #include "guard.h"
+#include "helper.h"
 
 static const char zone[] =
 	"example.test MX 20 mx2.example.test\nexample.test MX 10 MX1.example.test\n"
@@ -26,29 +25,12 @@ static const char zone[] =
 	"other.test A 192.0.2.99\n";
 
 static pid_t server;
-static int server_port;
 
 static int start_server(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/tambo-zone-XXXXXX";
-	int fd = mkstemp(path), pipes[2];
-	assert_true(fd >= 0 && write(fd, zone, sizeof zone - 1) == (ssize_t)sizeof zone - 1);
-	close(fd);
-	assert_int_equal(pipe(pipes), 0);
-	server = fork();
-	if (server == 0) {
-		dup2(pipes[1], 1);
-		execlp("python3", "python3", "tests/support/fake_dns.py", path, (char *)NULL);
-		_exit(127);
-	}
-	close(pipes[1]);
-	FILE *output = fdopen(pipes[0], "r");
-	assert_int_equal(fscanf(output, "ready %d", &server_port), 1);
-	fclose(output);
-	unlink(path);
 	char servers[64];
-	snprintf(servers, sizeof servers, "127.0.0.1@%d", server_port);
+	server = helper_start_dns(zone, servers);
 	assert_int_equal(dns_open(servers, 0), 0);
 	return task_loop_open();
 }
@@ -58,8 +40,7 @@ static int stop_server(void **state)
 	(void)state;
 	dns_close();
 	task_loop_close();
-	kill(server, SIGTERM);
-	waitpid(server, NULL, 0);
+	helper_stop(server);
 	return 0;
 }
 

@@ -16,31 +16,10 @@
 #include "base/check.h"
 #include "queue/faults.h"
 #include "queue/large.h"
-#include "queue/layout.h"
 #include "queue/reader.h"
 #include "queue/writer.h"
+#include "queue_fixture.h"
 #include "task/task.h"
-
-static char directory[64];
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(directory, sizeof directory, "/tmp/tambo-journal-XXXXXX");
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	queue_faults = NULL;
-	return queue_layout_create(directory, NULL);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	char command[128];
-	queue_faults = NULL;
-	snprintf(command, sizeof command, "rm -rf %s", directory);
-	return system(command);
-}
 
 static struct queue_writer *open_writer(void)
 {

@@ -13,30 +13,9 @@
 #include <unistd.h>
 
 #include "queue/faults.h"
-#include "queue/layout.h"
 #include "queue/ledger.h"
+#include "queue_fixture.h"
 #include "task/task.h"
-
-static char directory[64];
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(directory, sizeof directory, "/tmp/tambo-ledger-XXXXXX");
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	queue_faults = NULL;
-	return queue_layout_create(directory, NULL);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	char command[128];
-	queue_faults = NULL;
-	snprintf(command, sizeof command, "rm -rf %s", directory);
-	return system(command);
-}
 
 /* What a reader sees: the values, in order. */
 #define SEEN_MAX 100000
