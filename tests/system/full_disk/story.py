@@ -14,6 +14,14 @@ SETTINGS = {'minimal_backoff_time': '1s', 'maximal_backoff_time': '2s', 'queue_r
             'message_size_limit': '1000000'}
 
 
+def is_taken(t, subject):
+    try:
+        t.send('alice', subject=subject)
+        return True
+    except smtplib.SMTPDataError:
+        return False
+
+
 def test_no_room_in_the_queue(folder):
     with Disk(os.path.join(folder, 'queue'), '12m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, main=SETTINGS) as t:
@@ -31,7 +39,8 @@ def test_no_room_in_the_queue(folder):
                     raise AssertionError('the session was dropped instead of answered')
             assert refused > 0
             disk.free()
-            t.send('alice', subject='after')
+            # the room is measured once a second
+            wait_for('room in the queue', lambda: is_taken(t, 'after'), 30)
             wait_for('the mail that came after', lambda: 'after' in [
                 m['Subject'] for m in t.wait_messages('alice', 1)], 30)
 
