@@ -60,7 +60,9 @@ struct loop {
 	struct context context;
 	struct task *current;
 	struct list_node runnable, all;
+	struct list_node this_turn; /* those that still have to run in it */
 	size_t task_count;
+	uint64_t turn;
 	struct watch *watches;
 	size_t watch_count;
 	struct task_timer **heap; /* 1-based */

@@ -38,6 +38,7 @@ int task_loop_open(void)
 	task_loop.open = true;
 	task_loop.stopping = false;
 	list_init(&task_loop.runnable);
+	list_init(&task_loop.this_turn);
 	list_init(&task_loop.all);
 	task_loop.now = task_clock_read();
 #ifdef TASK_TSAN
@@ -74,6 +75,7 @@ void task_loop_close(void)
 static void enter_task(struct task *task)
 {
 	task_loop.current = task;
+	task_loop.turn++;
 #ifdef TASK_ASAN
 	__sanitizer_start_switch_fiber(&task_loop.loop_fake_stack, task->stack, task->stack_size);
 #endif
@@ -144,6 +146,11 @@ struct task *task_self(void)
 	return task_loop.current;
 }
 
+uint64_t task_turn(void)
+{
+	return task_loop.current == NULL ? 0 : task_loop.turn;
+}
+
 size_t task_count(void)
 {
 	return task_loop.task_count;
@@ -212,10 +219,19 @@ void task_cancel(struct task *task)
 	task_wake(task, -ECANCELED);
 }
 
+/* Nobody waits for the processor, and descriptors were looked at in this very millisecond. */
+static bool is_alone(void)
+{
+	return list_is_empty(&task_loop.this_turn) && list_is_empty(&task_loop.runnable) &&
+	       !task_loop.fake_clock && task_clock_read() == task_loop.now;
+}
+
 int task_yield(void)
 {
 	struct task *task = task_loop.current;
 	CHECK(task != NULL);
+	if (is_alone())
+		return task->canceled ? -ECANCELED : 0;
 	/* A cancelled task yields too: it may be waiting for another one to come to its end. */
 	list_append(&task_loop.runnable, &task->node);
 	task->wake_result = 0;
@@ -433,13 +449,13 @@ static int wait_events(void)
 static void run_tasks(void)
 {
 	/* Only those that are runnable now: what they make runnable waits for the next turn. */
-	struct list_node turn;
+	struct list_node *turn = &task_loop.this_turn;
 	if (list_is_empty(&task_loop.runnable))
 		return;
-	turn = task_loop.runnable;
-	turn.next->prev = turn.prev->next = &turn;
+	*turn = task_loop.runnable;
+	turn->next->prev = turn->prev->next = turn;
 	list_init(&task_loop.runnable);
-	for (struct list_node *node; (node = list_pop(&turn)) != NULL;)
+	for (struct list_node *node; (node = list_pop(turn)) != NULL;)
 		enter_task(LIST_ENTRY(node, struct task, node));
 }
 

@@ -44,10 +44,12 @@ struct task *task_self(void);
  * the caller knows that it has not ended: keep a task pointer no longer than that. */
 void task_cancel(struct task *task);
 bool task_is_canceled(void);
+/* Differs from every earlier one when the running task has waited since; 0 outside of tasks. */
+uint64_t task_turn(void);
 /* Tasks alive. */
 size_t task_count(void);
 
-/* Lets all other runnable tasks run once. 0 or -ECANCELED. */
+/* Lets all other runnable tasks run once; cheap when there are none. 0 or -ECANCELED. */
 int task_yield(void);
 /* 0 after ms, or -ECANCELED. */
 int task_sleep(int64_t ms);

@@ -55,6 +55,33 @@ static void test_tasks_take_turns(void **state)
 	assert_true(task_count() == 0);
 }
 
+static void sleeping(void *arg)
+{
+	assert_int_equal(task_sleep(5), 0);
+	*(bool *)arg = true;
+}
+
+static void busy(void *arg)
+{
+	uint64_t turn = task_turn();
+	assert_true(turn != 0 && task_turn() == turn);
+	while (!*(volatile bool *)arg)
+		assert_int_equal(task_yield(), 0);
+	assert_true(task_turn() > turn);
+	mark('b');
+}
+
+static void test_a_busy_task_that_is_alone_lets_sleepers_wake(void **state)
+{
+	(void)state;
+	bool awake = false;
+	assert_true(task_turn() == 0);
+	task_spawn("sleeping", sleeping, &awake, 0);
+	task_spawn("busy", busy, &awake, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "b");
+}
+
 struct pair {
 	int fd[2];
 	int status;
@@ -265,6 +292,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_tasks_take_turns, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(
+			test_a_busy_task_that_is_alone_lets_sleepers_wake, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_waits_for_a_descriptor, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_deadline_passes, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_cancel_ends_every_wait, open_loop, close_loop),
