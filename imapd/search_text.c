@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: ISC */
 #include "imapd/search_text.h"
 
+#include "base/ascii.h"
 #include "mail/charset.h"
 #include "mail/encoded_word.h"
 #include "mail/fold.h"
@@ -15,6 +16,7 @@
 #define PIECE 65536
 #define MIME_CAP (256 * 1024)
 #define TEXT_CAP (1024 * 1024)
+#define PLAIN_MAX 512
 
 void search_text_init(struct search_text *text, struct session *session, uint32_t uid)
 {
@@ -28,8 +30,26 @@ void search_text_done(struct search_text *text)
 	buf_done(&text->header);
 }
 
+/* Nothing to decode in it, and its case folds as that of ASCII does. */
+static bool is_plain(struct span value)
+{
+	return span_is_ascii(value) && span_is_printable(value) &&
+	       span_find(value, SPAN("=?")) == SIZE_MAX;
+}
+
+static bool plain_has(struct span value, struct span needle)
+{
+	char folded[PLAIN_MAX];
+	for (size_t i = 0; i < value.len; i++)
+		folded[i] = ascii_lower(value.ptr[i]);
+	return span_find(span_new(folded, value.len), needle) != SIZE_MAX;
+}
+
 static bool field_has(struct span value, struct span needle)
 {
+	value = span_trim(value);
+	if (value.len <= PLAIN_MAX && is_plain(value))
+		return plain_has(value, needle);
 	struct buf decoded = BUF_INIT(HEADER_CAP), folded = BUF_INIT(2 * HEADER_CAP);
 	encoded_word_decode(value, &decoded);
 	utf8_fold(buf_span(&decoded), &folded);
@@ -45,13 +65,16 @@ static bool header_has(struct span header, struct span name, struct span needle)
 	struct header_reader reader;
 	struct header_field field;
 	header_reader_init(&reader, header);
-	while (header_next(&reader, &field) == HEADER_FIELD) {
-		if (name.len > 0 && !(field.valid && span_equal_nocase(field.name, name)))
-			continue;
+	if (name.len == 0) {
 		/* TEXT also finds the names of fields. */
-		if (field_has(name.len > 0 ? field.value : field.raw, needle))
-			return true;
+		while (header_next(&reader, &field) == HEADER_FIELD)
+			if (field_has(field.raw, needle))
+				return true;
+		return false;
 	}
+	while (header_next_named(&reader, name, &field) == HEADER_FIELD)
+		if (field_has(field.value, needle))
+			return true;
 	return false;
 }
 

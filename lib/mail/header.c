@@ -73,6 +73,25 @@ enum header_result header_next(struct header_reader *reader, struct header_field
 	return HEADER_FIELD;
 }
 
+enum header_result header_next_named(
+	struct header_reader *reader, struct span name, struct header_field *ret_field)
+{
+	while (reader->offset < reader->input.len) {
+		struct span rest = span_skip(reader->input, reader->offset);
+		bool ends = rest.ptr[0] == '\r' || rest.ptr[0] == '\n';
+		if (!ends && !span_starts_with_nocase(rest, name)) {
+			reader->offset += line_length(reader->input, reader->offset);
+			continue;
+		}
+		enum header_result result = header_next(reader, ret_field);
+		if (result != HEADER_FIELD)
+			return result;
+		if (ret_field->valid && span_equal_nocase(ret_field->name, name))
+			return HEADER_FIELD;
+	}
+	return HEADER_END_OF_INPUT;
+}
+
 size_t header_length(struct span input)
 {
 	size_t offset = 0;
@@ -91,13 +110,10 @@ bool header_find(struct span input, struct span name, struct header_field *ret_f
 	struct header_reader reader;
 	struct header_field field;
 	header_reader_init(&reader, input);
-	while (header_next(&reader, &field) == HEADER_FIELD) {
-		if (field.valid && span_equal_nocase(field.name, name)) {
-			*ret_field = field;
-			return true;
-		}
-	}
-	return false;
+	if (header_next_named(&reader, name, &field) != HEADER_FIELD)
+		return false;
+	*ret_field = field;
+	return true;
 }
 
 bool header_find_last(struct span input, struct span name, struct header_field *ret_field)
@@ -106,11 +122,9 @@ bool header_find_last(struct span input, struct span name, struct header_field *
 	struct header_field field;
 	bool found = false;
 	header_reader_init(&reader, input);
-	while (header_next(&reader, &field) == HEADER_FIELD) {
-		if (field.valid && span_equal_nocase(field.name, name)) {
-			*ret_field = field;
-			found = true;
-		}
+	while (header_next_named(&reader, name, &field) == HEADER_FIELD) {
+		*ret_field = field;
+		found = true;
 	}
 	return found;
 }
@@ -121,8 +135,8 @@ size_t header_count(struct span input, struct span name)
 	struct header_field field;
 	size_t count = 0;
 	header_reader_init(&reader, input);
-	while (header_next(&reader, &field) == HEADER_FIELD)
-		count += field.valid && span_equal_nocase(field.name, name);
+	while (header_next_named(&reader, name, &field) == HEADER_FIELD)
+		count++;
 	return count;
 }
 

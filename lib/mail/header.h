@@ -32,6 +32,9 @@ void header_reader_init(struct header_reader *reader, struct span input);
 /* *ret_field is written for HEADER_FIELD only. A line without a colon comes alone (valid false,
  * value is the line); so does a continuation line with nothing before it. */
 enum header_result header_next(struct header_reader *reader, struct header_field *ret_field);
+/* The next field of that name; the others are passed over faster than by header_next. */
+enum header_result header_next_named(
+	struct header_reader *reader, struct span name, struct header_field *ret_field);
 
 /* Where the body begins: the length of the header with its empty line. input.len when there is no
  * empty line. */

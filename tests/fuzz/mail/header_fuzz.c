@@ -43,6 +43,23 @@ static void check_value(struct span value, struct buf *out)
 	arena_done(&arena);
 }
 
+/* Passing over the other fields finds what reading all of them finds. */
+static void check_named(struct span text, struct span name)
+{
+	struct header_reader all, named;
+	struct header_field field, same;
+	header_reader_init(&all, text);
+	header_reader_init(&named, text);
+	while (header_next(&all, &field) == HEADER_FIELD) {
+		if (!field.valid || !span_equal_nocase(field.name, name))
+			continue;
+		CHECK(header_next_named(&named, name, &same) == HEADER_FIELD);
+		CHECK(same.raw.ptr == field.raw.ptr && same.raw.len == field.raw.len);
+	}
+	CHECK(header_next_named(&named, name, &same) != HEADER_FIELD);
+	CHECK(named.offset == all.offset);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct header_reader reader;
@@ -60,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_value(field.value, &out);
 	}
 	CHECK(total <= size);
+	check_named(text, SPAN("Subject"));
+	check_named(text, span_head(text, 1));
 	check_value(text, &out);
 	buf_reset(&out);
 	transfer_decode_all(TRANSFER_QUOTED_PRINTABLE, text, &out);

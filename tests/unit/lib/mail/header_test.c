@@ -43,6 +43,27 @@ static void test_fields(void **state)
 	guard_free(&guard);
 }
 
+static void test_fields_of_one_name(void **state)
+{
+	(void)state;
+	struct guard guard;
+	struct span input = guard_copy(&guard,
+		SPAN("To: a\r\nTo-Do: b\r\n To: c\nto\t: d\r\n\te\r\nTo\nTO: f\r\n\r\nTo: body\n"));
+	static const char *const values[] = {" a", " d\r\n\te", " f"};
+	struct header_reader reader;
+	struct header_field field;
+	header_reader_init(&reader, input);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		assert_int_equal(header_next_named(&reader, SPAN("to"), &field), HEADER_FIELD);
+		assert_true(span_equal(field.value, span_from_cstr(values[i])));
+	}
+	assert_int_equal(header_next_named(&reader, SPAN("to"), &field), HEADER_END);
+	assert_true(span_equal(span_skip(input, reader.offset), SPAN("To: body\n")));
+	header_reader_init(&reader, span_head(input, 4));
+	assert_int_equal(header_next_named(&reader, SPAN("cc"), &field), HEADER_END_OF_INPUT);
+	guard_free(&guard);
+}
+
 static void test_header_without_end(void **state)
 {
 	(void)state;
@@ -249,7 +270,8 @@ static void test_message_ids(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields), cmocka_unit_test(test_header_without_end),
+		cmocka_unit_test(test_fields), cmocka_unit_test(test_fields_of_one_name),
+		cmocka_unit_test(test_header_without_end),
 		cmocka_unit_test(test_unfold), cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_date_round_trip), cmocka_unit_test(test_status),
 		cmocka_unit_test(test_xtext), cmocka_unit_test(test_orcpt),
