@@ -5,7 +5,6 @@
 #include "imapd/content.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/content.h"
@@ -29,18 +28,13 @@ void content_done(struct content *content)
 
 int content_open(struct content *content)
 {
-	struct stat info;
 	if (content->fd >= 0)
 		return 0;
-	int fd = mailbox_message_open(content->session->mailbox, content->uid);
+	int fd = mailbox_message_open(
+		content->session->mailbox, content->uid, &content->file_size);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-		close(fd);
-		return -EIO;
-	}
 	content->fd = fd;
-	content->file_size = (uint64_t)info.st_size;
 	return 0;
 }
 

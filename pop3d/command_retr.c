@@ -47,7 +47,7 @@ static int send_pieces(struct session *session, int fd, uint64_t body_lines)
  * take half a message for the whole. */
 static int send_message(struct session *session, size_t index, uint64_t body_lines)
 {
-	int fd = mailbox_message_open(session->mailbox, session->uids[index]);
+	int fd = mailbox_message_open(session->mailbox, session->uids[index], NULL);
 	if (fd == -ENOENT)
 		return session_reply(session, "-ERR This message is no longer there");
 	if (fd < 0)

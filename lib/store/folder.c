@@ -30,6 +30,7 @@ struct span folder_dir(const struct folder *folder)
 static void free_folder(struct folder *folder)
 {
 	watch_remove(folder);
+	view_spare_free(folder);
 	list_remove(&folder->node);
 	file_close(&folder->dir_fd);
 	file_close(&folder->lock_fd);

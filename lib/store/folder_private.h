@@ -37,6 +37,7 @@ struct folder {
 	int64_t log_size;         /* of tambo-keywords when it was last rewritten */
 	bool beginning;           /* the record is not to be saved before the first scan is whole */
 	struct list_node views;   /* struct mailbox by folder_node */
+	struct view_spare *spare; /* the list of messages of the last one; or NULL */
 	int watch_new, watch_cur; /* inotify, -1: none */
 	struct list_node unwatched; /* in the list of those that must be polled */
 };
@@ -95,6 +96,9 @@ void folder_clean(struct folder *folder);
 void folder_remove(int root_fd, const char *name);
 /* The sub-folder's name of a row: "new/NAME" or "cur/NAME". */
 void folder_path(bool in_new, struct span name, struct buf *out);
+
+/* Drops the list that is kept (view_spare.c). */
+void view_spare_free(struct folder *folder);
 
 /* inotify, one descriptor for the process (watch.c). */
 void watch_add(struct folder *folder);

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "store/file_private.h"
+#include "task/task.h"
 
 #define SCHEMA "tambo-index 1 "
 #define MAP_SIZE_START (64UL << 20)
@@ -54,8 +55,11 @@ static void remove_files(struct index *index)
 
 static void close_env(struct index *index)
 {
+	if (index->idle != NULL)
+		mdb_txn_abort(index->idle);
 	if (index->env != NULL)
 		mdb_env_close(index->env);
+	index->idle = NULL;
 	index->env = NULL;
 }
 
@@ -187,12 +191,25 @@ void index_distrust(struct index *index)
 	index->broken = true;
 }
 
+/* Is what we have open still the file of that name? Looked at once in each turn of the loop. */
+static bool is_current(struct index *index)
+{
+	struct stat st;
+	uint64_t turn = task_turn();
+	if (index->broken || index->env == NULL)
+		return false;
+	if (turn != 0 && index->seen_in == turn)
+		return true;
+	if (fstatat(index->dir_fd, "data.mdb", &st, 0) != 0 || st.st_ino != index->inode)
+		return false;
+	index->seen_in = turn;
+	return true;
+}
+
 /* Someone removed the folder or the file: what we have open is nobody's any more. */
 static int refresh(struct index *index)
 {
-	struct stat st;
-	if (!index->broken && index->env != NULL && fstatat(index->dir_fd, "data.mdb", &st, 0) == 0
-		&& st.st_ino == index->inode)
+	if (is_current(index))
 		return 0;
 	bool drop = index->broken;
 	file_close(&index->dir_fd);
@@ -215,6 +232,21 @@ static void grow(struct index *index)
 	(void)mdb_env_set_mapsize(index->env, info.me_mapsize * MAP_SIZE_STEP);
 }
 
+/* Renewing a read transaction costs a tenth of beginning one. */
+static int begin_txn(struct index *index, bool write, MDB_txn **ret_txn)
+{
+	MDB_txn *idle = index->idle;
+	if (write || idle == NULL)
+		return mdb_txn_begin(index->env, NULL, write ? 0 : MDB_RDONLY, ret_txn);
+	index->idle = NULL;
+	int error = mdb_txn_renew(idle);
+	if (error == 0)
+		*ret_txn = idle;
+	else
+		mdb_txn_abort(idle);
+	return error;
+}
+
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
 {
 	for (int attempt = 0; attempt < 3; attempt++) {
@@ -224,9 +256,9 @@ int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
 		if (write)
 			grow(index);
 		MDB_txn *txn;
-		error = mdb_txn_begin(index->env, NULL, write ? 0 : MDB_RDONLY, &txn);
+		error = begin_txn(index, write, &txn);
 		if (error == 0) {
-			*ret_txn = (struct index_txn){index, txn, 0};
+			*ret_txn = (struct index_txn){index, txn, write, 0};
 			return 0;
 		}
 		if (error == MDB_MAP_RESIZED)
@@ -265,5 +297,11 @@ int index_commit(struct index_txn *txn)
 
 void index_abort(struct index_txn *txn)
 {
-	mdb_txn_abort(txn->txn);
+	struct index *index = txn->index;
+	if (txn->write || index->idle != NULL) {
+		mdb_txn_abort(txn->txn);
+		return;
+	}
+	mdb_txn_reset(txn->txn);
+	index->idle = txn->txn;
 }

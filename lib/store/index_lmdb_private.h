@@ -15,6 +15,8 @@ struct index {
 	MDB_env *env;
 	MDB_dbi dbi;
 	ino_t inode;  /* of the data file that is open */
+	uint64_t seen_in; /* turn of the loop in which that was looked at */
+	MDB_txn *idle; /* a read transaction that is reset, for the next one; or NULL */
 	bool broken;
 };
 

@@ -3,7 +3,7 @@
  * no disk wait), so after a restart of the machine it is not trusted: its boot file names the boot
  * that it belongs to.
  *
- * INVARIANT: no function of lib/task is called between index_begin and index_commit or index_abort.
+ * INVARIANT: no function of lib/task that waits is called between index_begin and index_commit or index_abort.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_INDEX_PRIVATE_H
 #define TAMBO_STORE_INDEX_PRIVATE_H
@@ -46,6 +46,7 @@ struct index_row {
 struct index_txn {
 	struct index *index;
 	void *txn;
+	bool write;
 	int error; /* sticky: -errno of the first failure */
 };
 

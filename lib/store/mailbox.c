@@ -78,12 +78,13 @@ int mailbox_open(
 	buf_init(&mailbox->expunged, RESULT_MAX);
 	buf_init(&mailbox->expunged_uids, RESULT_MAX);
 	buf_init(&mailbox->changed, RESULT_MAX);
-	watch_add(folder);
 	if (mailbox->is_pop3)
 		error = take_pop3_lock(mailbox);
 	if (error == 0)
 		error = prepare(mailbox);
 	const struct mailbox_changes *unused;
+	if (error == 0)
+		view_spare_take(mailbox);
 	if (error == 0)
 		error = mailbox_refresh(mailbox, true, &unused);
 	if (error != 0) {
@@ -115,6 +116,7 @@ void mailbox_close(struct mailbox *mailbox)
 	if (mailbox->event_fd >= 0)
 		task_forget_fd(mailbox->event_fd);
 	file_close(&mailbox->event_fd);
+	view_spare_give(mailbox);
 	free(mailbox->messages);
 	table_done(&mailbox->keyword_sets, free);
 	table_done(&mailbox->uidls, free);
@@ -172,7 +174,7 @@ uint64_t mailbox_highestmodseq(const struct mailbox *mailbox)
 size_t mailbox_recent(const struct mailbox *mailbox)
 {
 	size_t recent = 0;
-	for (size_t i = 0; i < mailbox->told; i++)
+	for (size_t i = 0; mailbox->has_own && i < mailbox->told; i++)
 		recent += (mailbox->messages[i].flags & MESSAGE_RECENT) != 0;
 	return recent;
 }
@@ -197,6 +199,8 @@ size_t mailbox_find(const struct mailbox *mailbox, uint32_t uid)
 size_t view_find(const struct mailbox *mailbox, uint32_t uid)
 {
 	size_t low = 0, high = mailbox->count;
+	if (high == 0 || mailbox->messages[high - 1].uid < uid)
+		return high;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		if (mailbox->messages[middle].uid < uid)
@@ -254,9 +258,14 @@ void mailbox_signal(struct mailbox *mailbox)
 
 int mailbox_event_fd(struct mailbox *mailbox)
 {
+	if (mailbox->event_fd >= 0)
+		return mailbox->event_fd;
+	/* Signalled from the start: what came before the watch is not missed. */
+	mailbox->event_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (mailbox->event_fd < 0)
-		mailbox->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return mailbox->event_fd < 0 ? -errno : mailbox->event_fd;
+		return -errno;
+	watch_add(mailbox->folder);
+	return mailbox->event_fd;
 }
 
 /* INVARIANT: what was never told is not reported as gone either, and goes at any time. */

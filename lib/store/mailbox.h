@@ -90,7 +90,8 @@ int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
 	const struct mailbox_changes **ret_changes);
 /* A descriptor that becomes readable when mailbox_refresh would probably find something
  * (deliveries, other sessions, other programs): for task_wait_two in IDLE. Owned by the mailbox;
- * mailbox_refresh clears it. -errno when there is none to be had: then ask every few seconds. */
+ * mailbox_refresh clears it. Watching begins with the first call, and the descriptor is readable
+ * then. -errno when there is none to be had: then ask every few seconds. */
 int mailbox_event_fd(struct mailbox *mailbox);
 
 enum store_operation { STORE_SET, STORE_ADD, STORE_REMOVE };
@@ -136,9 +137,10 @@ int mailbox_copy(struct mailbox *mailbox, const uint32_t *uids, size_t uid_count
 
 /* RFC822.SIZE, measured (in the thread pool) when not yet known. */
 int mailbox_message_size(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size);
-/* An open file of the message: descriptor or -errno; -ENOENT: it is gone. The file may have LF or
- * CRLF line ends, or both: what IMAP and POP3 send has CRLF (store/content.h). */
-int mailbox_message_open(struct mailbox *mailbox, uint32_t uid);
+/* An open file of the message: descriptor or -errno; -ENOENT: it is gone. *ret_size: bytes of the
+ * file, or NULL. The file may have LF or CRLF line ends, or both: what IMAP and POP3 send has CRLF
+ * (store/content.h). */
+int mailbox_message_open(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size);
 /* Appends the whole message with CRLF line ends, read in the thread pool. -EFBIG when it does not
  * fit into out's cap. */
 int mailbox_message_read(struct mailbox *mailbox, uint32_t uid, struct buf *out);

@@ -25,6 +25,7 @@ struct mailbox {
 	int event_fd;
 	bool touched; /* something may have to be reported */
 	bool recent_changed;
+	bool has_own; /* a message may be pending, expunged, claimed or \Recent */
 	/* results of the last refresh */
 	struct mailbox_changes changes;
 	struct buf expunged, expunged_uids, changed;
@@ -42,6 +43,10 @@ void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pen
 const uint16_t *view_keywords(struct mailbox *mailbox, const uint16_t *keywords, size_t count);
 /* Reads everything new from the index (view_load.c). */
 int view_load(struct mailbox *mailbox);
+/* The view begins with what is in memory of this mailbox; what changed since is for view_load. */
+void view_spare_take(struct mailbox *mailbox);
+/* The view ends: its list is kept for the next one. */
+void view_spare_give(struct mailbox *mailbox);
 /* Moves \Recent messages to cur/ and makes them this session's. */
 int view_take_recent(struct mailbox *mailbox);
 /* The record's keywords into the view. */

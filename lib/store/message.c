@@ -34,14 +34,16 @@ int mailbox_get_row(
 	return txn.error != 0 ? txn.error : known ? 0 : -ENOENT;
 }
 
-static int open_regular(int dir_fd, const char *path)
+static int open_regular(int dir_fd, const char *path, uint64_t *ret_size)
 {
 	struct stat st;
 	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		*ret_size = (uint64_t)st.st_size;
 		return fd;
+	}
 	(void)close(fd);
 	return -ENOENT;
 }
@@ -52,7 +54,7 @@ static int try_open(struct mailbox *mailbox, uint32_t uid, struct index_row *row
 	int fd = mailbox_get_row(mailbox, uid, row, &name);
 	if (fd == 0) {
 		folder_path(row->in_new, row->name, &path);
-		fd = open_regular(mailbox->folder->dir_fd, buf_cstr(&path));
+		fd = open_regular(mailbox->folder->dir_fd, buf_cstr(&path), &row->size);
 	}
 	row->name = SPAN_EMPTY;
 	buf_done(&name);
@@ -60,7 +62,7 @@ static int try_open(struct mailbox *mailbox, uint32_t uid, struct index_row *row
 	return fd;
 }
 
-/* Opens the file; where it moved, after a scan. */
+/* Opens the file; where it moved, after a scan. row->size is what the file has. */
 static int open_message(struct mailbox *mailbox, uint32_t uid, struct index_row *row)
 {
 	int fd = try_open(mailbox, uid, row);
@@ -76,10 +78,13 @@ static int open_message(struct mailbox *mailbox, uint32_t uid, struct index_row 
 	return error != 0 ? error : try_open(mailbox, uid, row);
 }
 
-int mailbox_message_open(struct mailbox *mailbox, uint32_t uid)
+int mailbox_message_open(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size)
 {
 	struct index_row row;
-	return open_message(mailbox, uid, &row);
+	int fd = open_message(mailbox, uid, &row);
+	if (fd >= 0 && ret_size != NULL)
+		*ret_size = row.size;
+	return fd;
 }
 
 struct reading {

@@ -25,14 +25,19 @@ const uint16_t *view_keywords(struct mailbox *mailbox, const uint16_t *keywords,
 	return set;
 }
 
+static void make_room(struct mailbox *mailbox, size_t room)
+{
+	if (room <= mailbox->room)
+		return;
+	mailbox->messages = memory_resize(mailbox->messages, room, sizeof(struct message));
+	mailbox->room = room;
+}
+
 static struct message *append_message(struct mailbox *mailbox, uint32_t uid)
 {
-	if (mailbox->count == mailbox->room) {
-		/* A session may be idle for hours: it gets little more than it needs. */
-		mailbox->room += mailbox->room / 8 + 8;
-		mailbox->messages = memory_resize(mailbox->messages, mailbox->room,
-			sizeof(struct message));
-	}
+	/* A session may be idle for hours: it gets little more than it needs. */
+	if (mailbox->count == mailbox->room)
+		make_room(mailbox, mailbox->room + mailbox->room / 8 + 8);
 	struct message *message = &mailbox->messages[mailbox->count++];
 	*message = (struct message){.uid = uid};
 	return message;
@@ -54,7 +59,7 @@ void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pen
 	} else {
 		return; /* below what this session was told: UIDs only grow, so it cannot be shown */
 	}
-	mailbox->touched = true;
+	mailbox->touched = mailbox->has_own = true;
 	message->flags = (row->flags & MESSAGE_FLAGS_SYSTEM) | recent;
 	message->modseq = row->modseq;
 	message->internaldate = row->internaldate;
@@ -197,10 +202,12 @@ int view_load(struct mailbox *mailbox)
 	index_abort(&txn);
 	if (error != 0 || none)
 		return error;
-	mailbox->touched = true;
+	mailbox->touched = mailbox->has_own = true;
 	mailbox->id = row.id;
-	if (all)
+	if (all) {
+		make_room(mailbox, row.exists);
 		error = load_all(mailbox);
+	}
 	if (error != 0)
 		return error;
 	mailbox->generation = row.generation;

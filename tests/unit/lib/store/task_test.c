@@ -109,6 +109,7 @@ static void idle_task(void *arg)
 	struct mailbox *box = open_box(f, "INBOX", 0);
 	int fd = mailbox_event_fd(box);
 	assert_true(fd >= 0);
+	(void)refresh(box);
 	/* A delivery of another program. */
 	write_file(f, "tmp/1.x", MESSAGE);
 	assert_int_equal(rename(at_root(f, "tmp/1.x"), at_root(f, "new/1.x")), 0);
