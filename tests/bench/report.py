@@ -3,6 +3,7 @@
 SPDX-License-Identifier: ISC
 """
 import json
+import math
 import os
 import platform
 import statistics
@@ -13,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # name of the figure, head of its column, digits after the point; in the order of the columns
 FIGURES = (
     ('messages', 'messages', 0), ('sessions', 'sessions', 0),
-    ('cpu_us', 'CPU per operation, us', 0), ('rate', 'per second', 0), ('p50_ms', 'p50, ms', 1),
+    ('cpu_us', 'CPU per operation, us', None), ('rate', 'per second', 0), ('p50_ms', 'p50, ms', 1),
     ('p99_ms', 'p99, ms', 1), ('pss_kib', 'PSS per session, KiB', 1),
     ('rss_kib', 'peak RSS of qmgr, KiB', 0), ('greeted_ms', 'new client greeted, ms', 1),
     ('bytes', 'memory of qmgr per message, bytes', 0), ('first_ms', 'mailq, first line, ms', 0),
@@ -32,7 +33,11 @@ def line(found):
 
 
 def shown(value, digits):
-    return value if isinstance(value, str) else '%.*f' % (digits, value)
+    if isinstance(value, str):
+        return value
+    if digits is None:  # three figures that count
+        digits = max(0, 2 - math.floor(math.log10(value))) if 0 < value < 100 else 0
+    return '%.*f' % (digits, value)
 
 
 def median(rounds):

@@ -28,13 +28,19 @@ COMMON = {
 TRANSPORTS = 'inline:{ {relay.test = smtp:[127.0.0.1]:%d} }'
 
 
+def uid_of(name):
+    """Everybody's mail belongs to one uid, except that of the accounts uid-0, uid-1..."""
+    return 100000 + int(name[4:]) if name.startswith('uid-') else tambo.MAIL_UID
+
+
 def make_boxes(vmail, names):
     """Maildirs that nobody emptied before."""
     for name in names:
         for sub in ('', 'new', 'cur', 'tmp'):
             path = os.path.join(vmail, name, sub)
             os.makedirs(path, exist_ok=True)
-            os.chown(path, tambo.MAIL_UID, tambo.MAIL_UID)
+            os.chown(path, uid_of(name), uid_of(name))
+            os.chmod(path, 0o700)
 
 
 class Tambo(tambo.Instance):
@@ -45,10 +51,12 @@ class Tambo(tambo.Instance):
         main = {**COMMON, 'imapd_tls_auth_only': 'no', 'pop3d_tls_auth_only': 'no',
                 'imapd_client_connection_count_limit': '0', 'default_process_limit': '12000',
                 'pop3d_client_connection_count_limit': '0', 'transport_maps': TRANSPORTS % sink,
-                **(main or {})}
+                'virtual_uid_maps': 'texthash:%s/etc/uids' % folder,
+                'virtual_gid_maps': 'texthash:%s/etc/uids' % folder, **(main or {})}
         self.names = names
         super().__init__(folder, main=main, services=('smtp', 'submissions', 'imap', 'pop3', 'imaps'),
                          accounts=dict.fromkeys(names, PASSWORD))
+        os.chmod(self.vmail, 0o711)
         make_boxes(self.vmail, names)
         self.start()
 
@@ -56,12 +64,16 @@ class Tambo(tambo.Instance):
         with open(os.path.join(self.config, 'users'), 'w') as f:
             for name in self.names:
                 f.write('%s@%s:{PLAIN}%s:%d:%d::%s/%s::\n' % (
-                    name, self.domain, PASSWORD, self.uid, self.gid, self.vmail, name))
+                    name, self.domain, PASSWORD, uid_of(name), uid_of(name), self.vmail, name))
         os.chmod(os.path.join(self.config, 'users'), 0o600)
         with open(os.path.join(self.config, 'mailboxes'), 'w') as f:
             for name in self.names:
                 f.write('%s@%s %s/\n' % (name, self.domain, name))
-        os.chmod(os.path.join(self.config, 'mailboxes'), 0o644)
+        with open(os.path.join(self.config, 'uids'), 'w') as f:
+            for name in self.names:
+                f.write('%s@%s %d\n' % (name, self.domain, uid_of(name)))
+        for name in ('mailboxes', 'uids'):
+            os.chmod(os.path.join(self.config, name), 0o644)
 
 
     def queue_command(self, *words):
