@@ -197,6 +197,9 @@ enum connection_result connection_read(
 			connection_write_cstr(connection, "* BYE Too many invalid commands\r\n");
 			return CONNECTION_CLOSED;
 		}
+		/* Also a command that never pauses and never ends. */
+		if (task_now() > idle)
+			return CONNECTION_TIMEOUT;
 		task_time deadline = idle;
 		if (!imap_frame_is_empty(&connection->frame) && task_deadline(busy_ms) < idle)
 			deadline = task_deadline(busy_ms);

@@ -189,6 +189,9 @@ static int read_more(struct stream *stream, task_time deadline)
 	if (stream->next_read < FIRST_READ)
 		stream->next_read = FIRST_READ;
 	size_t want = stream->next_read < room ? stream->next_read : room;
+	/* A peer that never pauses does not reach the wait below. */
+	if (task_now() > deadline)
+		return -ETIMEDOUT;
 	for (;;) {
 		enum task_io io = TASK_READ;
 		char *at = buf_reserve(&stream->in, want);
@@ -214,7 +217,8 @@ static int read_more(struct stream *stream, task_time deadline)
 int stream_read_line(struct stream *stream, size_t max, task_time deadline, struct span *ret_line)
 {
 	size_t seen = 0;
-	for (;;) {
+	int status = task_share();
+	while (status == 0) {
 		struct span bytes = stream_buffered(stream);
 		size_t at = span_find_char(span_skip(bytes, seen), '\n');
 		size_t len = at == SIZE_MAX ? bytes.len : seen + at + 1;
@@ -229,10 +233,9 @@ int stream_read_line(struct stream *stream, size_t max, task_time deadline, stru
 			return -EMSGSIZE;
 		}
 		seen = bytes.len;
-		int status = read_more(stream, deadline);
-		if (status != 0)
-			return status;
+		status = read_more(stream, deadline);
 	}
+	return status;
 }
 
 int stream_peek(struct stream *stream, task_time deadline, struct span *ret_bytes)
@@ -242,13 +245,12 @@ int stream_peek(struct stream *stream, task_time deadline, struct span *ret_byte
 
 int stream_peek_n(struct stream *stream, size_t n, task_time deadline, struct span *ret_bytes)
 {
-	while (stream_buffered(stream).len < n) {
-		int status = read_more(stream, deadline);
-		if (status != 0)
-			return status;
-	}
-	*ret_bytes = stream_buffered(stream);
-	return 0;
+	int status = task_share();
+	while (status == 0 && stream_buffered(stream).len < n)
+		status = read_more(stream, deadline);
+	if (status == 0)
+		*ret_bytes = stream_buffered(stream);
+	return status;
 }
 
 int stream_read_exact(struct stream *stream, void *out, size_t len, task_time deadline)

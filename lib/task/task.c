@@ -23,6 +23,7 @@
 #endif
 
 #define EVENTS_AT_ONCE 256
+#define SHARE_MS 5
 
 struct loop task_loop = {.epoll_fd = -1};
 
@@ -237,6 +238,13 @@ int task_yield(void)
 	task->wake_result = 0;
 	leave_task(task);
 	return task->canceled ? -ECANCELED : 0;
+}
+
+int task_share(void)
+{
+	if (task_loop.current == NULL || task_clock_read() - task_loop.now < SHARE_MS)
+		return 0;
+	return task_yield();
 }
 
 int task_sleep(int64_t ms)

@@ -51,6 +51,9 @@ size_t task_count(void);
 
 /* Lets all other runnable tasks run once; cheap when there are none. 0 or -ECANCELED. */
 int task_yield(void);
+/* For loops that a peer can keep busy for ever: yields once this turn of the loop has taken some
+ * milliseconds. 0 or -ECANCELED. */
+int task_share(void);
 /* 0 after ms, or -ECANCELED. */
 int task_sleep(int64_t ms);
 

@@ -246,6 +246,36 @@ static void test_signals_come_on_the_loop(void **state)
 	assert_string_equal(trace, "u");
 }
 
+static bool others_ran;
+
+/* A peer that always has something more to say. */
+static void be_busy(void *arg)
+{
+	task_time began = task_now();
+	(void)arg;
+	while (!others_ran)
+		assert_int_equal(task_share(), 0);
+	assert_true(task_now() > began); /* deadlines are seen to pass */
+	mark('b');
+}
+
+static void run_between(void *arg)
+{
+	(void)arg;
+	mark('o');
+	others_ran = true;
+}
+
+static void test_a_busy_task_shares(void **state)
+{
+	(void)state;
+	assert_int_equal(task_share(), 0); /* outside of a task: nothing */
+	task_spawn("busy", be_busy, NULL, 0);
+	task_spawn("other", run_between, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "ob");
+}
+
 static void sleep_hour(void *arg)
 {
 	(void)arg;
@@ -300,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_offload_lets_others_run, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_events_wake_in_order, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_signals_come_on_the_loop, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(test_a_busy_task_shares, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_thousands_of_tasks, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_fake_clock, open_loop, close_loop),
 	};
