@@ -386,3 +386,8 @@ const struct account *exchange_account(const struct exchange *exchange)
 {
 	return &exchange->account;
 }
+
+struct span exchange_tree(const struct exchange *exchange)
+{
+	return account_tree(all_accounts, &exchange->account);
+}

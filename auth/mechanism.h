@@ -45,5 +45,6 @@ struct span exchange_login(const struct exchange *exchange);
 struct span exchange_reason(const struct exchange *exchange);
 /* After EXCHANGE_OK. */
 const struct account *exchange_account(const struct exchange *exchange);
+struct span exchange_tree(const struct exchange *exchange); /* account_tree() of it */
 
 #endif

@@ -48,10 +48,12 @@ static const char *worker_service(struct span service)
 	return span_equal(service, SPAN("pop3")) ? "pop3d" : NULL;
 }
 
-static int open_session(const struct request *request, const struct account *account, int *ret_fd)
+static int open_session(const struct request *request, const struct exchange *exchange, int *ret_fd)
 {
 	struct channel *channel;
-	const char *service = worker_service(request->service);
+	const struct account *account = exchange_account(exchange);
+	struct daemon_worker worker = {.service = worker_service(request->service),
+		.uid = account->uid, .gid = account->gid, .tree = exchange_tree(exchange)};
 	struct session_user user = {
 		.user = buf_span(&account->name),
 		.home = buf_span(&account->home),
@@ -61,8 +63,7 @@ static int open_session(const struct request *request, const struct account *acc
 		.local_address = request->local_address,
 		.tls = request->tls,
 	};
-	int status = daemon_connect_worker(service, account->uid, account->gid,
-		task_deadline(WORKER_TIMEOUT_MS), &channel);
+	int status = daemon_connect_worker(&worker, task_deadline(WORKER_TIMEOUT_MS), &channel);
 	if (status != 0)
 		return status;
 	status = channel_send(channel, &session_user_type, &user);
@@ -83,7 +84,7 @@ static int reply_ok(struct channel *channel, const struct request *request,
 	struct auth_reply reply = {.status = AUTH_OK, .challenge = challenge,
 		.user = buf_span(&account->name), .session_fd = -1};
 	if (worker_service(request->service) != NULL) {
-		int status = account->maildir ? open_session(request, account, &reply.session_fd)
+		int status = account->maildir ? open_session(request, exchange, &reply.session_fd)
 					      : -EOPNOTSUPP;
 		if (status != 0) {
 			log_error(NULL, "%.*s: cannot open the mailbox %.*s of uid %u: %s",

@@ -393,7 +393,7 @@ static gid_t group_for(const struct account *account)
 static void deliver_to_mailbox(struct delivery *delivery, const struct target *target,
 	const struct account *account)
 {
-	gid_t gid = group_for(account);
+	struct worker_key key = {.uid = account->uid, .gid = group_for(account)};
 	struct local_work work = {.kind = LOCAL_WORK_MAILBOX, .content_fd = -1};
 	struct local_done *done;
 	struct channel *channel;
@@ -407,7 +407,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 	work.path = command.len > 0 ? SPAN_EMPTY : buf_span(&account->mailbox);
 	work.maildir = account->maildir;
 	work.must_own = local.settings.strict_ownership;
-	int error = worker_call(account->uid, gid, &work, &channel, &done);
+	int error = worker_call(&key, &work, &channel, &done);
 	if (error != 0) {
 		defer_worker(delivery, target, account->uid, error);
 		return;
@@ -418,7 +418,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 		list = arena_dup(delivery->arena, done->content);
 	else if (result != LOCAL_READ)
 		delivery_end_done(delivery, target, done);
-	worker_give(account->uid, gid, false, channel);
+	worker_give(&key, channel);
 	if (result == LOCAL_FORWARD) {
 		struct target inside = *target;
 		inside.direct = true; /* the user's own name in the list is the mailbox */
@@ -541,12 +541,14 @@ void deliver_to_virtual(struct delivery *delivery, const struct target *target)
 		fill_mailbox(delivery, target, &work);
 		work.path = buf_span(&account.mailbox);
 		work.maildir = account.maildir;
-		int error = worker_call(account.uid, account.gid, &work, &channel, &done);
+		struct worker_key key = {.uid = account.uid, .gid = account.gid,
+			.tree = account_tree(local.accounts, &account)};
+		int error = worker_call(&key, &work, &channel, &done);
 		if (error != 0) {
 			defer_worker(delivery, target, account.uid, error);
 		} else {
 			delivery_end_done(delivery, target, done);
-			worker_give(account.uid, account.gid, false, channel);
+			worker_give(&key, channel);
 		}
 	}
 	account_done(&account);

@@ -132,9 +132,15 @@ void forwarded_forget(const struct delivery *delivery);
 
 /* One exchange with the worker of a uid. *ret_done lives in *ret_channel, which is to be given back
  * with worker_give (or freed on an error). 0 or -errno. */
-int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct channel **ret_channel,
+struct worker_key {
+	uid_t uid;
+	gid_t gid;
+	bool command;     /* one that may run commands */
+	struct span tree; /* as in struct daemon_worker; outlives the work */
+};
+int worker_call(const struct worker_key *key, const struct local_work *work, struct channel **ret_channel,
 	struct local_done **ret_done);
-void worker_give(uid_t uid, gid_t gid, bool command, struct channel *channel_take);
+void worker_give(const struct worker_key *key, struct channel *channel_take);
 /* Closes channels that were not used for a while. */
 void workers_trim(void);
 

@@ -76,18 +76,17 @@ static void call(struct delivery *delivery, const struct target *target, struct 
 {
 	struct local_done *done;
 	struct channel *channel;
-	uid_t uid;
-	gid_t gid;
-	if (!choose_privs(delivery, target, owner, &uid, &gid))
+	struct worker_key key = {.command = work->kind == LOCAL_WORK_COMMAND};
+	if (!choose_privs(delivery, target, owner, &key.uid, &key.gid))
 		return;
-	int error = worker_call(uid, gid, work, &channel, &done);
+	int error = worker_call(&key, work, &channel, &done);
 	if (error != 0) {
 		delivery_end(delivery, target, DELIVERY_DEFERRED, error == -EACCES ? "4.3.5" : "4.3.0",
-			"delivery worker of uid %u unavailable: %s", (unsigned)uid, strerror(-error));
+			"delivery worker of uid %u unavailable: %s", (unsigned)key.uid, strerror(-error));
 		return;
 	}
 	delivery_end_done(delivery, target, done);
-	worker_give(uid, gid, work->kind == LOCAL_WORK_COMMAND, channel);
+	worker_give(&key, channel);
 }
 
 void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
@@ -184,16 +183,15 @@ static void deliver_include(struct list *list, struct span path)
 		.queue_id = delivery->request->queue_id};
 	struct local_done *done;
 	struct channel *channel;
-	uid_t uid;
-	gid_t gid;
+	struct worker_key key = {.command = false};
 	if (list->includes >= 5) {
 		delivery_end(delivery, list->from, DELIVERY_BOUNCED, "5.4.6",
 			":include: nested too deeply: %.*s", SPAN_ARGS(path));
 		return;
 	}
-	if (!choose_privs(delivery, list->from, list->owner, &uid, &gid))
+	if (!choose_privs(delivery, list->from, list->owner, &key.uid, &key.gid))
 		return;
-	int error = worker_call(uid, gid, &work, &channel, &done);
+	int error = worker_call(&key, &work, &channel, &done);
 	if (error != 0) {
 		delivery_end(delivery, list->from, DELIVERY_DEFERRED, "4.3.0",
 			"cannot read include file %.*s: %s", SPAN_ARGS(path), strerror(-error));
@@ -203,7 +201,7 @@ static void deliver_include(struct list *list, struct span path)
 	struct span text = read ? arena_dup(delivery->arena, done->content) : SPAN_EMPTY;
 	if (!read)
 		delivery_end_done(delivery, list->from, done);
-	worker_give(uid, gid, false, channel);
+	worker_give(&key, channel);
 	if (read) {
 		struct list inside = *list;
 		inside.source = FROM_INCLUDE;

@@ -14,9 +14,8 @@
 
 struct idle {
 	struct list_node node; /* newest first */
-	uid_t uid;
-	gid_t gid;
-	bool command;
+	struct worker_key key;
+	char *tree; /* of the key */
 	struct channel *channel;
 	task_time since;
 };
@@ -28,40 +27,41 @@ static struct channel *drop(struct idle *idle)
 {
 	struct channel *channel = idle->channel;
 	list_remove(&idle->node);
+	free(idle->tree);
 	free(idle);
 	idle_count--;
 	return channel;
 }
 
-static struct channel *take_idle(uid_t uid, gid_t gid, bool command)
+static struct channel *take_idle(const struct worker_key *key)
 {
 	LIST_FOREACH(node, &idle_channels) {
 		struct idle *idle = LIST_ENTRY(node, struct idle, node);
-		if (idle->uid == uid && idle->gid == gid && idle->command == command)
+		if (idle->key.uid == key->uid && idle->key.gid == key->gid &&
+			idle->key.command == key->command && span_equal(idle->key.tree, key->tree))
 			return drop(idle);
 	}
 	return NULL;
 }
 
-static int connect_to(uid_t uid, gid_t gid, bool command, struct channel **ret_channel)
+static int connect_to(const struct worker_key *key, struct channel **ret_channel)
 {
-	task_time deadline = task_deadline(CONNECT_MS);
-	return command ? daemon_connect_command_worker("local", uid, gid, deadline, ret_channel)
-		: daemon_connect_worker("local", uid, gid, deadline, ret_channel);
+	struct daemon_worker worker = {.service = "local", .uid = key->uid, .gid = key->gid,
+		.command = key->command, .tree = key->tree};
+	return daemon_connect_worker(&worker, task_deadline(CONNECT_MS), ret_channel);
 }
 
-int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct channel **ret_channel,
+int worker_call(const struct worker_key *key, const struct local_work *work, struct channel **ret_channel,
 	struct local_done **ret_done)
 {
-	bool command = work->kind == LOCAL_WORK_COMMAND;
 	int64_t limit = WORK_MS + work->time_limit_ms
 		+ (int64_t)work->lock_attempts * work->lock_delay_ms;
 	/* A channel from the pool, or master's answer, may belong to a worker that has just ended:
 	 * once more, anew. A second attempt recognises what the first one did to a Maildir; a
 	 * command is never run twice. */
 	for (int attempt = 0;; attempt++) {
-		struct channel *channel = attempt == 0 ? take_idle(uid, gid, command) : NULL;
-		int error = channel != NULL ? 0 : connect_to(uid, gid, command, &channel);
+		struct channel *channel = attempt == 0 ? take_idle(key) : NULL;
+		int error = channel != NULL ? 0 : connect_to(key, &channel);
 		if (error != 0)
 			return error;
 		error = channel_call(channel, &local_work_type, work, &local_done_type,
@@ -71,19 +71,20 @@ int worker_call(uid_t uid, gid_t gid, const struct local_work *work, struct chan
 			return 0;
 		}
 		channel_free(channel);
-		if (attempt == 2 || (error != -EPIPE && error != -ECONNRESET) || command
+		if (attempt == 2 || (error != -EPIPE && error != -ECONNRESET) || key->command
 			|| task_sleep(RETRY_MS * attempt) != 0)
 			return error;
 	}
 }
 
-void worker_give(uid_t uid, gid_t gid, bool command, struct channel *channel)
+void worker_give(const struct worker_key *key, struct channel *channel)
 {
 	if (idle_count >= IDLE_MAX)
 		channel_free(drop(LIST_ENTRY(idle_channels.prev, struct idle, node)));
 	struct idle *idle = NEW(struct idle);
-	*idle = (struct idle){.uid = uid, .gid = gid, .command = command, .channel = channel,
+	*idle = (struct idle){.key = *key, .tree = span_dup_cstr(key->tree), .channel = channel,
 		.since = task_now()};
+	idle->key.tree = span_new(idle->tree, key->tree.len);
 	list_prepend(&idle_channels, &idle->node);
 	idle_count++;
 }

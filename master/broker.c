@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,39 +73,70 @@ static bool uid_is_allowed(uid_t uid, gid_t gid)
 	return true;
 }
 
-static struct process_group *find_worker_group(
-	struct service *service, enum control_role role, uid_t uid, gid_t gid)
+/* What a CONTROL_WORKER asks for. */
+struct wanted {
+	struct service *service;
+	enum control_role role;
+	uid_t uid;
+	gid_t gid;
+	char *tree; /* NULL: any; owned */
+};
+
+static bool same_tree(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static struct process_group *find_worker_group(const struct wanted *wanted)
 {
 	LIST_FOREACH(node, &master.groups) {
 		struct process_group *group = LIST_ENTRY(node, struct process_group, node);
-		if (group->role == role && group->uid == uid && group->gid == gid &&
-			strcmp(group->service->program->room, service->program->room) == 0 &&
-			(group->service == service || role == CONTROL_ROLE_WORKER))
+		if (group->role == wanted->role && group->uid == wanted->uid &&
+			group->gid == wanted->gid && same_tree(group->tree, wanted->tree) &&
+			strcmp(group->service->program->room, wanted->service->program->room) == 0 &&
+			(group->service == wanted->service || wanted->role == CONTROL_ROLE_WORKER))
 			return group;
 	}
 	return NULL;
 }
 
-static int find_or_start_worker(struct process *process, const struct control_message *message,
+/* "service" or "service /tree". PRIV: a tree takes from what the uid may, and adds nothing to it. */
+static int take_wanted(const struct control_message *message, struct wanted *ret_wanted)
+{
+	struct span tree = span_from_cstr(message->text);
+	char *name = span_dup_cstr(span_split(&tree, ' '));
+	bool command = message->role == CONTROL_ROLE_COMMAND;
+	*ret_wanted = (struct wanted){.role = command ? CONTROL_ROLE_COMMAND : CONTROL_ROLE_WORKER,
+		.uid = message->uid, .gid = message->gid};
+	ret_wanted->service = service_find(name);
+	if (ret_wanted->service == NULL)
+		ret_wanted->service = service_find_room(name);
+	free(name);
+	if (ret_wanted->service == NULL || ret_wanted->service->group == NULL)
+		return -ENOENT;
+	if ((message->role != CONTROL_ROLE_WORKER && !command) ||
+		(tree.ptr != NULL && (tree.len == 0 || tree.ptr[0] != '/')))
+		return -EINVAL;
+	ret_wanted->tree = tree.ptr == NULL ? NULL : span_dup_cstr(tree);
+	return 0;
+}
+
+static int find_or_start_worker(struct process *process, struct wanted *wanted,
 	struct process_group **ret_group)
 {
-	struct service *service = service_find(message->text);
-	if (service == NULL)
-		service = service_find_room(message->text);
-	bool command = message->role == CONTROL_ROLE_COMMAND;
-	if (service == NULL || service->group == NULL)
-		return -ENOENT;
-	if (process->role != CONTROL_ROLE_SERVICE ||
-		(message->role != CONTROL_ROLE_WORKER && !command) ||
-		!program_may_have_worker(process->program->room, service->program->room, command) ||
-		!uid_is_allowed(message->uid, message->gid))
+	bool command = wanted->role == CONTROL_ROLE_COMMAND;
+	if (process->role != CONTROL_ROLE_SERVICE || !program_may_have_worker(process->program->room,
+			wanted->service->program->room, command) ||
+		!uid_is_allowed(wanted->uid, wanted->gid))
 		return -EACCES;
-	enum control_role role = command ? CONTROL_ROLE_COMMAND : CONTROL_ROLE_WORKER;
-	struct process_group *group = find_worker_group(service, role, message->uid, message->gid);
+	struct process_group *group = find_worker_group(wanted);
 	if (group == NULL && master.worker_count >= master.worker_limit)
 		return -EAGAIN;
-	if (group == NULL)
-		group = group_new(service, role, message->uid, message->gid);
+	if (group == NULL) {
+		group = group_new(wanted->service, wanted->role, wanted->uid, wanted->gid);
+		group->tree = wanted->tree;
+		wanted->tree = NULL;
+	}
 	*ret_group = group;
 	return 0;
 }
@@ -112,7 +144,11 @@ static int find_or_start_worker(struct process *process, const struct control_me
 static void handle_worker(struct process *process, const struct control_message *message)
 {
 	struct process_group *group = NULL;
-	int error = find_or_start_worker(process, message, &group);
+	struct wanted wanted = {.tree = NULL};
+	int error = take_wanted(message, &wanted);
+	if (error == 0)
+		error = find_or_start_worker(process, &wanted, &group);
+	free(wanted.tree);
 	if (error == 0) {
 		connect_to_group(process, message->id, group);
 		return;

@@ -88,6 +88,8 @@ static void build_arguments(const struct process_group *group, struct argument_l
 		add(list, "-R");
 	if (is_worker)
 		add(list, "-r%s", group->role == CONTROL_ROLE_COMMAND ? "command" : "worker");
+	if (group->tree != NULL)
+		add(list, "-d%s", group->tree);
 	if (is_worker)
 		add(list, "-u%u", (unsigned)group->uid);
 	else

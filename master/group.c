@@ -45,6 +45,7 @@ static void group_free(struct process_group *group)
 	list_remove(&group->node);
 	if (group->service->group == group)
 		group->service->group = NULL;
+	free(group->tree);
 	free(group);
 }
 

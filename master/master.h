@@ -45,6 +45,7 @@ struct process_group {
 	enum control_role role;
 	uid_t uid;
 	gid_t gid;
+	char *tree; /* of a worker: the folder it is for; NULL: any */
 	size_t wanted, running;
 	struct list_node processes;
 	struct list_node pending; /* struct pending */

@@ -490,3 +490,30 @@ enum account_status account_by_user(struct accounts *accounts, struct span user,
 		status = find_system(accounts, user, account);
 	return status;
 }
+
+static struct span parent_of(struct span path)
+{
+	size_t slash = span_find_last_char(path, '/');
+	return slash == SIZE_MAX || slash == 0 ? SPAN("/") : span_head(path, slash);
+}
+
+static bool is_below(struct span path, struct span folder)
+{
+	return span_equal(folder, SPAN("/")) || (path.len > folder.len &&
+		span_starts_with(path, folder) && path.ptr[folder.len] == '/');
+}
+
+struct span account_tree(const struct accounts *accounts, const struct account *account)
+{
+	struct span mailbox = buf_span(&account->mailbox), homes;
+	switch (account->kind) {
+	case ACCOUNT_VIRTUAL:
+		return span_from_cstr(accounts->base);
+	case ACCOUNT_SYSTEM:
+		return mailbox;
+	case ACCOUNT_TABLE:
+		break;
+	}
+	homes = parent_of(buf_span(&account->home));
+	return is_below(mailbox, homes) ? homes : parent_of(mailbox);
+}

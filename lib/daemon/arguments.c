@@ -49,6 +49,7 @@ static bool take_option(int letter, struct daemon_arguments *a)
 	switch (letter) {
 	case 'n': a->service = optarg; break;
 	case 'c': a->config_dir = optarg; break;
+	case 'd': a->tree = optarg; break;
 	case 'p': a->program = optarg; break;
 	case 'o': good = take_override(optarg, a); break;
 	case 'k': good = take_log_kind(optarg[0], &a->log_kind); break;
@@ -80,7 +81,7 @@ int daemon_arguments_parse(int argc, char **argv, struct daemon_arguments *ret_a
 	int letter;
 	memset(ret_arguments, 0, sizeof *ret_arguments);
 	optind = 1;
-	while ((letter = getopt(argc, argv, "n:c:p:o:k:r:l:m:i:t:u:Rvz")) != -1)
+	while ((letter = getopt(argc, argv, "n:c:d:p:o:k:r:l:m:i:t:u:Rvz")) != -1)
 		if (!take_option(letter, ret_arguments))
 			return -EINVAL;
 	if (ret_arguments->service == NULL || ret_arguments->config_dir == NULL)

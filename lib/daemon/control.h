@@ -22,7 +22,7 @@ enum control_type {
 	CONTROL_WATCH,      /* text: a file whose change calls for a new process; before READY only */
 	CONTROL_OPEN,       /* text: a parameter that names files of root; before READY only */
 	CONTROL_CONNECT,    /* text: service; id is given back */
-	CONTROL_WORKER,     /* text: service; role, uid, gid; id is given back */
+	CONTROL_WORKER,     /* text: "service" or "service /tree"; role, uid, gid; id is given back */
 	CONTROL_IDLE,       /* id: how many CONTROL_SERVE it has taken so far: nothing to do */
 	CONTROL_RELEASED,   /* stopping, and the process that takes its place may begin */
 	CONTROL_LOG_LOST,   /* the log descriptor does not take lines any more */

@@ -22,7 +22,7 @@
 enum daemon_right {
 	DAEMON_NETWORK_OUT = 1,  /* socket() and connect() for IPv4 and IPv6 */
 	DAEMON_QUEUE = 2,        /* read and write queue_directory */
-	DAEMON_FILES = 4,        /* a worker: the files its uid may reach (Landlock off, seccomp on) */
+	DAEMON_FILES = 4,        /* a worker: the files its uid may reach, below its tree if it has one */
 	DAEMON_EXEC = 8,         /* runs commands: no seccomp, no Landlock, no no_new_privs */
 	DAEMON_PASSWORDS = 16,   /* /etc/passwd, shadow, PAM and their modules */
 	DAEMON_DATA = 32,        /* read and write data_directory */
@@ -65,13 +65,19 @@ bool daemon_is_stopping(void);
 /* Asks master for a channel to a service ("cleanup", "qmgr", "auth" ...). NULL when refused, or the
  * deadline passed. */
 struct channel *daemon_connect(const char *service, task_time deadline);
-/* A channel to the worker of that service and uid, started when there is none (only services that
- * master's table allows). -EACCES: uid 0, below first_valid_uid, or not allowed. */
-int daemon_connect_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
-	struct channel **ret_channel);
-/* The same for a worker that may run commands; only the fronts of "local" may ask. */
-int daemon_connect_command_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
-	struct channel **ret_channel);
+/* Which worker. tree: the folder whose files it may reach (Landlock), besides what its uid lets it; one
+ * process serves all that ask for the same. Empty: whatever its uid may. */
+struct daemon_worker {
+	const char *service;
+	uid_t uid;
+	gid_t gid;
+	bool command; /* may run commands: only the fronts of "local" may ask, without a tree */
+	struct span tree;
+};
+/* A channel to that worker, started when there is none (only services that master's table allows).
+ * -EACCES: uid 0, below first_valid_uid, or not allowed. */
+int daemon_connect_worker(
+	const struct daemon_worker *worker, task_time deadline, struct channel **ret_channel);
 
 /* A pool of idle channels to one service, reused last in first out. */
 struct daemon_pool;

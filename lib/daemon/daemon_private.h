@@ -15,6 +15,7 @@ struct daemon_arguments {
 	const char *service, *config_dir,
 		*program; /* program: column 8 of master.cf, names log lines */
 	enum daemon_role role;
+	const char *tree; /* of a worker; NULL: any folder */
 	enum log_sink_kind log_kind;
 	size_t listen_count;
 	size_t session_limit; /* sessions of this process; 0: no limit */

@@ -266,34 +266,19 @@ struct channel *daemon_connect(const char *service, task_time deadline)
 	return channel;
 }
 
-static int connect_worker(const char *service, struct control_message *message,
-	task_time deadline, struct channel **ret_channel)
-{
-	if (!control_message_set_text(message, service))
-		return -EINVAL;
-	return ask(message, deadline, ret_channel);
-}
-
-static struct control_message worker_request(uid_t uid, gid_t gid, enum control_role role)
+int daemon_connect_worker(
+	const struct daemon_worker *worker, task_time deadline, struct channel **ret_channel)
 {
 	struct control_message message;
+	struct buf text = BUF_INIT(CONTROL_TEXT_MAX - 1);
 	control_message_init(&message, CONTROL_WORKER);
-	message.uid = uid;
-	message.gid = gid;
-	message.role = role;
-	return message;
-}
-
-int daemon_connect_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
-	struct channel **ret_channel)
-{
-	struct control_message message = worker_request(uid, gid, CONTROL_ROLE_WORKER);
-	return connect_worker(service, &message, deadline, ret_channel);
-}
-
-int daemon_connect_command_worker(const char *service, uid_t uid, gid_t gid, task_time deadline,
-	struct channel **ret_channel)
-{
-	struct control_message message = worker_request(uid, gid, CONTROL_ROLE_COMMAND);
-	return connect_worker(service, &message, deadline, ret_channel);
+	message.uid = worker->uid;
+	message.gid = worker->gid;
+	message.role = worker->command ? CONTROL_ROLE_COMMAND : CONTROL_ROLE_WORKER;
+	buf_append_cstr(&text, worker->service);
+	if (worker->tree.len > 0)
+		buf_append_format(&text, " %.*s", SPAN_ARGS(worker->tree));
+	bool fits = !text.overflow && control_message_set_text(&message, buf_cstr(&text));
+	buf_done(&text);
+	return fits ? ask(&message, deadline, ret_channel) : -ENAMETOOLONG;
 }

@@ -86,6 +86,38 @@ static void add_table_folders(struct folder_list *list)
 	}
 }
 
+/* What is not there yet will be made within what is. */
+static void add_tree(struct folder_list *list, const char *path)
+{
+	char *existing = memory_dup_cstr(path);
+	char *up = existing;
+	while (access(up, F_OK) != 0 && errno == ENOENT && strcmp(up, "/") != 0)
+		up = dirname(up);
+	add_folder(list, up, true);
+	free(existing);
+}
+
+/* "/" among them: Landlock has nothing to do. */
+static bool reaches_all(const struct folder_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].write && strcmp(list->items[i].path, "/") == 0)
+			return true;
+	return false;
+}
+
+static void add_worker_folders(struct folder_list *list)
+{
+	const char *tree = daemon_state.arguments.tree;
+	struct span rest = span_from_cstr(conf_get(daemon_state.conf, "worker_extra_folders")), word;
+	add_tree(list, tree == NULL ? "/" : tree);
+	while (span_token(&rest, ", \t\r\n", &word)) {
+		char *path = span_dup_cstr(word);
+		add_tree(list, path);
+		free(path);
+	}
+}
+
 static void collect_folders(unsigned rights, struct folder_list *list)
 {
 	static const char *const system_folders[] = {
@@ -104,6 +136,8 @@ static void collect_folders(unsigned rights, struct folder_list *list)
 		add_folder(list, conf_get(daemon_state.conf, "queue_directory"), true);
 	if (rights & DAEMON_DATA)
 		add_folder(list, conf_get(daemon_state.conf, "data_directory"), true);
+	if (rights & DAEMON_FILES)
+		add_worker_folders(list);
 }
 
 static unsigned calls_allowed(unsigned rights)
@@ -127,7 +161,7 @@ static int enter_sandbox(unsigned rights)
 	collect_folders(rights, &list);
 	struct sandbox sandbox = {
 		.allow = calls_allowed(rights),
-		.any_folder = (rights & DAEMON_FILES) != 0,
+		.any_folder = reaches_all(&list),
 		.folders = list.items,
 		.folder_count = list.count,
 	};

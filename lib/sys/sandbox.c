@@ -84,8 +84,10 @@ static int allow_folder(int ruleset_fd, const struct sandbox_folder *folder, uin
 static int landlock_enter(const struct sandbox *sandbox, const char **ret_warning)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	if (abi < 1) {
-		*ret_warning = "this kernel has no Landlock: files are guarded by uid and chroot only";
+	/* The first version refuses to rename between folders, which a queue and a Maildir live by. */
+	if (abi < 2) {
+		*ret_warning = "this kernel has no Landlock, or an old one: files are guarded by uid and "
+			"chroot only";
 		return 0;
 	}
 	struct ruleset ruleset = {

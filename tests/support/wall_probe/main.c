@@ -1,29 +1,26 @@
 /* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
- * the name of a real one, gets that one's rights, and obeys one-line commands of its client:
- * OPEN path, WRITE path, EXEC path, SOCKET family, CONNECT path, PTRACE pid, KILL pid, CHROOT path,
- * MOUNT, FORK, SIGIO pid, READ pid (its memory), WORKER service uid gid, ASK service, BREACH how,
- * WHOAMI, EMPTYLOG, OVERLOG how, EXIT status, WAIT. Answers "OK ..." or the name of the errno. A worker asks for
- * its room's files of root at the start, as the real ones do.
+ * the name of a real one, gets that one's rights, and obeys one-line commands of its client: those of
+ * attempts.c, and WORKER service uid gid [tree], ASK service, BREACH how, WHOAMI. TELL service command
+ * and TELLWORKER service uid gid tree|- command pass a command on to another probe. Answers "OK ..." or
+ * the name of the errno. A worker asks for its room's files of root at the start, as the real ones do.
+ * "wall_probe harness [permissive | seccomp] [landlock[=folder]]..." obeys standard input without master,
+ * behind these walls alone (permissive: what the most trusted may); without any, behind none.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "attempts.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
+#include "sys/sandbox.h"
 
 #define ANSWER_MS 5000
 
@@ -50,92 +47,73 @@ static struct daemon_spec specs[] = {
 	{.name = "proxymap", .rights = 0},
 };
 
-static int result_of(long value)
-{
-	return value < 0 ? -errno : 0;
-}
+/* --- other daemons --- */
 
-static int try_open(const char *path, int flags)
+/* "service uid gid [tree [command]]"; tree "-": none. */
+static int connect_worker(const char *arguments, struct channel **ret_channel, const char **ret_rest)
 {
-	int fd = open(path, flags, 0600);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
-
-static int try_fork(void)
-{
-	pid_t pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		_exit(0);
-	return 0;
-}
-
-static int try_exec(const char *path)
-{
-	char *const arguments[] = {(char *)(uintptr_t)path, NULL};
-	execv(path, arguments);
-	return -errno;
-}
-
-/* A signal by way of fcntl(): the readable end of a pipe signals its owner. */
-static int try_sigio(pid_t pid)
-{
-	int pair[2];
-	if (pipe(pair) < 0)
-		return -errno;
-	int error = fcntl(pair[0], F_SETOWN, pid) < 0 ? -errno : 0;
-	close(pair[0]);
-	close(pair[1]);
-	return error;
-}
-
-static int try_read_memory(pid_t pid)
-{
-	char byte;
-	struct iovec own = {&byte, 1}, other = {&byte, 1};
-	return process_vm_readv(pid, &own, 1, &other, 1, 0) < 0 ? -errno : 0;
-}
-
-static int try_socket(const char *family)
-{
-	int number = strcmp(family, "inet") == 0 ? AF_INET : strcmp(family, "unix") == 0 ? AF_UNIX
-										     : AF_NETLINK;
-	int fd = socket(number, SOCK_STREAM, 0);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
-}
-
-/* Making the log one that can be written over, or one write that is not appended. */
-static int try_overwrite_log(const char *how)
-{
-	char byte = '?';
-	struct iovec part = {&byte, 1};
-	if (strcmp(how, "pwritev2") == 0)
-		return result_of(syscall(SYS_pwritev2, CONTROL_LOG_FD, &part, 1, 0, 0, 0x20));
-	if (strcmp(how, "copy") == 0)
-		return result_of(fcntl(dup(CONTROL_LOG_FD), F_SETFL, O_NONBLOCK));
-	if (strcmp(how, "hole") == 0)
-		return result_of(fallocate(CONTROL_LOG_FD, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 4096));
-	return result_of(fcntl(CONTROL_LOG_FD, F_SETFL, 0));
+	char service[64], tree[500] = "-";
+	unsigned uid, gid;
+	int used = 0;
+	if (sscanf(arguments, "%63s %u %u %499s%n", service, &uid, &gid, tree, &used) < 3)
+		return -EINVAL;
+	char *command = strstr(service, "+command");
+	if (command != NULL)
+		*command = '\0';
+	struct daemon_worker worker = {.service = service, .uid = uid, .gid = gid,
+		.command = command != NULL, .tree = strcmp(tree, "-") == 0 ? SPAN_EMPTY : span_from_cstr(tree)};
+	if (ret_rest != NULL)
+		*ret_rest = arguments + used + strspn(arguments + used, " ");
+	return daemon_connect_worker(&worker, task_deadline(ANSWER_MS), ret_channel);
 }
 
 static int try_worker(const char *arguments)
 {
-	char service[64];
-	unsigned uid, gid;
 	struct channel *channel = NULL;
-	if (sscanf(arguments, "%63s %u %u", service, &uid, &gid) != 3)
-		return -EINVAL;
-	int error = daemon_connect_worker(
-		service, uid, gid, task_deadline(ANSWER_MS), &channel);
+	int error = connect_worker(arguments, &channel, NULL);
 	channel_free(channel);
 	return error;
+}
+
+/* Says the command to the probe at the other end; its answer goes to our client. */
+static int pass_on(struct channel *channel_take, const char *command, struct stream *client)
+{
+	struct stream *other = stream_new(channel_release(channel_take, NULL), 4096, 4096);
+	struct span line;
+	int error = stream_write_format(other, "%s\n", command);
+	if (error == 0)
+		error = stream_flush(other, task_deadline(ANSWER_MS));
+	if (error == 0)
+		error = stream_read_line(other, 1000, task_deadline(2 * ANSWER_MS), &line);
+	if (error == 0)
+		error = stream_write(client, line);
+	stream_free(other);
+	return error;
+}
+
+static int tell(const char *arguments, struct stream *client)
+{
+	char service[64];
+	int used = 0;
+	if (sscanf(arguments, "%63s%n", service, &used) != 1)
+		return -EINVAL;
+	struct channel *channel = daemon_connect(service, task_deadline(ANSWER_MS));
+	if (channel == NULL)
+		return -EACCES;
+	return pass_on(channel, arguments + used + strspn(arguments + used, " "), client);
+}
+
+static int tell_worker(const char *arguments, struct stream *client)
+{
+	struct channel *channel = NULL;
+	const char *command;
+	int error = connect_worker(arguments, &channel, &command);
+	return error != 0 ? error : pass_on(channel, command, client);
+}
+
+static int result_of(long value)
+{
+	return value < 0 ? -errno : 0;
 }
 
 /* Everything a process may not do to the socket between master and it. */
@@ -184,41 +162,37 @@ static int try_ask(const char *service)
 
 static int obey(const char *verb, const char *argument)
 {
-	if (strcmp(verb, "OPEN") == 0)
-		return try_open(argument, O_RDONLY);
-	if (strcmp(verb, "WRITE") == 0)
-		return try_open(argument, O_WRONLY | O_CREAT);
-	if (strcmp(verb, "EXEC") == 0)
-		return try_exec(argument);
-	if (strcmp(verb, "SOCKET") == 0)
-		return try_socket(argument);
-	if (strcmp(verb, "PTRACE") == 0)
-		return result_of(ptrace(PTRACE_ATTACH, (pid_t)atoi(argument), NULL, NULL));
-	if (strcmp(verb, "KILL") == 0)
-		return result_of(kill((pid_t)atoi(argument), 0));
-	if (strcmp(verb, "SIGIO") == 0)
-		return try_sigio((pid_t)atoi(argument));
-	if (strcmp(verb, "READ") == 0)
-		return try_read_memory((pid_t)atoi(argument));
-	if (strcmp(verb, "EMPTYLOG") == 0)
-		return result_of(ftruncate(CONTROL_LOG_FD, 0));
-	if (strcmp(verb, "OVERLOG") == 0)
-		return try_overwrite_log(argument);
-	if (strcmp(verb, "CHROOT") == 0)
-		return result_of(chroot(argument));
-	if (strcmp(verb, "MOUNT") == 0)
-		return result_of(mount("none", "/", "tmpfs", 0, NULL));
-	if (strcmp(verb, "FORK") == 0)
-		return try_fork();
 	if (strcmp(verb, "WORKER") == 0)
 		return try_worker(argument);
 	if (strcmp(verb, "ASK") == 0)
 		return try_ask(argument);
 	if (strcmp(verb, "BREACH") == 0)
 		return breach(argument);
-	if (strcmp(verb, "EXIT") == 0)
-		_exit(atoi(argument));
-	return -ENOSYS;
+	return attempt(verb, argument);
+}
+
+/* One command, answered. */
+static void obey_line(struct stream *stream, char *text)
+{
+	char *argument = strchr(text, ' ');
+	if (argument != NULL)
+		*argument++ = '\0';
+	else
+		argument = text + strlen(text);
+	int error;
+	if (strcmp(text, "WHOAMI") == 0) {
+		(void)stream_write_format(stream, "OK %s pid=%d uid=%d gid=%d\n", daemon_service(),
+			(int)getpid(), (int)geteuid(), (int)getegid());
+		return;
+	}
+	if (strcmp(text, "TELL") == 0 || strcmp(text, "TELLWORKER") == 0) {
+		error = text[4] == 'W' ? tell_worker(argument, stream) : tell(argument, stream);
+		if (error == 0)
+			return;
+	} else {
+		error = obey(text, argument);
+	}
+	(void)stream_write_format(stream, "%s\n", error == 0 ? "OK" : strerrorname_np(-error));
 }
 
 static void talk(struct stream *stream)
@@ -231,17 +205,7 @@ static void talk(struct stream *stream)
 		if (error != 0 || stream_read_line(stream, 1000, task_deadline(5000), &line) != 0)
 			break;
 		char *text = span_dup_cstr(span_trim(line));
-		char *argument = strchr(text, ' ');
-		if (argument != NULL)
-			*argument++ = '\0';
-		if (strcmp(text, "WHOAMI") == 0) {
-			(void)stream_write_format(stream, "OK %s pid=%d uid=%d gid=%d\n", daemon_service(),
-				(int)getpid(), (int)geteuid(), (int)getegid());
-		} else {
-			error = obey(text, argument == NULL ? "" : argument);
-			(void)stream_write_format(stream, "%s\n",
-				error == 0 ? "OK" : strerrorname_np(-error));
-		}
+		obey_line(stream, text);
 		free(text);
 		if (stream_flush(stream, task_deadline(ANSWER_MS)) != 0)
 			break;
@@ -259,24 +223,59 @@ static void session(int fd_take, const struct address *peer)
 
 static void serve(struct channel *channel_take, const char *peer)
 {
+	struct stream *stream = stream_new(channel_release(channel_take, NULL), 4096, 4096);
 	log_info(NULL, "peer %s", peer);
-	while (!daemon_is_stopping() && channel_wait(channel_take, task_deadline(100)) == -ETIMEDOUT)
-		;
-	channel_free(channel_take);
+	talk(stream);
+	stream_free(stream);
 }
 
-/* A story may patch the name in a copy of this program, to give one room's rights to another's
- * sockets. */
-static volatile char rights_of[sizeof "wall_probe_as" + sizeof "proxymap"] = "wall_probe_as\0smtpd";
+/* --- without master --- */
+
+/* Each command in a child of its own, which closes the walls and tries. */
+static int harness_child(const struct sandbox *sandbox, bool walls, char *text)
+{
+	const char *warning;
+	char *argument = strchr(text, ' ');
+	if (argument != NULL)
+		*argument++ = '\0';
+	int error = walls ? sandbox_enter(sandbox, &warning) : 0;
+	if (error == 0)
+		error = attempt(text, argument == NULL ? "" : argument);
+	return -error;
+}
+
+static int harness(int argc, char **argv)
+{
+	struct sandbox_folder folders[16];
+	struct sandbox sandbox = {.allow = ~0U, .any_folder = true, .folders = folders};
+	char text[1000];
+	for (int i = 2; i < argc && i < 16; i++) {
+		if (strcmp(argv[i], "seccomp") == 0)
+			sandbox.allow = 0;
+		else if (strcmp(argv[i], "permissive") != 0)
+			sandbox.any_folder = false;
+		if (strncmp(argv[i], "landlock=", 9) == 0)
+			folders[sandbox.folder_count++] = (struct sandbox_folder){argv[i] + 9, true};
+	}
+	while (fgets(text, sizeof text, stdin) != NULL) {
+		text[strcspn(text, "\n")] = '\0';
+		pid_t pid = fork();
+		int status = 0;
+		if (pid == 0)
+			_exit(harness_child(&sandbox, argc > 2, text));
+		(void)waitpid(pid, &status, 0);
+		printf("%s\n", status == 0 ? "OK" : WIFEXITED(status)
+			? strerrorname_np(WEXITSTATUS(status)) : "killed");
+		fflush(stdout);
+	}
+	return EXIT_SUCCESS;
+}
 
 int main(int argc, char **argv)
 {
-	char patched[sizeof "proxymap"];
 	const char *name = basename(argv[0]);
-	for (size_t i = 0; i < sizeof patched; i++)
-		patched[i] = rights_of[sizeof "wall_probe_as" + i];
-	if (strcmp(name, "smtpd") == 0)
-		name = patched;
+	if (argc > 1 && strcmp(argv[1], "harness") == 0)
+		return harness(argc, argv);
 	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
 		if (strcmp(specs[i].name, name) != 0)
 			continue;

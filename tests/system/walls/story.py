@@ -71,114 +71,211 @@ def instance(folder, **settings):
     return t
 
 
-def without_walls(t, line):
-    """The same attempt from a process without walls, as the same user."""
-    verb, argument = line.split(' ', 1)
-    command = {'OPEN': ['cat', argument], 'EXEC': [argument, '-c', 'true']}[verb]
-    if t.is_root:
-        command = ['setpriv', '--reuid', 'tambo-net', '--regid', 'tambo-net', '--clear-groups'] + \
-            command
-    return subprocess.run(command, capture_output=True).returncode == 0
+# --- what each kind may do ---
+#
+# Every attempt is made from inside every kind of process. What is not in its contract below must be
+# refused.
+ATTEMPTS = {
+    'queue': 'OPEN {queue}', 'mail': 'OPEN {mail}', 'users': 'OPEN {users}',
+    'private mail': 'OPEN {private}', 'shadow': 'OPEN /etc/shadow', 'passwd': 'OPEN /etc/passwd',
+    'main.cf': 'OPEN {config}/main.cf', 'list of the root': 'LIST /',
+    'new file in the queue': 'WRITE {queue_folder}/new',
+    'new file beside the mail': 'WRITE {mail_folder}/new',
+    'new file in the configuration': 'WRITE {config}/new', 'new file where all may write': 'WRITE {shared}/new',
+    'removing mail of others': 'REMOVE {private}', 'device': 'DEVICE {mail_folder}/device',
+    'link': 'LINK {shared}/link',
+    'exec': 'EXEC /bin/true', 'fork': 'FORK', 'chroot': 'CHROOT /', 'mount': 'MOUNT',
+    'user namespace': 'UNSHARE', 'capability': 'CAPSET', 'dumpable': 'DUMPABLE', 'listen': 'LISTEN',
+    'memory by ptrace': 'PTRACE {neighbour}', 'memory by read': 'READ {neighbour}',
+    'memory by file': 'OPEN /proc/{neighbour}/mem', 'descriptors of others': 'LIST /proc/{neighbour}/fd',
+    'pidfd': 'PIDFD {neighbour}', 'limits of others': 'LIMITS {neighbour}',
+    'kill': 'KILL {neighbour}', 'tgkill': 'TGKILL {neighbour}', 'signal by fcntl': 'SIGIO {neighbour}',
+    'kill master': 'KILL {master}', 'ptrace master': 'PTRACE {master}',
+}
+ATTEMPTS.update(('socket ' + family, 'SOCKET ' + family) for family in (
+    'inet', 'inet6', 'udp', 'unix', 'netlink', 'raw', 'packet', 'alg', 'vsock'))
+ATTEMPTS.update((call, 'USER ' + call) for call in (
+    'setuid', 'setresuid', 'setgid', 'setgroups', 'setfsuid'))
+ATTEMPTS.update((what, 'KERNEL ' + what) for what in (
+    'io_uring', 'bpf', 'keyctl', 'userfaultfd', 'perf', 'personality', 'seccomp'))
+
+READS = {'passwd', 'main.cf', 'users'}  # the mode of users is all that guards it: see instance()
+NETWORK = {'socket inet', 'socket inet6', 'socket udp', 'socket unix'}
+OWN_TREE = READS | {'mail', 'new file beside the mail'}
+QUEUE = READS | {'queue', 'new file in the queue', 'socket unix'}
+
+# How to get there from the probe that is asked, and the contract.
+KINDS = {
+    'smtpd': ('smtp', '', set()),
+    'imapd front': ('imap', '', set()),
+    'pop3d front': ('pop3', '', set()),
+    'anvil': ('smtp', 'TELL anvil ', NETWORK),
+    'smtp': ('qmgr', 'TELL smtp ', NETWORK),
+    'cleanup': ('smtp', 'TELL cleanup ', QUEUE),
+    'qmgr': ('qmgr', '', QUEUE),
+    'local front': ('qmgr', 'TELL local ', READS | {'socket unix'}),
+    'proxymap': ('smtp', 'TELL proxymap ', READS | {'socket unix'}),
+    'auth': ('auth', '', READS | {'shadow', 'socket unix'}),
+    'imapd worker': ('auth', 'TELLWORKER imapd {uid} {gid} {tree} ', OWN_TREE),
+    'pop3d worker': ('auth', 'TELLWORKER pop3d {uid} {gid} {tree} ', OWN_TREE),
+    'local worker': ('qmgr', 'TELL local TELLWORKER local {uid} {gid} {tree} ', OWN_TREE),
+    # Its person's .forward may name any file that he may write.
+    'local worker of a system user': ('qmgr', 'TELL local TELLWORKER local {uid} {gid} - ', OWN_TREE | {
+        'queue', 'new file where all may write', 'link', 'list of the root'}),
+}
+
+
+def entrance(t, name):
+    if name in t.ports:
+        return Probe(t.ports[name])
+    return Probe(path=os.path.join(t.queue, 'private' if name == 'auth' else 'public', name))
 
 
 def pid_of(probe):
     return int(re.search(r'pid=(\d+)', probe.ask('WHOAMI')).group(1))
 
 
-def check_network_process(t, probe, holds_log=True):
-    for what, path in t.prey.items():
-        line = 'OPEN ' + path
-        assert without_walls(t, line), 'the test itself cannot read %s: %s' % (what, path)
-        probe.refused(line)
-    assert without_walls(t, 'EXEC /bin/sh')
-    probe.refused('EXEC /bin/sh')
-    probe.refused('OPEN /etc/passwd')
-    probe.refused('OPEN ' + os.path.join(t.config, 'main.cf'))
-    probe.refused('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
-    probe.refused('WRITE /tmp/tambo-wall-probe')
-    if holds_log:
-        for how in ('flags', 'copy', 'pwritev2', 'hole'):
-            probe.refused('OVERLOG ' + how)
-    probe.refused('EMPTYLOG')
-    check_no_tricks(t, probe)
+def walled(folder, **main):
+    """An instance in which each attempt has something to aim at."""
+    t = instance(folder, main=main)
+    t.private = os.path.join(folder, 'another')
+    with open(t.private, 'w') as f:
+        f.write('private')
+    os.chmod(t.private, 0o600)
+    t.shared = os.path.join(folder, 'shared')
+    os.mkdir(t.shared)
+    os.chmod(t.shared, 0o1777)
+    if t.is_root:
+        os.chown(os.path.dirname(t.prey['mail']), t.uid, t.gid)
+    return t
 
 
-def check_no_tricks(t, probe):
-    probe.refused('PTRACE %d' % t.processes('cleanup')[0]['pid'])
-    probe.refused('KILL %d' % t.processes('cleanup')[0]['pid'])
-    # Others of the same uid too, whichever way a signal or a read could go.
-    neighbour = [p['pid'] for p in t.processes('smtpd')] + [t.processes('imapd')[0]['pid']]
-    for pid in neighbour:
-        own = 'pid=%d ' % pid in probe.ask('WHOAMI')
-        if not own:
-            probe.refused('PTRACE %d' % pid)
-            probe.refused('KILL %d' % pid)
-            probe.refused('READ %d' % pid)
-        probe.refused('SIGIO %d' % pid)
-    probe.refused('CHROOT /')
-    probe.refused('MOUNT')
-    probe.refused('FORK')
-    probe.refused('SOCKET netlink')
+def lines(t, neighbour):
+    places = dict(t.prey, private=t.private, shared=t.shared, config=t.config, neighbour=neighbour, master=t.pid,
+                  queue_folder=os.path.dirname(t.prey['queue']),
+                  mail_folder=os.path.dirname(t.prey['mail']))
+    return {name: line.format(**places) for name, line in ATTEMPTS.items()}
 
 
-def test_smtpd_reaches_nothing(folder):
-    with instance(folder) as t:
-        probe = Probe(t.ports['smtp'])
-        check_network_process(t, probe)
-        probe.refused('SOCKET inet')
-        probe.refused('SOCKET unix')
+def try_all(t, kind):
+    """What was refused and should not be, and the other way round."""
+    where, prefix, contract = KINDS[kind]
+    prefix = prefix.format(uid=t.uid, gid=t.gid, tree=t.vmail)
+    probe = entrance(t, where)
+    answer = probe.ask(prefix + 'WHOAMI')
+    assert answer.startswith('OK'), '%s: %s' % (kind, answer)
+    own = int(re.search(r'pid=(\d+)', answer).group(1))
+    room = kind.split()[0]
+    # One of the same uid where there is one, so that not the uid is the wall.
+    others = [p['pid'] for p in t.processes() if p['pid'] != own]
+    same = [p for p in others if os.stat('/proc/%d' % p).st_gid == os.stat('/proc/%d' % own).st_gid]
+    wrong = []
+    for name, line in lines(t, (same or others)[0]).items():
+        answer = probe.ask(prefix + line)
+        if (answer == 'OK') != (name in contract) or (answer != 'OK' and answer not in REFUSED):
+            wrong.append('%s (%s): %s: %s' % (kind, room, name, answer))
+    for line in ('EMPTYLOG', 'OVERLOG flags', 'OVERLOG copy', 'OVERLOG pwritev2', 'OVERLOG hole'):
+        if room in ('smtpd', 'imapd', 'pop3d') and 'worker' not in kind:
+            if probe.ask(prefix + line) not in REFUSED:
+                wrong.append('%s: %s' % (kind, line))
+    return wrong
 
 
-def test_imapd_and_pop3d_fronts_reach_nothing(folder):
-    with instance(folder) as t:
-        for service in ('imap', 'pop3'):
-            probe = Probe(t.ports[service])
-            check_network_process(t, probe)
-            probe.refused('SOCKET inet')
-            probe.refused('SOCKET unix')
+def test_each_kind_of_process_may_do_what_its_contract_says_and_nothing_else(folder):
+    with walled(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root: else all kinds have one uid, and shadow is nobody\'s')
+        wrong = [fault for kind in KINDS for fault in try_all(t, kind)]
+        assert not wrong, '\n'.join(wrong)
 
 
-def give_smtpd_the_rights_of(folder, room):
-    """A process without listening sockets cannot be talked to: smtpd's line gets the probe with
-    that room's rights."""
-    own = os.path.join(folder, 'libexec')
-    os.rename(os.path.join(own, 'smtpd'), os.path.join(own, 'kept'))
-    with open(os.path.join(own, 'kept'), 'rb') as f:
-        data = f.read()
-    mark = b'wall_probe_as\0'
-    start = data.index(mark + b'smtpd') + len(mark)
-    name = room.encode().ljust(8, b'\0')
-    with open(os.path.join(own, 'smtpd'), 'wb') as f:
-        f.write(data[:start] + name + data[start + len(name):])
-    os.chmod(os.path.join(own, 'smtpd'), 0o755)
+def test_a_command_worker_has_its_uid_as_its_wall(folder):
+    with walled(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root')
+        probe = entrance(t, 'qmgr')
+        # Asked by the local front, which alone may have such a worker: see program.c.
+        pid = pid_of(probe)
+        prefix = 'TELL local TELLWORKER local+command %d %d - ' % (t.uid, t.gid)
+        assert probe.ask(prefix + 'WHOAMI').startswith('OK')
+        probe.allowed(prefix + 'FORK')
+        for line in ('OPEN /etc/shadow', 'OPEN ' + t.private, 'USER setuid', 'USER setresuid',
+                     'USER setgroups', 'CAPSET', 'CHROOT /', 'MOUNT', 'SOCKET raw',
+                     'PTRACE %d' % pid, 'READ %d' % pid, 'KILL %d' % pid, 'KILL %d' % t.pid,
+                     'OPEN /proc/%d/mem' % pid):
+            probe.refused(prefix + line)
 
 
-def test_proxymap_reads_what_everybody_may_and_changes_nothing(folder):
-    t = instance(folder, services=('smtp', 'imap'))
-    give_smtpd_the_rights_of(folder, 'proxymap')
+# --- the same without the walls ---
+
+def harness(walls, commands):
+    done = subprocess.run([PROBE, 'harness'] + walls, input='\n'.join(commands) + '\n', text=True,
+                          capture_output=True, timeout=60)
+    return dict(zip(commands, done.stdout.splitlines()))
+
+
+def test_each_attempt_succeeds_where_its_wall_is_left_out(folder):
+    """As root and without master: so that an attempt that could never work does not pass for a wall."""
+    with walled(folder) as t:
+        if not t.is_root:
+            raise Skip('needs root: a user has his uid as a wall besides')
+        bait = subprocess.Popen(['sleep', '60'])
+        try:
+            tried = lines(t, bait.pid)
+            tried['ptrace master'] = tried['memory by ptrace']
+            bare = harness([], list(tried.values()))
+            os.unlink(os.path.join(t.shared, 'link'))
+            with open(t.private, 'w'):
+                pass
+            sealed = harness(['seccomp', 'landlock'], list(tried.values()))
+        finally:
+            bait.kill()
+            bait.wait()
+        # What this kernel does not have at all proves nothing, and harms nothing.
+        missing = {line for line, answer in bare.items() if answer in ('ENOSYS', 'EAFNOSUPPORT',
+                                                                      'EPROTONOSUPPORT')}
+        assert len(missing) < 5, missing
+        stopped = {line: answer for line, answer in bare.items()
+                   if answer != 'OK' and line not in missing}
+        assert not stopped, 'without walls: %s' % stopped
+        passed = {line: answer for line, answer in sealed.items() if answer not in REFUSED}
+        assert not passed, 'root behind both walls: %s' % passed
+
+
+def test_landlock_alone_keeps_to_the_folders(folder):
+    with walled(folder) as t:
+        mail, queue = 'OPEN ' + t.prey['mail'], 'OPEN ' + t.prey['queue']
+        new = 'WRITE ' + os.path.join(os.path.dirname(t.prey['queue']), 'other')
+        assert harness(['permissive'], [mail, queue, new]) == {mail: 'OK', queue: 'OK', new: 'OK'}
+        assert harness(['landlock=' + t.vmail], [mail, queue, new]) == {
+            mail: 'OK', queue: 'EACCES', new: 'EACCES'}
+        assert harness(['landlock'], [mail, queue]) == {mail: 'EACCES', queue: 'EACCES'}
+
+
+def test_a_worker_keeps_to_its_tree_and_what_main_cf_adds(folder):
+    outside = os.path.join(folder, 'outside')
+    extra = os.path.join(folder, 'extra')
+    t = walled(folder, worker_extra_folders=extra)
+    for path in (outside, extra):
+        os.mkdir(path)
+        os.chmod(path, 0o755)
+        with open(os.path.join(path, 'mail'), 'w') as f:
+            f.write('x')
     with t:
-        probe = Probe(t.ports['smtp'])
-        probe.allowed('OPEN /etc/passwd')
-        for what in ('mail', 'queue'):
-            assert without_walls(t, 'OPEN ' + t.prey[what])
-            probe.refused('OPEN ' + t.prey[what])
-        probe.refused('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
-        probe.refused('WRITE ' + os.path.join(t.config, 'new'))
-        probe.refused('WRITE /tmp/tambo-wall-probe')
-        assert without_walls(t, 'EXEC /bin/sh')
-        probe.refused('EXEC /bin/sh')
-        probe.refused('SOCKET inet')
-        check_no_tricks(t, probe)
-
-
-def test_smtp_reaches_the_network_and_nothing_else(folder):
-    t = instance(folder, services=('smtp', 'imap'))
-    give_smtpd_the_rights_of(folder, 'smtp')
-    with t:
-        probe = Probe(t.ports['smtp'])
-        # The real one has no log file, but a pipe: see below.
-        check_network_process(t, probe, holds_log=False)
-        probe.allowed('SOCKET inet')
+        auth = entrance(t, 'auth')
+        prefix = 'TELLWORKER imapd %d %d ' % (t.uid, t.gid)
+        if not t.is_root and t.uid == 0:
+            raise Skip('needs another user than root')
+        auth.refused('%s%s OPEN %s/mail' % (prefix, t.vmail, outside))
+        auth.allowed('%s%s OPEN %s/mail' % (prefix, t.vmail, extra))
+        # Another tree is another process; one that is not there yet is made within what is.
+        auth.allowed('%s%s OPEN %s/mail' % (prefix, outside, outside))
+        auth.refused('%s%s OPEN %s' % (prefix, outside, t.prey['mail']))
+        auth.allowed('%s%s/not/yet OPEN %s/mail' % (prefix, outside, outside))
+        workers = [p['pid'] for p in t.processes('imapd') if p['worker'] is not None]
+        assert len(workers) == 3, workers
+        # Without a tree its uid is the wall.
+        auth.allowed('%s- OPEN %s/mail' % (prefix, outside))
 
 
 def test_the_network_processes_have_no_files_open_that_matter(folder):
@@ -205,9 +302,12 @@ def test_who_could_write_over_the_log_file_has_a_pipe_instead(folder):
         Probe(path=os.path.join(t.queue, 'public', 'qmgr')).allowed('ASK smtp')
         Probe(path=os.path.join(t.queue, 'private', 'auth')).allowed(
             'WORKER imapd %d %d' % (t.uid, t.gid))
-        processes = [p for p in t.processes() if p['name'] in ('smtp', 'anvil') or
+
+        def writers():
+            found = [p for p in t.processes() if p['name'] in ('smtp', 'anvil') or
                      p['worker'] is not None]
-        assert {p['name'] for p in processes} == {'smtp', 'anvil', 'imapd'}, processes
+            return found if {p['name'] for p in found} == {'smtp', 'anvil', 'imapd'} else None
+        processes = wait_for('all three', writers)
         for process in processes:
             assert t.log_path not in files_of(process['pid']), process
             assert os.readlink('/proc/%d/fd/4' % process['pid']).startswith('pipe:'), process
@@ -430,20 +530,6 @@ def test_no_worker_gets_a_group_that_is_not_its_own(folder):
         auth.allowed('WORKER imapd %d %d' % (t.uid, t.gid))
         wait_for('the worker', lambda: [
             p for p in t.processes('imapd') if p['worker'] is not None])
-
-
-def test_queue_processes_keep_to_the_queue(folder):
-    with instance(folder) as t:
-        probe = Probe(path=os.path.join(t.queue, 'public', 'qmgr'))
-        probe.allowed('OPEN ' + t.prey['queue'])
-        probe.allowed('WRITE ' + os.path.join(t.queue, 'journal', 'new'))
-        assert without_walls(t, 'OPEN ' + t.prey['mail'])
-        probe.refused('OPEN ' + t.prey['mail'])
-        probe.refused('WRITE ' + os.path.join(t.config, 'new'))
-        probe.refused('WRITE /tmp/tambo-wall-probe')
-        assert without_walls(t, 'EXEC /bin/sh')
-        probe.refused('EXEC /bin/sh')
-        probe.refused('SOCKET inet')
 
 
 def test_the_rights_of_the_probe_are_those_of_the_rooms(folder):
