@@ -87,7 +87,9 @@ static void relay(struct stream *client, struct stream *worker)
 		if ((up.ended && flow_left(&up).len == 0) || (down.ended && flow_left(&down).len == 0))
 			break;
 		if (moved_up == 0 && moved_down == 0)
-			status = task_wait_any(stream_fd(client), stream_fd(worker), TASK_FOREVER);
+			/* TLS may have to write before it can read. */
+			status = task_wait_any(stream_fd(client), true, stream_fd(worker),
+				flow_left(&up).len > 0, TASK_FOREVER);
 		else if (turns % 16 == 15)
 			status = task_yield();
 	}

@@ -28,6 +28,7 @@ struct channel {
 	size_t fd_count;
 	struct arena arena;
 	bool broken;
+	bool drained; /* the last read took all there was: wait before the next one */
 };
 
 struct channel *channel_new(int fd_take)
@@ -220,7 +221,28 @@ static ssize_t receive_some(struct channel *channel, size_t want)
 	if (status != 0)
 		return status;
 	channel->in.len += (size_t)count;
+	/* The kernel ends a read behind a message with descriptors, so that one says nothing. */
+	channel->drained = count > 0 && (size_t)count < want && header.msg_controllen == 0;
+	if (channel->drained)
+		task_fd_drained(channel->fd);
 	return count;
+}
+
+/* Reads what is there, or waits until there is something: a count, 0 at the end, -EAGAIN after a
+ * wait, or -errno. An empty buffer keeps that many bytes meanwhile. */
+static ssize_t receive_or_wait(
+	struct channel *channel, size_t want, size_t keep, task_time deadline)
+{
+	ssize_t count = channel->drained ? -EAGAIN : receive_some(channel, want);
+	if (count == -EINTR)
+		return -EAGAIN;
+	if (count != -EAGAIN)
+		return count;
+	channel->drained = false;
+	if (channel->in.len == 0)
+		buf_shrink(&channel->in, keep);
+	int status = task_wait_fd(channel->fd, TASK_READ, deadline);
+	return status != 0 ? status : -EAGAIN;
 }
 
 /* Until at least need bytes are in the buffer. */
@@ -228,18 +250,12 @@ static int fill(struct channel *channel, size_t need, task_time deadline)
 {
 	while (channel->in.len < need) {
 		size_t missing = need - channel->in.len;
-		ssize_t count = receive_some(channel, missing > READ_SIZE ? missing : READ_SIZE);
-		if (count > 0)
-			continue;
+		ssize_t count = receive_or_wait(channel, missing > READ_SIZE ? missing : READ_SIZE,
+			KEEP_IDLE, deadline);
 		if (count == 0)
 			return channel->in.len == 0 ? -EPIPE : -EBADMSG;
-		int status = (int)count;
-		if (status == -EAGAIN)
-			status = task_wait_fd(channel->fd, TASK_READ, deadline);
-		else if (status == -EINTR)
-			status = 0;
-		if (status != 0)
-			return status;
+		if (count < 0 && count != -EAGAIN)
+			return (int)count;
 	}
 	return 0;
 }
@@ -354,16 +370,11 @@ int channel_wait(struct channel *channel, task_time deadline)
 	int status = channel_flush(channel, deadline);
 	drop_consumed(channel);
 	while (status == 0 && channel->in.len == 0) {
-		ssize_t count = receive_some(channel, READ_SIZE);
-		if (count > 0)
-			break;
+		ssize_t count = receive_or_wait(channel, READ_SIZE, 0, deadline);
 		if (count == 0)
 			return -EPIPE;
-		status = (int)count;
-		if (status == -EAGAIN) {
-			buf_shrink(&channel->in, 0);
-			status = task_wait_fd(channel->fd, TASK_READ, deadline);
-		}
+		if (count < 0 && count != -EAGAIN)
+			status = (int)count;
 	}
 	return status;
 }

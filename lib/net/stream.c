@@ -22,16 +22,20 @@ struct stream {
 	struct stream_transport transport;
 	void *context;
 	bool plain, broken;
+	bool no_socket; /* a pipe or a terminal: a short read says nothing */
+	bool drained; /* the last read of a plain stream took all there was: wait before the next */
 	int64_t write_timeout;
 };
 
 static ssize_t plain_read(void *context, int fd, void *bytes, size_t len, enum task_io *ret_wait)
 {
-	(void)context;
+	struct stream *stream = context;
 	*ret_wait = TASK_READ;
-	ssize_t count = recv(fd, bytes, len, 0);
-	if (count < 0 && errno == ENOTSOCK)
+	ssize_t count = stream->no_socket ? read(fd, bytes, len) : recv(fd, bytes, len, 0);
+	if (count < 0 && errno == ENOTSOCK) {
+		stream->no_socket = true;
 		count = read(fd, bytes, len);
+	}
 	return count < 0 ? -errno : count;
 }
 
@@ -54,6 +58,7 @@ struct stream *stream_new(int fd_take, size_t in_cap, size_t out_cap)
 	buf_init(&stream->in, in_cap);
 	buf_init(&stream->out, out_cap);
 	stream->transport = (struct stream_transport){.read = plain_read, .write = plain_write};
+	stream->context = stream;
 	stream->plain = true;
 	stream->write_timeout = WRITE_TIMEOUT;
 	return stream;
@@ -106,7 +111,7 @@ size_t stream_set_transport(struct stream *stream, const struct stream_transport
 	size_t dropped = stream_drop_input(stream);
 	stream->transport = *transport;
 	stream->context = context_take;
-	stream->plain = false;
+	stream->plain = stream->drained = false;
 	return dropped;
 }
 
@@ -179,6 +184,22 @@ static int wait_or_fail(struct stream *stream, ssize_t result, enum task_io io, 
 	return status;
 }
 
+/* One read, or -EAGAIN without asking when the last one took all there was. */
+static ssize_t read_or_know(struct stream *stream, void *out, size_t want, enum task_io *ret_wait)
+{
+	if (stream->drained) {
+		stream->drained = false;
+		*ret_wait = TASK_READ;
+		return -EAGAIN;
+	}
+	ssize_t count = stream->transport.read(stream->context, stream->fd, out, want, ret_wait);
+	stream->drained = stream->plain && !stream->no_socket && count > 0 &&
+		(size_t)count < want;
+	if (stream->drained)
+		task_fd_drained(stream->fd);
+	return count;
+}
+
 /* Reads once into the buffer: at least one byte more is there afterwards. -EMSGSIZE: it is full. */
 static int read_more(struct stream *stream, task_time deadline)
 {
@@ -197,7 +218,7 @@ static int read_more(struct stream *stream, task_time deadline)
 		char *at = buf_reserve(&stream->in, want);
 		if (at == NULL)
 			return -ENOMEM;
-		ssize_t count = stream->transport.read(stream->context, stream->fd, at, want, &io);
+		ssize_t count = read_or_know(stream, at, want, &io);
 		if (count > 0) {
 			stream->in.len += (size_t)count;
 			/* A full read asks for a larger one, a small one for the first size. */
@@ -261,8 +282,7 @@ int stream_read_exact(struct stream *stream, void *out, size_t len, task_time de
 	stream_consume(stream, have.len);
 	for (size_t done = have.len; done < len;) {
 		enum task_io io = TASK_READ;
-		ssize_t count = stream->transport.read(stream->context, stream->fd, (char *)out + done,
-			len - done, &io);
+		ssize_t count = read_or_know(stream, (char *)out + done, len - done, &io);
 		if (count > 0) {
 			done += (size_t)count;
 			continue;
@@ -281,6 +301,7 @@ int stream_read_exact(struct stream *stream, void *out, size_t len, task_time de
 ssize_t stream_try_read(struct stream *stream, void *out, size_t len)
 {
 	enum task_io io = TASK_READ;
+	stream->drained = false;
 	return stream->transport.read(stream->context, stream->fd, out, len, &io);
 }
 
@@ -315,8 +336,7 @@ int stream_wait_input(struct stream *stream, task_time deadline)
 	stream->in_start = stream->next_read = 0;
 	for (;;) {
 		enum task_io io = TASK_READ;
-		ssize_t count = stream->transport.read(stream->context, stream->fd, first, sizeof first,
-			&io);
+		ssize_t count = read_or_know(stream, first, sizeof first, &io);
 		if (count > 0) {
 			buf_append_bytes(&stream->in, first, (size_t)count);
 			memory_wipe(first, (size_t)count);

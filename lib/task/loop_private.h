@@ -45,13 +45,15 @@ struct task {
 };
 
 /* One per descriptor. Registration is edge-triggered and made once; an edge that nobody waited for
- * is remembered in ready_*, so a waiter may wake for nothing and must try its call again.
- * INVARIANT: whoever waits for a descriptor has seen EAGAIN on it since its last wait. */
+ * is remembered in ready_*, so a waiter may wake for nothing and must try its call again; so is the
+ * end of a stream, in end_unread, for a reader that read all but the end.
+ * INVARIANT: whoever waits for a descriptor has seen EAGAIN, or a read that got less than it asked
+ * for, on it since its last wait. */
 struct watch {
 	struct task *reader, *writer;
 	void (*callback)(void); /* the loop's own descriptors */
 	uint32_t generation;
-	bool registered, ready_read, ready_write;
+	bool registered, wants_write, ready_read, ready_write, end_unread;
 };
 
 struct loop {

@@ -287,6 +287,22 @@ static int register_fd(int fd, struct watch *watch, uint32_t events)
 			return -errno;
 	}
 	watch->registered = true;
+	watch->wants_write = (events & EPOLLOUT) != 0;
+	return 0;
+}
+
+/* Room to write is asked for only while somebody waits for it: a UNIX socket reports it each time
+ * the peer has read something, which would wake the loop for nothing. */
+static int watch_writing(int fd, struct watch *watch, bool wanted)
+{
+	if (watch->wants_write == wanted)
+		return 0;
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (wanted ? (uint32_t)EPOLLOUT : 0u),
+		.data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)fd};
+	if (epoll_ctl(task_loop.epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0)
+		return -errno;
+	watch->wants_write = wanted;
 	return 0;
 }
 
@@ -302,17 +318,22 @@ static int begin_wait(int slot, int fd, enum task_io io)
 {
 	struct watch *watch = task_watch(fd);
 	struct task *task = task_loop.current;
+	int status = 0;
 	if (!watch->registered) {
-		uint32_t events = io == TASK_ACCEPT ? EPOLLIN | EPOLLEXCLUSIVE
-						    : EPOLLIN | EPOLLOUT | EPOLLRDHUP;
-		int status = register_fd(fd, watch, events);
+		uint32_t events = io == TASK_ACCEPT ? EPOLLIN | EPOLLEXCLUSIVE :
+			io == TASK_WRITE ? EPOLLIN | EPOLLRDHUP | EPOLLOUT : EPOLLIN | EPOLLRDHUP;
+		status = register_fd(fd, watch, events);
 		/* A regular file is always ready. */
 		if (status == -EPERM)
 			return 1;
-		if (status != 0)
-			return status;
 	}
 	bool *ready = io == TASK_WRITE ? &watch->ready_write : &watch->ready_read;
+	if (status == 0 && !*ready && io != TASK_WRITE)
+		ready = &watch->end_unread;
+	if (status == 0 && !*ready && io == TASK_WRITE)
+		status = watch_writing(fd, watch, true);
+	if (status != 0)
+		return status;
 	if (*ready) {
 		*ready = false;
 		return 1;
@@ -365,6 +386,12 @@ int task_wait_two(int fd_a, enum task_io io_a, int fd_b, enum task_io io_b, task
 	return 0;
 }
 
+void task_fd_drained(int fd)
+{
+	if (task_loop.open && fd >= 0 && (size_t)fd < task_loop.watch_count)
+		task_loop.watches[fd].ready_read = false;
+}
+
 void task_forget_fd(int fd)
 {
 	if (!task_loop.open || fd < 0 || (size_t)fd >= task_loop.watch_count)
@@ -379,18 +406,19 @@ void task_forget_fd(int fd)
 	*watch = (struct watch){.generation = watch->generation + 1};
 }
 
-int task_wait_any(int fd_a, int fd_b, task_time deadline)
+int task_wait_any(int fd_a, bool write_a, int fd_b, bool write_b, task_time deadline)
 {
 	static const enum task_io directions[] = {TASK_READ, TASK_WRITE};
-	const int fds[] = {fd_a, fd_b};
+	const int fds[] = {fd_a, fd_a, fd_b, fd_b};
+	const bool wanted[] = {true, write_a, true, write_b};
 	struct task *task = task_loop.current;
 	CHECK(task != NULL);
 	if (task->canceled)
 		return -ECANCELED;
 	for (int i = 0; i < TASK_WAITS; i++) {
-		if (fds[i / 2] < 0)
+		if (fds[i] < 0 || !wanted[i])
 			continue;
-		int status = begin_wait(i, fds[i / 2], directions[i % 2]);
+		int status = begin_wait(i, fds[i], directions[i % 2]);
 		if (status != 0) {
 			drop_waits(task);
 			return status > 0 ? 0 : status;
@@ -424,12 +452,17 @@ static void dispatch_event(const struct epoll_event *event)
 			wake_waiter(watch->reader, fd, TASK_READ);
 		else
 			watch->ready_read = true;
+		/* No further edge tells a reader that takes the last bytes now of the end. */
+		if (event->events & (EPOLLRDHUP | EPOLLHUP))
+			watch->end_unread = true;
 	}
 	if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
-		if (watch->writer != NULL)
+		if (watch->writer != NULL) {
 			wake_waiter(watch->writer, fd, TASK_WRITE);
-		else
+		} else {
 			watch->ready_write = true;
+			(void)watch_writing(fd, watch, false);
+		}
 	}
 }
 

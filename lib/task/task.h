@@ -64,13 +64,16 @@ enum task_io { TASK_READ = 1, TASK_WRITE = 2, TASK_ACCEPT = 3 };
  * call task_forget_fd before closing it. */
 int task_wait_fd(int fd, enum task_io io, task_time deadline);
 void task_forget_fd(int fd);
+/* The last read from that stream socket got less than it asked for (and no descriptors): there is
+ * nothing more to read now, and the caller may wait without having seen EAGAIN. */
+void task_fd_drained(int fd);
 /* Waits for either of two fds (the second may be -1): *ret_which is 0 or 1. For relays. */
 int task_wait_two(int fd_a, enum task_io io_a, int fd_b, enum task_io io_b, task_time deadline,
 	int *ret_which);
 
-/* Waits until either fd (the second may be -1) can be read or written: for relays that try all four
- * and wait when none moved. 0, -ETIMEDOUT, -ECANCELED. */
-int task_wait_any(int fd_a, int fd_b, task_time deadline);
+/* Waits until either fd (the second may be -1) can be read, or written where that is asked for: for
+ * relays that try all four and wait when none moved. 0, -ETIMEDOUT, -ECANCELED. */
+int task_wait_any(int fd_a, bool write_a, int fd_b, bool write_b, task_time deadline);
 
 /* Runs fn(arg) in the thread pool and sleeps until it is done (it cannot be cancelled: fn always
  * runs to its end before task_offload returns). fn must not call anything of lib/task. Without a

@@ -121,6 +121,104 @@ static void test_waits_for_a_descriptor(void **state)
 	close(pair.fd[1]);
 }
 
+/* Reads in pieces of 8, waiting after each short one without having seen EAGAIN. */
+static void read_to_the_end(void *arg)
+{
+	struct pair *pair = arg;
+	for (;;) {
+		char bytes[8];
+		ssize_t count = recv(pair->fd[0], bytes, sizeof bytes, MSG_DONTWAIT);
+		if (count == 0)
+			break;
+		for (ssize_t i = 0; i < count; i++)
+			mark(bytes[i]);
+		if (count == sizeof bytes)
+			continue;
+		if (count > 0)
+			task_fd_drained(pair->fd[0]);
+		pair->status = task_wait_fd(pair->fd[0], TASK_READ, task_deadline(5000));
+		if (pair->status != 0)
+			return;
+	}
+	mark('.');
+}
+
+static void write_and_close(void *arg)
+{
+	struct pair *pair = arg;
+	(void)task_yield();
+	assert_int_equal(write(pair->fd[1], "0123456789", 10), 10);
+	assert_int_equal(shutdown(pair->fd[1], SHUT_WR), 0);
+}
+
+static void test_the_end_behind_a_short_read_is_told(void **state)
+{
+	(void)state;
+	struct pair early = {0}, late = {0};
+	socketpair(AF_UNIX, SOCK_STREAM, 0, early.fd);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, late.fd);
+	/* Bytes and end are there before the first read, and come together during a wait. */
+	assert_int_equal(write(early.fd[1], "ab", 2), 2);
+	assert_int_equal(shutdown(early.fd[1], SHUT_WR), 0);
+	task_spawn("early", read_to_the_end, &early, 0);
+	task_spawn("late", read_to_the_end, &late, 0);
+	task_spawn("write", write_and_close, &late, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_int_equal(early.status, 0);
+	assert_int_equal(late.status, 0);
+	assert_string_equal(trace, "ab.0123456789.");
+	for (int i = 0; i < 2; i++) {
+		task_forget_fd(early.fd[i]);
+		task_forget_fd(late.fd[i]);
+		close(early.fd[i]);
+		close(late.fd[i]);
+	}
+}
+
+#define ROUNDS 3
+
+static void fill_each_time(void *arg)
+{
+	static const char block[4096];
+	struct pair *pair = arg;
+	for (int round = 0; round < ROUNDS; round++) {
+		while (send(pair->fd[0], block, sizeof block, MSG_DONTWAIT) > 0)
+			;
+		mark('f');
+		pair->status = task_wait_fd(pair->fd[0], TASK_WRITE, task_deadline(5000));
+		if (pair->status != 0)
+			return;
+	}
+}
+
+static void drain_each_time(void *arg)
+{
+	char block[4096];
+	struct pair *pair = arg;
+	for (int round = 0; round < ROUNDS; round++) {
+		task_sleep(5);
+		mark('d');
+		while (recv(pair->fd[1], block, sizeof block, MSG_DONTWAIT) > 0)
+			;
+		task_sleep(5); /* an edge that nobody waits for any more */
+	}
+}
+
+static void test_room_to_write_is_told_each_time(void **state)
+{
+	(void)state;
+	struct pair pair = {0};
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair.fd);
+	task_spawn("fill", fill_each_time, &pair, 0);
+	task_spawn("drain", drain_each_time, &pair, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_int_equal(pair.status, 0);
+	assert_string_equal(trace, "fdfdfd");
+	task_forget_fd(pair.fd[0]);
+	close(pair.fd[0]);
+	close(pair.fd[1]);
+}
+
 static void wait_short(void *arg)
 {
 	struct pair *pair = arg;
@@ -325,6 +423,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_a_busy_task_that_is_alone_lets_sleepers_wake, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_waits_for_a_descriptor, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(
+			test_the_end_behind_a_short_read_is_told, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(
+			test_room_to_write_is_told_each_time, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_deadline_passes, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_cancel_ends_every_wait, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_offload_lets_others_run, open_loop, close_loop),
