@@ -96,7 +96,7 @@ static void open_intake(struct bounce *bounce, struct intake *intake)
 		.recipients = &recipient,
 		.recipient_count = bounce->recipient.len > 0 ? 1 : 0,
 	};
-	intake_open(intake, &open, SPAN_EMPTY, -1);
+	intake_open(intake, &open, SPAN_EMPTY, -1, NULL);
 	buf_done(&sender);
 }
 

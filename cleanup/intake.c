@@ -130,8 +130,34 @@ static void begin(struct intake *intake, const struct cleanup_open *open, struct
 				     (local || process.settings.always_add_missing_headers);
 }
 
+enum cleanup_status intake_prepare(char ret_queue_id[QUEUE_ID_MAX])
+{
+	ret_queue_id[0] = '\0';
+	if (!has_space())
+		return CLEANUP_NO_SPACE;
+	int error = queue_writer_new_id(process.writer, ret_queue_id);
+	if (error == 0)
+		return CLEANUP_OK;
+	ret_queue_id[0] = '\0';
+	log_warning(NULL, "cannot make a queue id: %s", strerror(-error));
+	return error == -ENOSPC || error == -EDQUOT ? CLEANUP_NO_SPACE : CLEANUP_QUEUE_ERROR;
+}
+
+static void take_id(struct intake *intake, const char *queue_id)
+{
+	if (queue_id != NULL && queue_id[0] != '\0') {
+		memcpy(intake->queue_id, queue_id, strnlen(queue_id, QUEUE_ID_MAX - 1));
+		return;
+	}
+	int error = queue_writer_new_id(process.writer, intake->queue_id);
+	if (error == 0)
+		return;
+	intake->queue_id[0] = '\0';
+	fail_errno(intake, error, "cannot make a queue id");
+}
+
 void intake_open(struct intake *intake, const struct cleanup_open *open, struct span full_name,
-	int64_t submitter_uid)
+	int64_t submitter_uid, const char *queue_id)
 {
 	*intake = (struct intake){.flags = open->flags,
 		.origin = open->origin,
@@ -147,11 +173,7 @@ void intake_open(struct intake *intake, const struct cleanup_open *open, struct 
 	else if (!has_space())
 		fail(intake, CLEANUP_NO_SPACE);
 	copy_envelope(intake, open);
-	int error = queue_writer_new_id(process.writer, intake->queue_id);
-	if (error != 0) {
-		intake->queue_id[0] = '\0';
-		fail_errno(intake, error, "cannot make a queue id");
-	}
+	take_id(intake, queue_id);
 	intake->envelope.queue_id = span_from_cstr(intake->queue_id);
 	begin(intake, open, full_name);
 	intake_recipients(intake, open->recipients, open->recipient_count);

@@ -27,10 +27,12 @@ struct intake {
 	char text[256];
 };
 
+/* The queue id of the next message, and whether there is room for one. May yield. */
+enum cleanup_status intake_prepare(char ret_queue_id[QUEUE_ID_MAX]);
 /* Begins a message; always to be followed by intake_done. What open points to is copied.
- * full_name: for a From: to add. May yield. */
+ * full_name: for a From: to add. queue_id: of intake_prepare; NULL: a new one. May yield. */
 void intake_open(struct intake *intake, const struct cleanup_open *open, struct span full_name,
-	int64_t submitter_uid);
+	int64_t submitter_uid, const char *queue_id);
 void intake_recipients(struct intake *intake, const struct cleanup_recipient *recipients,
 	size_t count);
 /* Content in pieces of any size, line ends CRLF or LF. */

@@ -93,7 +93,8 @@ static void open_message(struct pickup *pickup)
 		.received_for = SPAN_EMPTY,
 		.original_queue_id = SPAN_EMPTY,
 	};
-	intake_open(pickup->intake, &open, pickup->full_name, (int64_t)pickup->status.st_uid);
+	intake_open(pickup->intake, &open, pickup->full_name, (int64_t)pickup->status.st_uid,
+		NULL);
 	pickup->opened = true;
 	if (pickup->intake->queue_id[0] == '\0')
 		return;

@@ -27,7 +27,16 @@ static int send_result(struct channel *channel, const struct intake *intake)
 		.code = span_from_cstr(intake->code),
 		.text = span_from_cstr(intake->text),
 		.size = intake->envelope.size};
-	int error = channel_send(channel, &cleanup_result_type, &result);
+	return channel_send(channel, &cleanup_result_type, &result);
+}
+
+/* The id of the next message goes out together with the result of the last one. */
+static int send_ready(struct channel *channel, char ret_queue_id[QUEUE_ID_MAX])
+{
+	struct cleanup_ready ready = {.status = intake_prepare(ret_queue_id),
+		.queue_id = span_from_cstr(ret_queue_id),
+		.since_ms = task_now()};
+	int error = channel_send(channel, &cleanup_ready_type, &ready);
 	return error != 0 ? error : channel_flush(channel, task_deadline(REPLY_MS));
 }
 
@@ -56,25 +65,17 @@ static int receive_message(struct channel *channel, struct intake *intake, bool 
 	}
 }
 
-static int serve_message(struct channel *channel, const struct cleanup_open *open)
+static int serve_message(
+	struct channel *channel, const struct cleanup_open *open, const char *queue_id)
 {
 	struct intake *intake = NEW(struct intake);
 	bool discard = false;
-	intake_open(intake, open, SPAN_EMPTY, -1);
-	struct cleanup_opened opened = {.status = intake->status,
-		.queue_id = span_from_cstr(intake->queue_id),
-		.text = span_from_cstr(intake->text)};
-	bool failed = intake->status != CLEANUP_OK;
-	int error = channel_send(channel, &cleanup_opened_type, &opened);
-	if (error == 0 && !failed) {
-		error = receive_message(channel, intake, &discard);
-		if (error == 0 && !discard)
-			intake_finish(intake);
-		if (error == 0)
-			error = send_result(channel, intake);
-	} else if (error == 0) {
-		error = channel_flush(channel, task_deadline(REPLY_MS));
-	}
+	intake_open(intake, open, SPAN_EMPTY, -1, queue_id);
+	int error = receive_message(channel, intake, &discard);
+	if (error == 0 && !discard)
+		intake_finish(intake);
+	if (error == 0)
+		error = send_result(channel, intake);
 	intake_done(intake);
 	free(intake);
 	return error;
@@ -85,6 +86,8 @@ static int serve_bounce(struct channel *channel, const struct bounce_request *re
 	struct intake *intake = NEW(struct intake);
 	bounce_compose(request, intake);
 	int error = send_result(channel, intake);
+	if (error == 0)
+		error = channel_flush(channel, task_deadline(REPLY_MS));
 	intake_done(intake);
 	free(intake);
 	return error;
@@ -119,26 +122,32 @@ static int serve_compact(struct channel *channel, const struct queue_compact *co
 
 void cleanup_serve(struct channel *channel_take, const char *peer)
 {
-	static const struct message_type *const types[] = {&cleanup_open_type, &bounce_request_type,
-		&queue_released_type, &queue_compact_type};
-	/* Only qmgr may say that records are dead, or have bounces composed. */
-	size_t allowed = strcmp(peer, "qmgr") == 0 ? ARRAY_LEN(types) : 1;
-	int error = 0;
+	static const struct message_type *const qmgr_types[] = {
+		&bounce_request_type, &queue_released_type, &queue_compact_type};
+	/* Only qmgr may say that records are dead, or have bounces composed; it brings no messages. */
+	bool is_qmgr = strcmp(peer, "qmgr") == 0;
+	char queue_id[QUEUE_ID_MAX];
+	int error = is_qmgr ? 0 : send_ready(channel_take, queue_id);
 	while (error == 0) {
 		size_t which;
 		void *message;
-		error = channel_receive(
-			channel_take, types, allowed, TASK_FOREVER, &which, &message);
+		error = is_qmgr ? channel_receive(channel_take, qmgr_types, ARRAY_LEN(qmgr_types),
+					  TASK_FOREVER, &which, &message)
+				: channel_expect(channel_take, &cleanup_open_type, TASK_FOREVER,
+					  &message);
 		if (error != 0)
 			break;
-		if (which == 0)
-			error = serve_message(channel_take, message);
-		else if (which == 1)
+		if (!is_qmgr) {
+			error = serve_message(channel_take, message, queue_id);
+			if (error == 0)
+				error = send_ready(channel_take, queue_id);
+		} else if (which == 0) {
 			error = serve_bounce(channel_take, message);
-		else if (which == 2)
+		} else if (which == 1) {
 			error = serve_released(message);
-		else
+		} else {
 			error = serve_compact(channel_take, message);
+		}
 	}
 	channel_free(channel_take);
 }

@@ -127,17 +127,13 @@ static int exchange(struct delivery *delivery, const struct target *target, stru
 {
 	task_time deadline = task_deadline(EXCHANGE_MS);
 	struct cleanup_open open = make_open(delivery, target->sender);
-	struct cleanup_opened *opened;
+	struct cleanup_ready *ready;
 	struct cleanup_result *result;
-	int error = channel_call(channel, &cleanup_open_type, &open, &cleanup_opened_type, deadline,
-		(void **)&opened);
+	int error = channel_expect(channel, &cleanup_ready_type, deadline, (void **)&ready);
+	if (error == 0)
+		error = channel_send(channel, &cleanup_open_type, &open);
 	if (error != 0)
 		return error;
-	if (opened->status != CLEANUP_OK) {
-		*ret_result = (struct cleanup_result){.status = opened->status, .queue_id = SPAN_EMPTY,
-			.code = SPAN_EMPTY, .text = arena_dup(delivery->arena, opened->text)};
-		return 0;
-	}
 	error = send_recipients(channel, recipients, count);
 	if (error == 0)
 		error = send_content(delivery, target, channel, deadline);

@@ -15,6 +15,9 @@
 
 /* Recipients in one message to cleanup. */
 #define RECIPIENTS_AT_ONCE 200
+/* How old the word of an idle channel may be, and how many are asked. */
+#define READY_AGE_MS 60000
+#define READY_TRIES 8
 /* Content is decoded in pieces of that size at most, and passed on when there is about that much of it:
  * whatever wakes the other side is dearer than the bytes. */
 #define DECODE_SIZE (32 * 1024)
@@ -193,63 +196,71 @@ static void log_client(const struct session *session)
 	buf_done(&text);
 }
 
-/* Waits for OPENED. True when cleanup takes the message. */
-static bool opened(struct session *session)
+/* A channel whose cleanup waits for a message, with the queue id that the message will have. NULL:
+ * none; *ret_status says whether cleanup said why. */
+static struct channel *take_ready(struct session *session, uint32_t *ret_status)
 {
 	struct transaction *transaction = session->transaction;
-	void *message = NULL;
-	int rc = channel_expect(transaction->cleanup, &cleanup_opened_type, ipc_deadline(session),
-		&message);
-	const struct cleanup_opened *reply = message;
+	*ret_status = CLEANUP_QUEUE_ERROR;
+	/* What an idle channel was told is old news; a new channel brings the present. */
+	for (unsigned tries = 0; tries < READY_TRIES; tries++) {
+		struct channel *channel = session->server->services.take(PEER_CLEANUP,
+			ipc_deadline(session));
+		void *message = NULL;
+		if (channel == NULL)
+			return NULL;
+		int rc = channel_expect(channel, &cleanup_ready_type, ipc_deadline(session), &message);
+		const struct cleanup_ready *ready = message;
+		if (rc == 0) {
+			int64_t age = task_now() - ready->since_ms;
+			*ret_status = ready->status;
+			if (ready->status == CLEANUP_OK && age > -READY_AGE_MS && age < READY_AGE_MS) {
+				struct span id = span_head(ready->queue_id, LIMIT_QUEUE_ID);
+				memcpy(transaction->queue_id, id.ptr, id.len);
+				transaction->queue_id[id.len] = '\0';
+				return channel;
+			}
+		}
+		channel_free(channel);
+		if (rc == -ETIMEDOUT || rc == -ECANCELED)
+			return NULL;
+	}
+	return NULL;
+}
 
-	if (rc != 0) {
-		log_warning(NULL, "cleanup service: %s", rc == -ETIMEDOUT ? "timeout" :
-			"connection lost");
-		session_reply(session, "451 4.3.0 Error: queue file write error");
-		return false;
-	}
-	if (reply->status != CLEANUP_OK) {
-		struct buf text = BUF_INIT(2000);
-		status_reply(reply->status, SPAN_EMPTY, reply->text, &text);
+/* No channel to cleanup, or one that takes no message. */
+static void reply_not_ready(struct session *session, uint32_t status)
+{
+	struct buf text = BUF_INIT(2000);
+
+	status_reply(status, SPAN_EMPTY, SPAN_EMPTY, &text);
+	if (status == CLEANUP_NO_SPACE)
 		session_log(session, "reject", buf_cstr(&text), SPAN_EMPTY);
-		session_reply(session, "%s", buf_cstr(&text));
-		buf_done(&text);
-		return false;
-	}
-	struct span id = span_head(reply->queue_id, LIMIT_QUEUE_ID);
-	memcpy(transaction->queue_id, id.ptr, id.len);
-	transaction->queue_id[id.len] = '\0';
-	return true;
+	else
+		log_warning(NULL, "unable to connect to the cleanup service");
+	session_reply(session, "%s", buf_cstr(&text));
+	buf_done(&text);
 }
 
 bool content_open(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
 	struct cleanup_recipient *recipients;
+	uint32_t status;
 
-	transaction->cleanup = session->server->services.take(PEER_CLEANUP, ipc_deadline(session));
+	transaction->cleanup = take_ready(session, &status);
 	if (transaction->cleanup == NULL) {
-		log_warning(NULL, "unable to connect to the cleanup service");
-		session_reply(session, "451 4.3.0 Error: queue file write error");
+		reply_not_ready(session, status);
 		return false;
 	}
+	log_client(session);
 	recipients = memory_zalloc(RECIPIENTS_AT_ONCE, sizeof(*recipients));
-	int rc = send_open(session, recipients);
-	bool good = rc == 0 && opened(session);
-	if (rc != 0)
-		session_reply(session, "451 4.3.0 Error: queue file write error");
-	if (good) {
-		log_client(session);
-		if (send_more_recipients(session, recipients) != 0)
-			content_fail(session, "451 4.3.0 Error: queue file write error");
-		buf_append(&transaction->content, buf_span(&transaction->prepend));
-	}
+	/* Nothing is sent yet: a small message goes to cleanup as a whole. */
+	if (send_open(session, recipients) != 0 || send_more_recipients(session, recipients) != 0)
+		content_fail(session, "451 4.3.0 Error: queue file write error");
+	buf_append(&transaction->content, buf_span(&transaction->prepend));
 	free(recipients);
-	if (!good) {
-		channel_free(transaction->cleanup);
-		transaction->cleanup = NULL;
-	}
-	return good;
+	return true;
 }
 
 static void send_content(struct session *session)
@@ -262,8 +273,6 @@ static void send_content(struct session *session)
 		struct cleanup_chunk chunk = {.bytes = span_head(rest, CLEANUP_CHUNK_MAX)};
 		rest = span_skip(rest, chunk.bytes.len);
 		rc = channel_send(transaction->cleanup, &cleanup_chunk_type, &chunk);
-		if (rc == 0)
-			rc = channel_flush(transaction->cleanup, ipc_deadline(session));
 	}
 	buf_reset(&transaction->content);
 	if (rc != 0)

@@ -148,7 +148,10 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 	int error = start_loop();
 	if (error == 0) {
 		link_send_ready();
+		log_sink_gather(true);
+		task_loop_on_turn(log_sink_flush);
 		error = task_loop_run();
+		log_sink_gather(false);
 	}
 	if (error != 0)
 		log_fatal(NULL, "cannot run: %s", strerror(-error));

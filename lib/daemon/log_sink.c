@@ -1,10 +1,11 @@
-/* Formats a finished log line for file or syslog and writes it with one call, so that the lines of
- * many processes do not mix.
+/* Formats finished log lines for file or syslog and writes whole lines with one call, so that the
+ * lines of many processes do not mix.
  * SPDX-License-Identifier: ISC */
 #include "daemon/log_sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define TAG_MAX 128
+#define GATHERED_MAX (16 * 1024)
 #define FACILITY_MAIL (2 << 3)
 
 static char sink_tag[TAG_MAX];
@@ -22,6 +24,11 @@ static enum log_sink_kind sink_kind;
 static int sink_fd = -1;
 static bool sink_lost, sink_copy;
 static void (*sink_on_loss)(void);
+static pid_t sink_pid;
+static bool sink_gathers;
+static pthread_t sink_owner; /* the thread whose lines are gathered */
+static char gathered[GATHERED_MAX];
+static size_t gathered_len;
 
 static int severity(enum log_level level)
 {
@@ -63,6 +70,41 @@ static void format_tag(char out[TAG_MAX])
 		snprintf(out, TAG_MAX, "%.*s%s", keep, sink_tag, program);
 }
 
+static void write_bytes(const char *bytes, size_t len)
+{
+	int fd = sink_fd >= 0 ? sink_fd : STDERR_FILENO;
+	ssize_t written = sink_kind == LOG_SINK_SYSLOG
+		? send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT)
+		: write(fd, bytes, len);
+	if (written < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOSPC && !sink_lost) {
+		sink_lost = true;
+		if (sink_on_loss != NULL)
+			sink_on_loss();
+	}
+}
+
+void log_sink_flush(void)
+{
+	size_t len = gathered_len;
+	gathered_len = 0;
+	if (len > 0)
+		write_bytes(gathered, len);
+}
+
+void log_sink_gather(bool gather)
+{
+	log_sink_flush();
+	sink_gathers = gather;
+	sink_owner = pthread_self();
+}
+
+/* What may be the last words of this process is written at once. */
+static bool may_wait(enum log_level level)
+{
+	return sink_gathers && sink_kind != LOG_SINK_SYSLOG && level < LOG_LEVEL_ERROR &&
+		pthread_equal(sink_owner, pthread_self());
+}
+
 static void write_line(enum log_level level, const char *line, size_t len)
 {
 	char out[LOG_LINE_MAX + TAG_MAX + sizeof sink_host + 64];
@@ -72,21 +114,22 @@ static void write_line(enum log_level level, const char *line, size_t len)
 	format_tag(tag);
 	if (sink_kind == LOG_SINK_SYSLOG)
 		n = snprintf(out, sizeof out, "<%d>%s %s[%d]: %.*s", FACILITY_MAIL | severity(level), stamp,
-			tag, (int)getpid(), (int)len, line);
+			tag, (int)sink_pid, (int)len, line);
 	else
 		n = snprintf(out, sizeof out, "%s %s %s[%d]: %.*s\n", stamp, sink_host, tag,
-			(int)getpid(), (int)len, line);
+			(int)sink_pid, (int)len, line);
 	if (n <= 0 || (size_t)n >= sizeof out)
 		return;
-	int fd = sink_fd >= 0 ? sink_fd : STDERR_FILENO;
-	ssize_t written = sink_kind == LOG_SINK_SYSLOG
-		? send(fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT)
-		: write(fd, out, (size_t)n);
-	if (written < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOSPC && !sink_lost) {
-		sink_lost = true;
-		if (sink_on_loss != NULL)
-			sink_on_loss();
+	if (!may_wait(level)) {
+		if (sink_gathers && pthread_equal(sink_owner, pthread_self()))
+			log_sink_flush();
+		write_bytes(out, (size_t)n);
+		return;
 	}
+	if (gathered_len + (size_t)n > sizeof gathered)
+		log_sink_flush();
+	memcpy(gathered + gathered_len, out, (size_t)n);
+	gathered_len += (size_t)n;
 }
 
 static void sink(enum log_level level, const char *line, size_t len)
@@ -97,6 +140,12 @@ static void sink(enum log_level level, const char *line, size_t len)
 	if (!(sink_copy && sink_kind == LOG_SINK_STDERR))
 		write_line(level, line, len);
 	errno = error;
+}
+
+static void note_pid(void)
+{
+	sink_pid = getpid();
+	gathered_len = 0;
 }
 
 void log_sink_open(const char *tag, enum log_sink_kind kind, int fd_take)
@@ -110,11 +159,15 @@ void log_sink_open(const char *tag, enum log_sink_kind kind, int fd_take)
 	sink_host[strcspn(sink_host, ".")] = '\0';
 	sink_kind = kind;
 	sink_fd = fd_take;
+	if (sink_pid == 0)
+		pthread_atfork(log_sink_flush, NULL, note_pid);
+	note_pid();
 	log_set_sink(sink);
 }
 
 void log_sink_replace(enum log_sink_kind kind, int fd_take)
 {
+	log_sink_flush();
 	if (sink_fd >= 0 && sink_fd != fd_take && sink_fd > STDERR_FILENO)
 		close(sink_fd);
 	sink_kind = kind;

@@ -16,6 +16,10 @@ void log_sink_replace(enum log_sink_kind kind, int fd_take);
 void log_sink_moved(int fd);
 /* lost() is called once after a line could not be written, until log_sink_replace. */
 void log_sink_on_loss(void (*lost)(void));
+/* From now on lines of this thread wait until log_sink_flush, but for errors: for a process that
+ * flushes before it sleeps. Lines to syslog never wait: they are datagrams. */
+void log_sink_gather(bool gather);
+void log_sink_flush(void);
 /* Also write each line to standard error: commands on a terminal. */
 void log_sink_copy_to_stderr(bool copy);
 

@@ -31,7 +31,7 @@ struct daemon_pool *daemon_pool_new(const char *service, size_t max_idle)
 static bool is_usable(const struct channel *channel)
 {
 	struct pollfd item = {.fd = channel_fd(channel), .events = POLLIN};
-	return poll(&item, 1, 0) == 0;
+	return task_fd_is_quiet(item.fd) || poll(&item, 1, 0) == 0;
 }
 
 struct channel *daemon_pool_take(struct daemon_pool *pool, task_time deadline)

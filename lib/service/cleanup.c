@@ -35,12 +35,12 @@ static const struct field open_fields[] = {
 };
 MESSAGE_TYPE(cleanup_open_type, MESSAGE_CLEANUP_OPEN, 1, cleanup_open, open_fields);
 
-static const struct field opened_fields[] = {
-	FIELD(FIELD_U32, cleanup_opened, status, CLEANUP_NO_RECIPIENT),
-	FIELD(FIELD_SPAN, cleanup_opened, queue_id, LIMIT_QUEUE_ID),
-	FIELD(FIELD_SPAN, cleanup_opened, text, LIMIT_TEXT),
+static const struct field ready_fields[] = {
+	FIELD(FIELD_U32, cleanup_ready, status, CLEANUP_NO_RECIPIENT),
+	FIELD(FIELD_SPAN, cleanup_ready, queue_id, LIMIT_QUEUE_ID),
+	FIELD(FIELD_I64, cleanup_ready, since_ms, 0),
 };
-MESSAGE_TYPE(cleanup_opened_type, MESSAGE_CLEANUP_OPENED, 1, cleanup_opened, opened_fields);
+MESSAGE_TYPE(cleanup_ready_type, MESSAGE_CLEANUP_READY, 1, cleanup_ready, ready_fields);
 
 static const struct field recipients_fields[] = {
 	FIELD_LIST_OF(cleanup_recipients, recipients, recipient_count, recipient_type,

@@ -1,7 +1,8 @@
 /* Handing a message to cleanup (smtpd, local for forwards, qmgr for bounces). On one channel, for
- * each message: OPEN -> OPENED (queue id) -> RECIPIENTS* -> CHUNK* -> END -> RESULT. OPENED with a
- * failure, or RESULT, ends the exchange; closing the channel before RESULT drops the message. A
- * RESULT of CLEANUP_OK means: durable (DESIGN "250 means durable").
+ * each message: cleanup's READY (the queue id that the message will have), then OPEN RECIPIENTS*
+ * CHUNK* END without waiting, then RESULT and at once the READY of the next one. Closing the channel
+ * before RESULT drops the message. A RESULT of CLEANUP_OK means: durable (DESIGN "250 means
+ * durable").
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SERVICE_CLEANUP_H
 #define TAMBO_SERVICE_CLEANUP_H
@@ -51,10 +52,11 @@ struct cleanup_open {
 	size_t recipient_count;    /* the first ones; more may follow in cleanup_recipients */
 };
 
-struct cleanup_opened {
-	uint32_t status;           /* enum cleanup_status */
-	struct span queue_id;
-	struct span text;          /* reason when it failed */
+/* Comes first on a new channel and behind each RESULT. */
+struct cleanup_ready {
+	uint32_t status;       /* enum cleanup_status: not OK says that no message can be taken */
+	struct span queue_id;  /* "" when not OK */
+	int64_t since_ms;      /* monotonic: an old one should be given up for a new channel */
 };
 
 struct cleanup_recipients {
@@ -90,7 +92,7 @@ struct cleanup_result {
 	uint64_t size;     /* as queued */
 };
 
-extern const struct message_type cleanup_open_type, cleanup_opened_type, cleanup_recipients_type,
+extern const struct message_type cleanup_open_type, cleanup_ready_type, cleanup_recipients_type,
 	cleanup_chunk_type, cleanup_end_type, cleanup_result_type;
 
 #define CLEANUP_CHUNK_MAX (128 * 1024)

@@ -58,6 +58,7 @@ struct watch {
 
 struct loop {
 	bool open, stopping;
+	void (*on_turn)(void);
 	int epoll_fd;
 	struct context context;
 	struct task *current;

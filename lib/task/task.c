@@ -48,6 +48,11 @@ int task_loop_open(void)
 	return 0;
 }
 
+void task_loop_on_turn(void (*fn)(void))
+{
+	task_loop.on_turn = fn;
+}
+
 void task_loop_stop(void)
 {
 	task_loop.stopping = true;
@@ -392,6 +397,14 @@ void task_fd_drained(int fd)
 		task_loop.watches[fd].ready_read = false;
 }
 
+bool task_fd_is_quiet(int fd)
+{
+	if (!task_loop.open || fd < 0 || (size_t)fd >= task_loop.watch_count)
+		return false;
+	const struct watch *watch = &task_loop.watches[fd];
+	return watch->registered && !watch->ready_read && !watch->end_unread;
+}
+
 void task_forget_fd(int fd)
 {
 	if (!task_loop.open || fd < 0 || (size_t)fd >= task_loop.watch_count)
@@ -507,6 +520,8 @@ int task_loop_run(void)
 		task_loop.now = task_clock_read();
 		task_timers_run();
 		run_tasks();
+		if (task_loop.on_turn != NULL)
+			task_loop.on_turn();
 		if (task_loop.stopping || task_loop.task_count == 0)
 			break;
 		int status = wait_events();

@@ -31,6 +31,9 @@ int task_loop_open(void);
 /* Runs until task_loop_stop, or until no task is left. Returns 0 or -errno. */
 int task_loop_run(void);
 void task_loop_stop(void);
+/* fn is called at the end of each turn, before the loop looks for what comes next: it must not wait.
+ * For what can be done once for all that a turn did. */
+void task_loop_on_turn(void (*fn)(void));
 /* Frees the loop, its stacks and threads; all tasks must have ended or are dropped. */
 void task_loop_close(void);
 
@@ -67,6 +70,8 @@ void task_forget_fd(int fd);
 /* The last read from that stream socket got less than it asked for (and no descriptors): there is
  * nothing more to read now, and the caller may wait without having seen EAGAIN. */
 void task_fd_drained(int fd);
+/* The loop watches fd and has seen nothing to read since the last wait or read of all there was. */
+bool task_fd_is_quiet(int fd);
 /* Waits for either of two fds (the second may be -1): *ret_which is 0 or 1. For relays. */
 int task_wait_two(int fd_a, enum task_io io_a, int fd_b, enum task_io io_b, task_time deadline,
 	int *ret_which);

@@ -20,7 +20,7 @@ static const struct message_type *const types[] = {
 	&delivery_request_type, &delivery_reply_type, &delivery_checkpoint_type, &queue_added_type,
 	&queue_released_type, &queue_list_type, &queue_item_type, &queue_command_type,
 	&queue_result_type, &queue_compact_type, &queue_compacted_type, &bounce_request_type,
-	&cleanup_open_type, &cleanup_opened_type, &cleanup_recipients_type, &cleanup_chunk_type,
+	&cleanup_open_type, &cleanup_ready_type, &cleanup_recipients_type, &cleanup_chunk_type,
 	&cleanup_end_type, &cleanup_result_type, &anvil_count_type, &anvil_answer_type,
 	&lookup_question_type, &lookup_answer_type, &auth_start_type, &auth_continue_type,
 	&auth_reply_type, &session_user_type, &session_start_type, &local_work_type,

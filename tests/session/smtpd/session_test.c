@@ -6,7 +6,7 @@
  *   PEER address          the client's address (default 192.0.2.1)
  *   NAME found|mismatch|none|temp [name]   what DNS says about it
  *   CLEANUP ok|big|space|hops|rejected|error|gone    the answer to a message
- *   OPENED ok|space|gone  the answer to its beginning
+ *   READY ok|space|gone   what it says before a message
  *   COUNT concurrent rate what anvil answers
  *   AUTH off              auth cannot be reached
  *   STOP                  the process is told to stop
@@ -57,7 +57,7 @@ static struct {
 	struct buf conf, log, message, table;
 	char folder[64], peer[64], table_name[64], name[100];
 	enum lookup_status name_status;
-	char cleanup_answer, opened_answer;
+	char cleanup_answer, ready_answer;
 	struct anvil_answer counts;
 	bool auth_off, stopping, refused, in_table;
 	unsigned queued;
@@ -100,20 +100,17 @@ static bool cleanup_message(struct channel *channel)
 {
 	const struct message_type *const types[] = {&cleanup_recipients_type, &cleanup_chunk_type,
 		&cleanup_end_type};
-	struct cleanup_opened opened = {.status = t.opened_answer == 's' ? CLEANUP_NO_SPACE :
-		CLEANUP_OK, .queue_id = SPAN("4ABCDEF"), .text = SPAN_EMPTY};
+	struct cleanup_ready ready = {.status = t.ready_answer == 's' ? CLEANUP_NO_SPACE :
+		CLEANUP_OK, .queue_id = SPAN("4ABCDEF"), .since_ms = task_now()};
 	struct cleanup_result result = {.status = CLEANUP_OK, .queue_id = SPAN("4ABCDEF"),
 		.code = SPAN_EMPTY, .text = SPAN_EMPTY};
 	void *message;
 	size_t which;
 
-	if (channel_expect(channel, &cleanup_open_type, TASK_FOREVER, &message) != 0)
+	if (t.ready_answer == 'g' || channel_send(channel, &cleanup_ready_type, &ready) != 0 ||
+		channel_expect(channel, &cleanup_open_type, TASK_FOREVER, &message) != 0)
 		return false;
 	note_open(message);
-	if (t.opened_answer == 'g' || channel_send(channel, &cleanup_opened_type, &opened) != 0)
-		return false;
-	if (opened.status != CLEANUP_OK)
-		return true;
 	while (channel_receive(channel, types, ARRAY_LEN(types), TASK_FOREVER, &which,
 		&message) == 0) {
 		if (which == 0) {
@@ -334,8 +331,8 @@ static bool setting(struct span word, struct span text)
 		copy_text(t.name, sizeof(t.name), text.ptr == NULL ? SPAN_EMPTY : text);
 	} else if (span_equal(word, SPAN("CLEANUP"))) {
 		t.cleanup_answer = text.ptr[0];
-	} else if (span_equal(word, SPAN("OPENED"))) {
-		t.opened_answer = text.ptr[0];
+	} else if (span_equal(word, SPAN("READY"))) {
+		t.ready_answer = text.ptr[0];
 	} else if (span_equal(word, SPAN("COUNT"))) {
 		uint64_t concurrent = 0, rate = 0;
 		(void)span_to_u64(span_split(&text, ' '), 1000, &concurrent);

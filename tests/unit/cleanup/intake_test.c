@@ -131,7 +131,7 @@ static enum cleanup_status send(
 	struct cleanup_recipient recipient = recipient_of(to);
 	open.recipients = &recipient;
 	open.recipient_count = 1;
-	intake_open(&intake, &open, SPAN_EMPTY, -1);
+	intake_open(&intake, &open, SPAN_EMPTY, -1, NULL);
 	while (text.len > 0) {
 		intake_write(&intake, span_head(text, piece));
 		text = span_skip(text, piece);
