@@ -42,8 +42,14 @@ static int read_segment(struct queue_reader *reader, uint64_t segment, uint64_t 
 static int read_part(struct queue_reader *reader, const struct queue_message *message,
 	uint64_t offset, size_t len, struct buf *out)
 {
-	return read_segment(reader, message->position.segment, message->content_offset + offset, len,
-		out);
+	uint64_t start = message->content_offset + offset;
+	struct span loaded = span_skip(
+		buf_span(&message->bytes), (size_t)(start - message->position.offset));
+	if (loaded.len >= len) {
+		buf_append_bytes(out, loaded.ptr, len);
+		return out->overflow ? -EMSGSIZE : 0;
+	}
+	return read_segment(reader, message->position.segment, start, len, out);
 }
 
 int queue_reader_raw(struct queue_reader *reader, const struct queue_position *position,

@@ -12,7 +12,8 @@
 #include "queue/reader_private.h"
 #include "task/file.h"
 
-#define FIRST_READ 4096
+#define FIRST_READ 4096 /* enough for most envelopes */
+#define SMALL_RECORD (16u * 1024) /* read as a whole: its content will be wanted next */
 
 int queue_reader_open(const char *queue_directory, struct queue_reader **ret_reader)
 {
@@ -133,7 +134,9 @@ static int read_more(struct open_segment *open, struct queue_message *message, s
 
 static int load(struct open_segment *open, struct queue_message *message)
 {
-	int error = read_more(open, message, FIRST_READ);
+	uint64_t whole = message->position.length;
+	int error = read_more(open, message,
+		whole > FIRST_READ && whole <= SMALL_RECORD ? (size_t)whole : FIRST_READ);
 	if (error != 0)
 		return error;
 	if (record_header_decode(buf_span(&message->bytes), open->segment.epoch,

@@ -5,7 +5,6 @@ queue.
 SPDX-License-Identifier: ISC
 """
 import glob
-import json
 import os
 
 from smtp_sink import SmtpSink
