@@ -125,6 +125,14 @@ static void soften(struct outcome *outcomes, size_t count, struct arena *codes)
 	}
 }
 
+/* Whether something follows from an outcome that a crash must not undo. What is deferred is tried
+ * again anyway; what is written is not believed after a power cut, and after the death of this
+ * process alone it is delivered again under the same name. Both are committed with the next batch. */
+static bool must_be_durable(enum recipient_state state)
+{
+	return state == RECIPIENT_DONE || state == RECIPIENT_BOUNCED;
+}
+
 void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, size_t count)
 {
 	struct outcome *sorted = memory_alloc((count + 1) * sizeof *sorted);
@@ -138,7 +146,7 @@ void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, s
 	for (size_t i = 0; i < count;) {
 		size_t length = run_length(sorted + i, count - i);
 		append(entry, sorted + i, length);
-		final = final || sorted[i].state != RECIPIENT_DEFERRED;
+		final = final || must_be_durable(sorted[i].state);
 		i += length;
 	}
 	if (final)
@@ -155,7 +163,7 @@ void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, s
 void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome, uint32_t count)
 {
 	append(entry, outcome, count);
-	if (outcome->state != RECIPIENT_DEFERRED)
+	if (must_be_durable(outcome->state))
 		commit(entry->queue_id);
 	set_state(entry, outcome, count);
 }

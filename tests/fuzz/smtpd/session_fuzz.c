@@ -57,21 +57,18 @@ static bool take_message(struct channel *channel)
 {
 	static const struct message_type *const types[] = {
 		&cleanup_recipients_type, &cleanup_chunk_type, &cleanup_end_type};
-	struct cleanup_opened opened = {.status = (t.choice & 1) != 0 ? CLEANUP_NO_SPACE : CLEANUP_OK,
-		.queue_id = SPAN("4ABCDEF"), .text = SPAN_EMPTY};
+	struct cleanup_ready ready = {.status = (t.choice & 1) != 0 ? CLEANUP_NO_SPACE : CLEANUP_OK,
+		.queue_id = SPAN("4ABCDEF"), .since_ms = task_now()};
 	struct cleanup_result result = {.status = t.choice / 2 % (CLEANUP_NO_RECIPIENT + 1),
 		.queue_id = SPAN("4ABCDEF"), .code = SPAN("5.7.1"), .text = SPAN("no")};
 	void *message;
 	size_t which;
-	if (channel_expect(channel, &cleanup_open_type, TASK_FOREVER, &message) != 0)
+	if (channel_send(channel, &cleanup_ready_type, &ready) != 0 ||
+		channel_expect(channel, &cleanup_open_type, TASK_FOREVER, &message) != 0)
 		return false;
 	const struct cleanup_open *open = message;
 	CHECK(span_is_printable(open->sender) && span_is_printable(open->helo));
 	check_recipients(open->recipients, open->recipient_count);
-	if (channel_send(channel, &cleanup_opened_type, &opened) != 0)
-		return false;
-	if (opened.status != CLEANUP_OK)
-		return true;
 	while (channel_receive(channel, types, ARRAY_LEN(types), TASK_FOREVER, &which, &message) == 0) {
 		if (which == 0) {
 			const struct cleanup_recipients *more = message;

@@ -5,6 +5,7 @@ queue.
 SPDX-License-Identifier: ISC
 """
 import glob
+import json
 import os
 
 from smtp_sink import SmtpSink
