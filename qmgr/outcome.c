@@ -126,8 +126,8 @@ static void soften(struct outcome *outcomes, size_t count, struct arena *codes)
 }
 
 /* Whether something follows from an outcome that a crash must not undo. What is deferred is tried
- * again anyway; what is written is not believed after a power cut, and after the death of this
- * process alone it is delivered again under the same name. Both are committed with the next batch. */
+ * again anyway; what is written is not believed after a power cut. For the case that only this process
+ * dies they are in the file at once; they are flushed with the next batch. */
 static bool must_be_durable(enum recipient_state state)
 {
 	return state == RECIPIENT_DONE || state == RECIPIENT_BOUNCED;
@@ -151,6 +151,8 @@ void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, s
 	}
 	if (final)
 		commit(entry->queue_id);
+	else
+		ledger_write_ahead(qmgr.ledger);
 	for (size_t i = 0; i < count;) {
 		size_t length = run_length(sorted + i, count - i);
 		set_state(entry, sorted + i, length);
@@ -165,6 +167,8 @@ void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome
 	append(entry, outcome, count);
 	if (must_be_durable(outcome->state))
 		commit(entry->queue_id);
+	else
+		ledger_write_ahead(qmgr.ledger);
 	set_state(entry, outcome, count);
 }
 

@@ -24,6 +24,7 @@
 #define PENDING_MAX ((size_t)1024 * 1024 * 1024) /* a disk that refuses for hours: then give up */
 #define SNAPSHOT_PIECE (256u * 1024)
 #define ALLOCATE_STEP (1024u * 1024)
+#define AHEAD_MAX (64u * 1024)
 #define NAP_US 2000
 #define CREATE_TRIES 1000
 
@@ -40,6 +41,7 @@ struct ledger {
 	uint64_t last_length;	      /* valid bytes of the log before the next one */
 	uint64_t bytes;		      /* in logs since the last snapshot */
 	struct buf pending;	      /* encoded entries, each behind a u32 length */
+	size_t ahead, ahead_framed;   /* bytes of pending written already, and what they take there */
 	uint64_t appended, committed; /* entries, counted from the opening */
 	uint64_t failures;
 	int last_error;
@@ -179,6 +181,23 @@ void ledger_append(struct ledger *ledger, const struct ledger_entry *entry)
 	ledger->appended++;
 }
 
+void ledger_write_ahead(struct ledger *ledger)
+{
+	const struct log_file *log = &ledger->log;
+	struct span rest = span_skip(buf_span(&ledger->pending), ledger->ahead);
+	struct buf framed = BUF_INIT(AHEAD_MAX);
+	if (ledger->committing || log->fd < 0 || rest.len == 0 || rest.len > AHEAD_MAX / 2)
+		return;
+	ledger_frame(rest, log->epoch, &framed);
+	uint64_t at = log->offset + ledger->ahead_framed;
+	if (!framed.overflow && at + framed.len <= log->allocated &&
+		queue_io_write_at(log->fd, framed.ptr, framed.len, at) == 0) {
+		ledger->ahead += rest.len;
+		ledger->ahead_framed += framed.len;
+	}
+	buf_done(&framed);
+}
+
 uint64_t ledger_log_bytes(const struct ledger *ledger)
 {
 	return ledger->bytes;
@@ -260,6 +279,7 @@ static void commit_once(struct ledger *ledger)
 		.log = ledger->log,
 		.previous = ledger->last_length};
 	buf_init(&ledger->pending, PENDING_MAX);
+	ledger->ahead = ledger->ahead_framed = 0;
 	uint64_t before = job.log.fd < 0 ? LEDGER_HEADER_SIZE : job.log.offset;
 	task_offload(commit_offloaded, &job);
 	if (job.log.fd >= 0) {
@@ -342,6 +362,7 @@ int ledger_snapshot_begin(struct ledger *ledger)
 	task_offload(begin_offloaded, &job);
 	/* The present log ends in any case: its successor, which may be there, says so. */
 	close_log(&ledger->log);
+	ledger->ahead = ledger->ahead_framed = 0;
 	if (job.log.fd >= 0) {
 		ledger->log = job.log;
 		ledger->last_length = LEDGER_HEADER_SIZE;

@@ -61,6 +61,9 @@ int ledger_read(const char *queue_directory,
 
 /* Adds an entry to what the next commit writes; its order is kept. Never waits. */
 void ledger_append(struct ledger *ledger, const struct ledger_entry *entry);
+/* What was appended goes into the file, where the death of this process does not undo it, without
+ * being flushed; the next commit writes it once more, at the same place. Nothing is promised. */
+void ledger_write_ahead(struct ledger *ledger);
 /* DURABLE: returns 0 when all that was appended before the call is on disk; many tasks share one
  * fdatasync. On failure -errno: the entries are kept, the damaged log is ended, and the next commit
  * writes them to a new one. Yields. */

@@ -85,6 +85,40 @@ static void test_order_and_reopening(void **state)
 	assert_sequence((size_t)value);
 }
 
+/* What is written ahead is there without a commit, in order, once, and once only after it. */
+static void test_written_ahead(void **state)
+{
+	(void)state;
+	uint64_t value = 0;
+	struct ledger *ledger = open_ledger();
+	append(ledger, value++);
+	ledger_write_ahead(ledger); /* no log yet */
+	assert_int_equal(ledger_commit(ledger), 0);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 2; i++) {
+			append(ledger, value++);
+			ledger_write_ahead(ledger);
+			read_all();
+			assert_sequence((size_t)value);
+		}
+		append(ledger, value++); /* this one is not */
+		read_all();
+		assert_sequence((size_t)value - 1);
+		assert_int_equal(ledger_commit(ledger), 0);
+		read_all();
+		assert_sequence((size_t)value);
+	}
+	append(ledger, value++);
+	ledger_write_ahead(ledger);
+	assert_int_equal(ledger_snapshot_begin(ledger), 0); /* a new log begins */
+	ledger_snapshot_abort(ledger);
+	ledger_write_ahead(ledger);
+	assert_int_equal(ledger_commit(ledger), 0);
+	read_all();
+	assert_sequence((size_t)value);
+	ledger_close(ledger);
+}
+
 static char *find_file(const char *pattern)
 {
 	static char path[256];
@@ -298,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order_and_reopening, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_written_ahead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_at_every_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fault_at_every_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk_keeps_entries, setup, teardown),
