@@ -2,7 +2,7 @@
  * durable), a UID whose mark is durable, the index row, the rename, the folder's flush. A crash
  * leaves a file under tmp/, or a row whose file never came: the next scan removes the row.
  * SPDX-License-Identifier: ISC */
-#include "store/append.h"
+#include "store/append_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,35 +10,19 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/memory.h"
 #include "store/cache_private.h"
 #include "store/change_private.h"
-#include "store/content.h"
 #include "store/file_private.h"
 #include "store/filename.h"
 #include "store/keyword_log_private.h"
 
 #define WRITE_PIECE 65536
 #define PARSE_MAX (256UL << 20) /* larger messages are parsed when first asked for */
-
-struct append {
-	struct folder *folder;
-	const struct append_options *options;
-	char tmp_path[300];
-	int fd;
-	int error;
-	struct content_state to_lf, to_crlf;
-	uint64_t size, crlf_size;
-	struct buf text;    /* not yet in the file */
-	bool is_spilled;    /* the file has bytes that text has not */
-	struct buf cache;   /* what the index gets */
-	struct buf name;    /* final file name */
-	uint32_t uid;
-	bool is_renamed, is_duplicate;
-};
 
 static void host_name(struct buf *out)
 {
@@ -156,6 +140,34 @@ static void parse(struct append *append)
 		(void)cache_build(buf_span(&append->text), &append->cache);
 }
 
+static int64_t seconds_of(clockid_t clock)
+{
+	struct timespec now;
+	return clock_gettime(clock, &now) == 0 ? now.tv_sec : INT64_MIN;
+}
+
+/* Files get their time from the coarse clock, or later: mostly one second is all it can be. */
+static void find_mtime(struct append *append, int64_t began)
+{
+	struct stat st;
+	append->internaldate = seconds_of(CLOCK_REALTIME);
+	if (append->internaldate == began && append->error == 0)
+		return;
+	if (append->error == 0 && fstat(append->fd, &st) != 0)
+		append->error = -errno;
+	else if (append->error == 0)
+		append->internaldate = st.st_mtim.tv_sec;
+}
+
+static void set_mtime(struct append *append)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = (time_t)append->options->internaldate}};
+	if (append->error == 0 && futimens(append->fd, times) != 0)
+		append->error = -errno;
+	append->internaldate = append->options->internaldate;
+}
+
 /* Everything that can be done to the file before the mailbox is locked. */
 static int finish_file(struct append *append)
 {
@@ -163,13 +175,12 @@ static int finish_file(struct append *append)
 	content_to_lf_end(&append->to_lf, &last);
 	write_out(append, buf_span(&last));
 	buf_done(&last);
+	int64_t began = append->text.len > 0 ? seconds_of(CLOCK_REALTIME_COARSE) : INT64_MIN;
 	write_file(append, buf_span(&append->text));
-	if (append->error == 0 && append->options->internaldate != INT64_MIN) {
-		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-			{.tv_sec = (time_t)append->options->internaldate}};
-		if (futimens(append->fd, times) != 0)
-			append->error = -errno;
-	}
+	if (append->options->internaldate != INT64_MIN)
+		set_mtime(append);
+	else
+		find_mtime(append, began);
 	/* DURABLE: the content before the name. */
 	if (append->error == 0 && append->options->durability == APPEND_DURABLE)
 		append->error = file_sync(append->fd);
@@ -270,7 +281,7 @@ static int find_duplicate(struct append *append, const struct index_folder *row,
 	return 0;
 }
 
-static void make_name(struct append *append, uint32_t uidvalidity, const uint16_t *keywords,
+void append_make_name(struct append *append, uint32_t uidvalidity, const uint16_t *keywords,
 	size_t keyword_count)
 {
 	const struct append_options *options = append->options;
@@ -317,22 +328,19 @@ static int put_one(struct commit *commit, struct index_txn *txn, struct append *
 {
 	const struct append_options *options = append->options;
 	struct folder *folder = commit->folder;
-	struct stat st;
 	size_t keyword_count = 0;
 	int error = change_keywords(folder, options->keywords, options->keyword_count, false,
 		commit->keywords, &keyword_count);
 	if (error != 0)
 		return error;
-	if (fstat(append->fd, &st) != 0)
-		return -errno;
 	append->uid = commit->row.uidnext++;
-	make_name(append, commit->row.uidvalidity, commit->keywords, keyword_count);
+	append_make_name(append, commit->row.uidvalidity, commit->keywords, keyword_count);
 	if (append->name.overflow)
 		return -ENAMETOOLONG;
 	struct index_row row = {
 		.uid = append->uid,
 		.flags = (options->flags & MESSAGE_FLAGS_SYSTEM) | MESSAGE_RECENT,
-		.internaldate = st.st_mtim.tv_sec, .size = append->size, .crlf_size = append->crlf_size,
+		.internaldate = append->internaldate, .size = append->size, .crlf_size = append->crlf_size,
 		.in_new = options->is_delivery, .keywords = commit->keywords,
 		.keyword_count = (uint16_t)keyword_count, .name = buf_span(&append->name),
 	};
@@ -375,7 +383,7 @@ static int put_rows(struct commit *commit)
 	return index_commit(&txn);
 }
 
-static int rename_one(struct append *append)
+int append_rename(struct append *append)
 {
 	struct buf path = BUF_INIT(300);
 	folder_path(append->options->is_delivery, buf_span(&append->name), &path);
@@ -477,7 +485,7 @@ static int commit_locked(struct commit *commit)
 		return error;
 	for (size_t i = 0; error == 0 && i < commit->count; i++)
 		if (!commit->appends[i]->is_duplicate)
-			error = rename_one(commit->appends[i]);
+			error = append_rename(commit->appends[i]);
 	if (new_count > 0)
 		folder_touch_end(folder, &commit->touch);
 	if (error == 0)
@@ -497,6 +505,25 @@ static int commit_once(struct commit *commit)
 	return error;
 }
 
+/* Locks, and adds them by way of the index. */
+static int commit_all(struct append **appends, size_t count, struct append_result *ret_results)
+{
+	int error = 0;
+	struct commit *commit = NEW(struct commit);
+	*commit = (struct commit){.folder = appends[0]->folder, .appends = appends, .count = count};
+	/* An index that fails is dropped; the next attempt builds it anew. */
+	for (int attempt = 0; attempt < 3; attempt++) {
+		error = commit_once(commit);
+		if (error != -EIO || appends[0]->is_renamed)
+			break;
+	}
+	for (size_t i = 0; error == 0 && i < count; i++)
+		ret_results[i] = (struct append_result){commit->row.uidvalidity, appends[i]->uid,
+			appends[i]->is_duplicate};
+	free(commit);
+	return error;
+}
+
 int append_commit_all(struct append **appends, size_t count, struct append_result *ret_results)
 {
 	CHECK(count > 0);
@@ -505,28 +532,20 @@ int append_commit_all(struct append **appends, size_t count, struct append_resul
 		CHECK(appends[i]->folder == appends[0]->folder);
 		error = finish_file(appends[i]);
 	}
-	struct commit *commit = NEW(struct commit);
-	*commit = (struct commit){.folder = appends[0]->folder, .appends = appends, .count = count};
-	/* An index that fails is dropped; the next attempt builds it anew. */
-	for (int attempt = 0; error == 0 && attempt < 3; attempt++) {
-		int result = commit_once(commit);
-		if (result == -EIO && attempt < 2 && !appends[0]->is_renamed)
-			continue;
-		error = result;
-		break;
+	bool long_way = count > 1;
+	if (error == 0 && !long_way) {
+		error = append_arrival(appends[0], ret_results);
+		long_way = error > 0;
 	}
+	if (error >= 0 && long_way)
+		error = commit_all(appends, count, ret_results);
+	if (error == 0)
+		folder_signal(appends[0]->folder);
 	for (size_t i = 0; i < count; i++) {
-		if (error == 0)
-			ret_results[i] = (struct append_result){commit->row.uidvalidity, appends[i]->uid,
-				appends[i]->is_duplicate};
 		if (appends[i]->is_renamed)
 			appends[i]->tmp_path[0] = '\0';
-	}
-	if (error == 0)
-		folder_signal(commit->folder);
-	for (size_t i = 0; i < count; i++)
 		append_abort(appends[i]);
-	free(commit);
+	}
 	return error;
 }
 

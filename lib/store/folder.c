@@ -35,6 +35,7 @@ static void free_folder(struct folder *folder)
 	file_close(&folder->dir_fd);
 	file_close(&folder->lock_fd);
 	record_done(&folder->record);
+	arrivals_done(&folder->arrivals);
 	free(folder->dir);
 	free(folder);
 }
@@ -109,6 +110,7 @@ static int open_folder(struct store *store, const char *dir, struct folder **ret
 	folder->inode = st.st_ino;
 	folder->watch_new = folder->watch_cur = -1;
 	record_init(&folder->record);
+	arrivals_init(&folder->arrivals);
 	task_lock_init(&folder->busy);
 	list_init(&folder->views);
 	list_init(&folder->unwatched);
@@ -238,7 +240,11 @@ static int enter(struct folder *folder)
 {
 	if (!is_current(folder))
 		return -ESTALE;
-	int error = load_record(folder);
+	/* First: a life that is begun goes on where the index ends. An index that fails is built anew
+	 * below. */
+	int error = arrivals_fold(folder);
+	if (error == 0 || error == -EIO)
+		error = load_record(folder);
 	if (error == -ENOENT)
 		error = folder_begin_life(folder);
 	if (error != 0)
@@ -253,7 +259,12 @@ static int enter(struct folder *folder)
 	return error;
 }
 
-int folder_lock(struct folder *folder)
+static int enter_for_arrival(struct folder *folder)
+{
+	return is_current(folder) ? load_record(folder) : -ESTALE;
+}
+
+static int lock_and(struct folder *folder, int (*enter_it)(struct folder *folder))
 {
 	if (task_self() != NULL) {
 		int error = task_lock_take(&folder->busy, task_deadline(LOCK_DEADLINE_MS));
@@ -262,7 +273,7 @@ int folder_lock(struct folder *folder)
 	}
 	int error = file_lock(folder->lock_fd);
 	if (error == 0) {
-		error = enter(folder);
+		error = enter_it(folder);
 		if (error == 0)
 			return 0;
 		file_unlock(folder->lock_fd);
@@ -270,6 +281,16 @@ int folder_lock(struct folder *folder)
 	if (task_self() != NULL)
 		task_lock_release(&folder->busy);
 	return error;
+}
+
+int folder_lock(struct folder *folder)
+{
+	return lock_and(folder, enter);
+}
+
+int folder_lock_for_arrival(struct folder *folder)
+{
+	return lock_and(folder, enter_for_arrival);
 }
 
 void folder_unlock(struct folder *folder)

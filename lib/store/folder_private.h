@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "store/arrivals_private.h"
 #include "store/index_private.h"
 #include "store/record_private.h"
 #include "task/task.h"
@@ -34,6 +35,7 @@ struct folder {
 	struct record record;
 	ino_t record_inode;
 	int64_t record_mtime;
+	struct arrivals arrivals; /* of a process that delivers */
 	int64_t log_size;         /* of tambo-keywords when it was last rewritten */
 	bool beginning;           /* the record is not to be saved before the first scan is whole */
 	struct list_node views;   /* struct mailbox by folder_node */
@@ -51,6 +53,9 @@ void folder_release(struct folder *folder);
 /* Locks; afterwards record and index row are there and agree (a first or lost life is begun, with
  * takeover and a full scan, when they do not). -ESTALE: deleted or replaced meanwhile. */
 int folder_lock(struct folder *folder);
+/* For a delivery: arrivals stay outside of the index, which may be behind them or not know the
+ * mailbox. -ENOENT: a life is to be begun first, by folder_lock. */
+int folder_lock_for_arrival(struct folder *folder);
 void folder_unlock(struct folder *folder);
 
 /* Locked. Brings the index up to date when new/ or cur/ changed behind its back, or when full. */

@@ -141,6 +141,7 @@ static int open_locked(struct index *index, bool drop)
 static int reopen(struct index *index, bool drop)
 {
 	close_env(index);
+	index->opening++;
 	int lock_fd = openat(index->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock_fd < 0)
 		return -errno;
@@ -184,6 +185,16 @@ void index_close(struct index *index)
 	file_close(&index->dir_fd);
 	free(index->path);
 	free(index);
+}
+
+int index_folder_fd(const struct index *index)
+{
+	return index->dir_fd;
+}
+
+uint64_t index_opening(const struct index *index)
+{
+	return index->opening;
 }
 
 void index_distrust(struct index *index)

@@ -17,6 +17,7 @@ struct index {
 	ino_t inode;  /* of the data file that is open */
 	uint64_t seen_in; /* turn of the loop in which that was looked at */
 	MDB_txn *idle; /* a read transaction that is reset, for the next one; or NULL */
+	uint64_t opening; /* differs with each opening */
 	bool broken;
 };
 

@@ -56,6 +56,9 @@ void index_close(struct index *index);
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn);
 int index_commit(struct index_txn *txn); /* the sticky error, or that of the commit */
 void index_abort(struct index_txn *txn);
+/* Its folder, and a number that differs with each opening of it. */
+int index_folder_fd(const struct index *index);
+uint64_t index_opening(const struct index *index);
 /* Next index_begin makes a new one. */
 void index_distrust(struct index *index);
 

@@ -1,0 +1,318 @@
+/* Deliveries that wait beside the index: they are seen by whoever looks, once, under the UIDs that
+ * were given out, whatever happens to their file.
+ * SPDX-License-Identifier: ISC */
+#include "store_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/check.h"
+#include "store/folder_private.h"
+
+#define ARRIVALS_FILE "tambo-index/arrivals-1"
+
+static struct append_result deliver(struct fixture *f, unsigned number)
+{
+	char base[64];
+	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
+	return deliver_text(f, base, MESSAGE);
+}
+
+static struct index_folder row_of_inbox(struct fixture *f)
+{
+	struct index_txn txn;
+	struct index_folder row;
+	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
+	assert_true(index_get_folder(&txn, SPAN_EMPTY, &row));
+	index_abort(&txn);
+	return row;
+}
+
+static bool has_cache(struct fixture *f, uint32_t id, uint32_t uid)
+{
+	struct index_txn txn;
+	struct span value;
+	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
+	bool there = index_get_cache(&txn, id, uid, &value) && value.len > 0;
+	index_abort(&txn);
+	return there;
+}
+
+/* A mailbox with a message, whose folders the index knows: their times are believed when they are
+ * not of this very moment. */
+static void begin(struct fixture *f)
+{
+	struct timespec pause = {.tv_nsec = 30000000};
+	assert_int_equal(deliver(f, 0).uid, 1);
+	mailbox_close(open_box(f, "INBOX", 0));
+	(void)nanosleep(&pause, NULL);
+	mailbox_close(open_box(f, "INBOX", 0));
+}
+
+static void assert_uids(struct fixture *f, size_t count, const uint32_t *uids)
+{
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	struct buf out = BUF_INIT(10000);
+	assert_int_equal(mailbox_count(box), count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(mailbox_at(box, i)->uid, uids[i]);
+		buf_reset(&out);
+		assert_int_equal(mailbox_message_read(box, uids[i], &out), 0);
+	}
+	buf_done(&out);
+	mailbox_close(box);
+}
+
+static void only_whole_records_of_that_row_count(void **state)
+{
+	struct index_folder row = {.id = 3, .generation = 17, .highestmodseq = 4711};
+	struct index_folder others[] = {row, row, row};
+	struct arrival arrival = {.uid = 9, .internaldate = 1000, .size = 70, .crlf_size = 75,
+		.mtime_before = 1, .mtime_after = 2, .name = SPAN("1.Q1R0.host,S=70,W=75,T=1.9"),
+		.cache = SPAN("what a parse gave")}, seen;
+	struct buf out = BUF_INIT(ARRIVAL_SIZE_MAX);
+	(void)state;
+	arrival_format(&row, &arrival, &out);
+	struct span whole = buf_span(&out);
+	assert_int_equal(arrival_parse(whole, &row, &seen), whole.len);
+	assert_int_equal(seen.uid, 9);
+	assert_true(span_equal(seen.name, arrival.name) && span_equal(seen.cache, arrival.cache));
+	for (size_t len = 0; len < whole.len; len++)
+		assert_int_equal(arrival_parse(span_head(whole, len), &row, &seen), 0);
+	for (size_t bit = 0; bit < 8 * whole.len; bit++) {
+		out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ 1 << bit % 8);
+		assert_int_equal(arrival_parse(whole, &row, &seen), 0);
+		out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ 1 << bit % 8);
+	}
+	others[0].id++;
+	others[1].generation++;
+	others[2].highestmodseq++;
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(arrival_parse(whole, &others[i], &seen), 0);
+	buf_reset(&out);
+	arrival.name = SPAN("../1.Q1R0.host");
+	arrival_format(&row, &arrival, &out);
+	assert_int_equal(arrival_parse(buf_span(&out), &row, &seen), 0);
+	buf_done(&out);
+}
+
+static void deliveries_wait_until_someone_looks(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	struct index_folder before = row_of_inbox(f);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(deliver(f, i).uid, 1 + i);
+	struct index_folder waiting = row_of_inbox(f);
+	assert_memory_equal(&before, &waiting, sizeof(before));
+	struct mailbox_status status;
+	assert_int_equal(store_status(f->store, SPAN("INBOX"), &status), 0);
+	assert_int_equal(status.exists, 4);
+	assert_int_equal(status.recent, 3);
+	assert_int_equal(status.uidnext, 5);
+	/* With what the parse gave, and without a scan: the time of new/ is the one that is known. */
+	struct index_folder after = row_of_inbox(f);
+	struct stat st;
+	assert_int_equal(stat(at_root(f, "new"), &st), 0);
+	assert_true(after.new_mtime
+		== (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
+	assert_int_equal(after.scanned, before.scanned);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_string_equal(describe(box), "1[] 2[R] 3[R] 4[R]");
+	assert_true(has_cache(f, after.id, 4));
+	mailbox_close(box);
+}
+
+static void an_open_view_sees_them_and_appends_go_on_behind(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	(void)refresh(box);
+	assert_int_equal(mailbox_count(box), 2);
+	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_int_equal(append_text(f, "INBOX", MESSAGE, MESSAGE_SEEN, NULL), 4);
+	assert_int_equal(deliver(f, 3).uid, 5);
+	set_flags(box, 2, STORE_ADD, MESSAGE_FLAGGED, NULL);
+	assert_int_equal(deliver(f, 4).uid, 6);
+	(void)refresh(box);
+	assert_int_equal(mailbox_count(box), 6);
+	mailbox_close(box);
+}
+
+static void many_go_into_the_index_by_themselves(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uids[2 * ARRIVALS_MAX + 10];
+	for (unsigned i = 0; i < ARRAY_LEN(uids); i++)
+		uids[i] = deliver(f, i).uid;
+	for (unsigned i = 0; i < ARRAY_LEN(uids); i++)
+		assert_int_equal(uids[i], i + 1);
+	assert_true(row_of_inbox(f).exists >= 2 * ARRIVALS_MAX);
+	assert_uids(f, ARRAY_LEN(uids), uids);
+}
+
+static void a_repeated_delivery_is_recognised(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver(f, 2).uid, 3);
+	struct append_result again = deliver(f, 1);
+	assert_true(again.duplicate);
+	assert_int_equal(again.uid, 2);
+	assert_true(deliver(f, 2).duplicate);
+	assert_int_equal(deliver(f, 3).uid, 4);
+	assert_uids(f, 4, (const uint32_t[]){1, 2, 3, 4});
+}
+
+/* In another process, with its own store. */
+static uint32_t deliver_elsewhere(struct fixture *f, unsigned number)
+{
+	int fds[2], status;
+	uint32_t uid = 0;
+	assert_int_equal(pipe(fds), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		char path[128], digits[16], descriptor[16];
+		(void)snprintf(path, sizeof(path), "%s/.", f->root);
+		(void)snprintf(digits, sizeof(digits), "%u", number % 1000);
+		(void)snprintf(descriptor, sizeof(descriptor), "%d", fds[1]);
+		execl("/proc/self/exe", "arrivals_test", path, number < 1000 ? "deliver" : "look",
+			digits, descriptor, (char *)NULL);
+		_exit(9);
+	}
+	(void)close(fds[1]);
+	assert_int_equal(read(fds[0], &uid, sizeof(uid)), sizeof(uid));
+	(void)close(fds[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	return uid;
+}
+
+static void two_processes_take_turns(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 11).uid, 2);
+	assert_int_equal(deliver_elsewhere(f, 2), 3);
+	assert_int_equal(deliver_elsewhere(f, 3), 4);
+	assert_int_equal(deliver(f, 14).uid, 5);
+	assert_int_equal(deliver_elsewhere(f, 1000), 5); /* looks: all are in the index now */
+	assert_int_equal(deliver(f, 15).uid, 6);
+	assert_int_equal(deliver_elsewhere(f, 4), 7);
+	assert_uids(f, 7, (const uint32_t[]){1, 2, 3, 4, 5, 6, 7});
+}
+
+static void foreign_deliveries_among_them_are_seen(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	let_tick();
+	write_file(f, "new/1700000000.M1P1.elsewhere", MESSAGE);
+	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_int_equal(deliver(f, 3).uid, 4);
+	assert_uids(f, 5, (const uint32_t[]){1, 2, 3, 4, 5});
+}
+
+static void a_record_without_its_file_is_no_message(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	char path[400];
+	(void)snprintf(path, sizeof(path), "new/%s", find_file(f, "new", "1.Q1R0"));
+	assert_int_equal(unlink(at_root(f, path)), 0);
+	assert_uids(f, 1, (const uint32_t[]){1});
+	assert_int_equal(deliver(f, 2).uid, 3);
+}
+
+static void what_is_done_to_the_file_costs_no_message(void **state)
+{
+	static const char *const what[] = {"removed", "empty", "garbage", "a folder", "a link",
+		"the whole index removed"};
+	struct fixture *f = *state;
+	uint32_t count = 1;
+	begin(f);
+	for (unsigned i = 0; i < 4 * ARRAY_LEN(what); i++) {
+		assert_false(deliver(f, 1 + i).duplicate);
+		count++;
+		if (i % 4 != 1)
+			continue;
+		switch (i / 4) {
+		case 0:
+			assert_int_equal(unlink(at_root(f, ARRIVALS_FILE)), 0);
+			break;
+		case 1:
+			write_file(f, ARRIVALS_FILE, "");
+			break;
+		case 2:
+			write_file(f, ARRIVALS_FILE, "damaged damaged damaged damaged damaged damaged "
+				"damaged damaged damaged damaged");
+			break;
+		case 3:
+			remove_path(at_root(f, ARRIVALS_FILE));
+			assert_int_equal(mkdir(at_root(f, ARRIVALS_FILE), 0700), 0);
+			break;
+		case 4:
+			remove_path(at_root(f, ARRIVALS_FILE));
+			assert_int_equal(symlink("/etc/passwd", at_root(f, ARRIVALS_FILE)), 0);
+			break;
+		default:
+			remove_path(at_root(f, "tambo-index"));
+			break;
+		}
+		if (i / 4 % 2 == 0)
+			fixture_reopen(f);
+	}
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_int_equal(mailbox_count(box), count);
+	for (uint32_t i = 0; i + 1 < count; i++)
+		assert_true(mailbox_at(box, i)->uid < mailbox_at(box, i + 1)->uid);
+	mailbox_close(box);
+	assert_int_equal(count_files(f, "new") + count_files(f, "cur"), count);
+}
+
+/* Run as: PATH deliver|look NUMBER FD. */
+static int act(char **argv)
+{
+	struct fixture f = {.store = NULL};
+	uint32_t answer;
+	(void)snprintf(f.root, sizeof(f.root), "%s", argv[1]);
+	fixture_open(&f);
+	if (strcmp(argv[2], "deliver") == 0) {
+		answer = deliver(&f, (unsigned)atoi(argv[3])).uid;
+	} else {
+		struct mailbox *box = open_box(&f, "INBOX", 0);
+		answer = (uint32_t)mailbox_count(box);
+		mailbox_close(box);
+	}
+	fixture_close(&f);
+	return write(atoi(argv[4]), &answer, sizeof(answer)) != (ssize_t)sizeof(answer);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_whole_records_of_that_row_count),
+		cmocka_unit_test_setup_teardown(
+			deliveries_wait_until_someone_looks, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			an_open_view_sees_them_and_appends_go_on_behind, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			many_go_into_the_index_by_themselves, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_repeated_delivery_is_recognised, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(two_processes_take_turns, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			foreign_deliveries_among_them_are_seen, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_record_without_its_file_is_no_message, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_done_to_the_file_costs_no_message, fixture_setup, fixture_teardown),
+	};
+	return argc == 5 ? act(argv) : cmocka_run_group_tests(tests, NULL, NULL);
+}
