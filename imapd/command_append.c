@@ -16,7 +16,7 @@ static const char *refusal(struct command *command, uint64_t size)
 	int64_t limit = command->session->settings->append_size_limit;
 	if (size == 0)
 		return "[CANNOT] Cannot save an empty message";
-	if (limit > 0 && size > (uint64_t)limit)
+	if ((limit > 0 && size > (uint64_t)limit) || size > UINT32_MAX)
 		return "[TOOBIG] Message is too large";
 	return NULL;
 }

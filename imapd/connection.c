@@ -109,9 +109,13 @@ static bool refuse_literal(struct connection *connection, int64_t busy_ms)
 	}
 	if (!connection_drop(connection, frame->literal_size, busy_ms))
 		return false;
-	refuse(connection, "[TOOBIG] Literal is too large");
+	/* One answer for each command: it has been given when nothing of it is left. Each literal is
+	 * one more that was too much. */
+	if (frame->bytes.len > 0)
+		refuse(connection, "[TOOBIG] Literal is too large");
+	else
+		connection->bad_in_row++;
 	imap_frame_skip_line(frame);
-	/* The answer has been given: the rest of the line is dropped without another one. */
 	buf_reset(&frame->bytes);
 	return true;
 }

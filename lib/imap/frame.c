@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: ISC */
 #include "imap/frame.h"
 
+#include <string.h>
+
 #include "base/ascii.h"
 
 const struct imap_frame_limits imap_frame_before_login = {
@@ -28,6 +30,8 @@ void imap_frame_reset(struct imap_frame *frame)
 	frame->line_start = frame->literal_left = frame->literal_seen = 0;
 	frame->literal_size = 0;
 	frame->literal_too_big = frame->waiting = frame->nul_seen = false;
+	if (!frame->skipping)
+		frame->tail_len = 0;
 }
 
 bool imap_frame_is_empty(const struct imap_frame *frame)
@@ -35,16 +39,14 @@ bool imap_frame_is_empty(const struct imap_frame *frame)
 	return frame->bytes.len == 0 && frame->literal_left == 0 && !frame->skipping;
 }
 
-enum announcement { NO_LITERAL, A_LITERAL, BAD_LITERAL };
-
-/* Does the line end in {n} or {n+}? A number that does not fit is BAD_LITERAL. */
-static enum announcement find_literal(struct imap_frame *frame, struct span line)
+/* Does the line end in {n} or {n+}? */
+static bool find_literal(struct imap_frame *frame, struct span line)
 {
 	if (line.len < 3 || line.ptr[line.len - 1] != '}')
-		return NO_LITERAL;
+		return false;
 	size_t open = span_find_last_char(line, '{');
 	if (open == SIZE_MAX)
-		return NO_LITERAL;
+		return false;
 	struct span number = span_part(line, open + 1, line.len - open - 2);
 	bool sync = true;
 	if (number.len > 0 &&
@@ -53,16 +55,14 @@ static enum announcement find_literal(struct imap_frame *frame, struct span line
 		number.len--;
 	}
 	if (number.len == 0)
-		return NO_LITERAL;
+		return false;
 	for (size_t i = 0; i < number.len; i++)
 		if (!ascii_is_digit(number.ptr[i]))
-			return NO_LITERAL;
-	uint64_t size;
-	if (!span_to_u64(number, UINT32_MAX, &size))
-		return BAD_LITERAL;
-	frame->literal_size = size;
+			return false;
+	if (!span_to_u64(number, UINT32_MAX, &frame->literal_size))
+		frame->literal_size = UINT64_MAX;
 	frame->literal_sync = sync;
-	return A_LITERAL;
+	return true;
 }
 
 static enum imap_frame_result end_of_line(struct imap_frame *frame)
@@ -71,33 +71,53 @@ static enum imap_frame_result end_of_line(struct imap_frame *frame)
 	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
 		line.len--;
 	buf_truncate(&frame->bytes, frame->line_start + line.len);
-	if (frame->nul_seen || span_find_char(line, '\r') != SIZE_MAX)
+	bool bad = frame->nul_seen || span_find_char(line, '\r') != SIZE_MAX;
+	if (!find_literal(frame, line))
+		return bad ? IMAP_FRAME_BAD : IMAP_FRAME_OK;
+	/* What a bad line announces and sends unasked is not the next command. */
+	if (bad && frame->literal_sync)
 		return IMAP_FRAME_BAD;
-	switch (find_literal(frame, line)) {
-	case NO_LITERAL:
-		return IMAP_FRAME_OK;
-	case BAD_LITERAL:
-		return IMAP_FRAME_BAD;
-	case A_LITERAL:
-		break;
-	}
 	frame->literal_seen++;
 	frame->waiting = true;
 	frame->literal_too_big =
-		frame->literal_size > frame->limits.literal_max ||
+		bad || frame->literal_size > frame->limits.literal_max ||
 		frame->literal_seen > frame->limits.literal_count ||
 		frame->bytes.len + frame->literal_size + 2 > frame->limits.total_max;
 	buf_append(&frame->bytes, SPAN("\r\n"));
 	return frame->bytes.overflow ? IMAP_FRAME_TOO_LONG : IMAP_FRAME_LITERAL;
 }
 
+static void keep_tail(struct imap_frame *frame, struct span part)
+{
+	if (part.len > IMAP_FRAME_TAIL)
+		part = span_skip(part, part.len - IMAP_FRAME_TAIL);
+	size_t kept = IMAP_FRAME_TAIL - part.len;
+	if (frame->tail_len > kept) {
+		memmove(frame->tail, frame->tail + frame->tail_len - kept, kept);
+		frame->tail_len = kept;
+	}
+	if (part.len > 0)
+		memcpy(frame->tail + frame->tail_len, part.ptr, part.len);
+	frame->tail_len += part.len;
+}
+
 static enum imap_frame_result skip_line(
 	struct imap_frame *frame, struct span input, size_t *ret_used)
 {
 	size_t end = span_find_char(input, '\n');
+	keep_tail(frame, span_head(input, end));
 	*ret_used = end == SIZE_MAX ? input.len : end + 1;
 	if (end == SIZE_MAX)
 		return IMAP_FRAME_MORE;
+	struct span line = span_new(frame->tail, frame->tail_len);
+	frame->tail_len = 0;
+	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	/* A client that waits to be asked has had its answer. */
+	if (find_literal(frame, line) && !frame->literal_sync) {
+		frame->waiting = frame->literal_too_big = true;
+		return IMAP_FRAME_LITERAL;
+	}
 	frame->skipping = false;
 	return IMAP_FRAME_BAD;
 }
@@ -118,10 +138,10 @@ enum imap_frame_result imap_frame_feed(
 	struct imap_frame *frame, struct span input, size_t *ret_used)
 {
 	*ret_used = 0;
-	if (frame->skipping)
-		return skip_line(frame, input, ret_used);
 	if (frame->waiting)
 		return IMAP_FRAME_LITERAL;
+	if (frame->skipping)
+		return skip_line(frame, input, ret_used);
 	if (frame->literal_left > 0) {
 		if (!feed_literal(frame, input, ret_used))
 			return IMAP_FRAME_MORE;
@@ -157,6 +177,9 @@ void imap_frame_take_literal(struct imap_frame *frame)
 
 void imap_frame_skip_line(struct imap_frame *frame)
 {
+	/* Not behind a literal: its announcement has had its effect. */
+	if (!frame->waiting && !frame->skipping)
+		keep_tail(frame, span_skip(buf_span(&frame->bytes), frame->line_start));
 	frame->waiting = false;
 	frame->skipping = true;
 }

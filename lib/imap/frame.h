@@ -13,9 +13,11 @@ enum imap_frame_result {
 	IMAP_FRAME_LITERAL, /* a literal was announced: accept, take or refuse it, then feed again
 			     */
 	IMAP_FRAME_OK,	    /* bytes holds one command */
-	IMAP_FRAME_BAD, /* NUL, bare CR, malformed literal; the bad line was used up to its LF */
+	IMAP_FRAME_BAD, /* NUL or bare CR; the bad line was used up to its LF */
 	IMAP_FRAME_TOO_LONG, /* a limit was passed; skip to the LF with imap_frame_skip_line */
 };
+
+#define IMAP_FRAME_TAIL 64 /* of a line that is dropped: enough for "{n+}" */
 
 struct imap_frame_limits {
 	size_t line_max;    /* of one line without literals */
@@ -29,14 +31,16 @@ extern const struct imap_frame_limits imap_frame_before_login, imap_frame_after_
 struct imap_frame {
 	struct imap_frame_limits limits;
 	struct buf bytes;
-	uint64_t literal_size; /* of the literal that was announced last */
+	uint64_t literal_size; /* of the literal that was announced last; UINT64_MAX: beyond 32 bits */
 	bool literal_sync;     /* the client waits for a continuation */
-	bool literal_too_big;  /* above literal_max: take or refuse it */
+	bool literal_too_big;  /* above literal_max, or of a bad line: take or refuse it */
 	/* private */
 	size_t line_start, literal_left, literal_seen;
 	bool waiting;  /* a literal was announced and neither accepted nor taken */
 	bool skipping; /* dropping the rest of a line */
 	bool nul_seen;
+	char tail[IMAP_FRAME_TAIL]; /* the last bytes of what is being dropped */
+	size_t tail_len;
 };
 
 void imap_frame_init(struct imap_frame *frame, const struct imap_frame_limits *limits);
@@ -56,8 +60,9 @@ void imap_frame_accept_literal(struct imap_frame *frame);
 /* After LITERAL: the caller itself reads the literal_size bytes from the connection; the frame
  * goes on behind them. In bytes the literal is then empty behind its announcement. */
 void imap_frame_take_literal(struct imap_frame *frame);
-/* After TOO_LONG: the next feeds drop everything up to and including the next LF, then answer BAD.
- */
+/* After TOO_LONG or a refused literal: the next feeds drop everything up to and including the next
+ * LF, then answer BAD. What is dropped may announce a literal that comes unasked: that is LITERAL
+ * (too big) as ever, and this is to be called again behind it. Call it before bytes is reset. */
 void imap_frame_skip_line(struct imap_frame *frame);
 
 #endif

@@ -15,14 +15,22 @@ static const struct imap_frame_limits SMALL = {
 	.line_max = 40, .literal_max = 20, .literal_count = 3, .total_max = 100};
 
 /* Runs all of input through a frame that accepts every literal that fits; writes what happened:
- * O command, B bad, L long, R refused literal, and ">" for each continuation. */
+ * O command, B bad, L long, R refused literal, ">" for each continuation. A refused literal is dropped
+ * with the rest of its line, as imapd does it. */
 static void run(struct span input, size_t step, struct buf *out)
 {
 	struct imap_frame frame;
+	uint64_t drop = 0;
 	imap_frame_init(&frame, &SMALL);
 	while (input.len > 0) {
 		size_t used;
 		struct span piece = span_head(input, step);
+		if (drop > 0) {
+			piece = span_head(piece, drop);
+			drop -= piece.len;
+			input = span_skip(input, piece.len);
+			continue;
+		}
 		switch (imap_frame_feed(&frame, piece, &used)) {
 		case IMAP_FRAME_MORE:
 			assert_int_equal(used, piece.len);
@@ -36,7 +44,13 @@ static void run(struct span input, size_t step, struct buf *out)
 		case IMAP_FRAME_LITERAL:
 			if (frame.literal_too_big) {
 				buf_append_cstr(out, "R|");
-				imap_frame_reset(&frame);
+				if (frame.literal_sync) {
+					imap_frame_reset(&frame);
+				} else {
+					drop = frame.literal_size;
+					imap_frame_skip_line(&frame);
+					buf_reset(&frame.bytes);
+				}
 			} else {
 				if (frame.literal_sync)
 					buf_append_char(out, '>');
@@ -76,10 +90,28 @@ static const struct {
 	{"a literal that holds an announcement", SPAN("a L {5}\r\n{1}\r\n\r\n"),
 		">Oa L {5}\r\n{1}\r\n|"},
 	{"a literal that is too big", SPAN("a L {21}\r\nb NOOP\r\n"), "R|Ob NOOP|"},
-	{"a literal beyond 32 bits", SPAN("a L {4294967296}\r\nb NOOP\r\n"), "B|Ob NOOP|"},
+	{"a literal beyond 32 bits", SPAN("a L {4294967296}\r\nb NOOP\r\n"), "R|Ob NOOP|"},
+	{"a literal+ beyond 32 bits has no end", SPAN("a L {4294967296+}\r\nb NOOP\r\n"), "R|"},
+	{"a literal+ beyond 64 bits", SPAN("a L {18446744073709551616+}\r\nb NOOP\r\n"), "R|"},
+	{"the rest of a line behind a literal+ that is too big",
+		SPAN("a L {21+}\r\n012345678901234567890 x\r\nb NOOP\r\n"), "R|B|Ob NOOP|"},
+	{"a literal+ behind one that is too big",
+		SPAN("a L {21+}\r\n012345678901234567890 {8+}\r\nc NOOP\r\n\r\nb NOOP\r\n"),
+		"R|R|B|Ob NOOP|"},
+	{"a literal behind one that is too big is not asked for",
+		SPAN("a L {21+}\r\n012345678901234567890 {8}\r\nb NOOP\r\n"), "R|B|Ob NOOP|"},
+	{"a literal+ at the end of a line that is too long",
+		SPAN("a L 0123456789012345678901234567890123456{8+}\r\nc NOOP\r\n\r\nb NOOP\r\n"),
+		"LR|B|Ob NOOP|"},
+	{"a literal+ at the end of a line with NUL",
+		SPAN("a L \0{8+}\r\nc NOOP\r\n\r\nb NOOP\r\n"), "R|B|Ob NOOP|"},
+	{"a literal+ at the end of a line with a bare CR",
+		SPAN("a L \r{8+}\r\nc NOOP\r\n\r\nb NOOP\r\n"), "R|B|Ob NOOP|"},
+	{"a literal at the end of a line with NUL", SPAN("a L \0{8}\r\nb NOOP\r\n"), "B|Ob NOOP|"},
 	{"a negative literal is no literal", SPAN("a L {-1}\r\n"), "Oa L {-1}|"},
 	{"an empty pair of braces is no literal", SPAN("a L {}\r\n"), "Oa L {}|"},
-	{"too many literals", SPAN("a {1+}\r\nb{1+}\r\nc{1+}\r\nd{1+}\r\n"), "R|"},
+	{"too many literals", SPAN("a {1+}\r\nb{1+}\r\nc{1+}\r\nd{1+}\r\ne\r\nb NOOP\r\n"),
+		"R|B|Ob NOOP|"},
 	{"a line that is too long",
 		SPAN("a NOOP 0123456789012345678901234567890123456789\r\nb NOOP\r\n"),
 		"LB|Ob NOOP|"},
