@@ -73,9 +73,11 @@ static void format_tag(char out[TAG_MAX])
 static void write_bytes(const char *bytes, size_t len)
 {
 	int fd = sink_fd >= 0 ? sink_fd : STDERR_FILENO;
-	ssize_t written = sink_kind == LOG_SINK_SYSLOG
-		? send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT)
-		: write(fd, bytes, len);
+	ssize_t written = 1;
+	for (size_t done = 0; done < len && written > 0; done += (size_t)written)
+		written = sink_kind == LOG_SINK_SYSLOG
+			? send(fd, bytes + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT)
+			: write(fd, bytes + done, len - done);
 	if (written < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOSPC && !sink_lost) {
 		sink_lost = true;
 		if (sink_on_loss != NULL)
