@@ -125,8 +125,8 @@ static int fork_child(struct process_group *group, int log_fd, int *ret_link, pi
 
 int process_start(struct process_group *group)
 {
-	int log_fd = master.log_fd, link;
-	pid_t pid;
+	int log_fd = master.log_fd, link = -1;
+	pid_t pid = -1;
 	struct log_pipe *log_pipe = NULL;
 	if (log_pipe_is_needed(group->service->program, group->role) &&
 		(log_pipe = log_pipe_open(&log_fd)) == NULL)

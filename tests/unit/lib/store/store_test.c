@@ -103,7 +103,7 @@ static void what_a_power_cut_left_is_no_message(void **state)
 		(void)snprintf(path, sizeof(path), "%s/new/%s", f->root, find_file(f, "new", base));
 		FILE *file = fopen(path, "r");
 		assert_non_null(file);
-		(void)fread(content, 1, sizeof(content) - 1, file);
+		assert_true(fread(content, 1, sizeof(content) - 1, file) > 0);
 		(void)fclose(file);
 		assert_string_equal(content, MESSAGE);
 		assert_int_equal(count_files(f, "tmp"), 0);
