@@ -37,7 +37,7 @@ static void connect_to_group(struct process *process, uint32_t id, struct proces
 	}
 	answer(process, id, 0, pair[0]);
 	close(pair[0]);
-	group_give(group, pair[1], process->service_name);
+	group_give(group, pair[1], process);
 }
 
 static void handle_connect(struct process *process, const struct control_message *message)

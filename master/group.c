@@ -117,20 +117,21 @@ static struct process *choose(struct process_group *group)
 	return best;
 }
 
-static void hand_over(struct process *process, int fd, const char *peer)
+static void hand_over(struct process *process, int fd, const char *peer, pid_t peer_pid)
 {
 	struct control_message message;
 	control_message_init(&message, CONTROL_SERVE);
+	message.id = (uint32_t)peer_pid;
 	(void)control_message_set_text(&message, peer);
 	process->served++;
 	process_send(process, &message, fd);
 }
 
-void group_give(struct process_group *group, int fd_take, const char *peer)
+void group_give(struct process_group *group, int fd_take, const struct process *asker)
 {
 	struct process *process = choose(group);
 	if (process != NULL) {
-		hand_over(process, fd_take, peer);
+		hand_over(process, fd_take, asker->service_name, asker->pid);
 		close(fd_take);
 		return;
 	}
@@ -141,8 +142,8 @@ void group_give(struct process_group *group, int fd_take, const char *peer)
 	}
 	struct pending *pending = NEW(struct pending);
 	pending->fd = fd_take;
-	size_t len = strnlen(peer, sizeof pending->peer - 1);
-	memcpy(pending->peer, peer, len);
+	pending->peer_pid = asker->pid;
+	memcpy(pending->peer, asker->service_name, sizeof pending->peer);
 	list_append(&group->pending, &pending->node);
 	group->pending_count++;
 	if (group->wanted == 0)
@@ -157,7 +158,7 @@ static void give_pending(struct process_group *group)
 	while (choose(group) != NULL && (node = list_pop(&group->pending)) != NULL) {
 		struct pending *pending = LIST_ENTRY(node, struct pending, node);
 		group->pending_count--;
-		hand_over(choose(group), pending->fd, pending->peer);
+		hand_over(choose(group), pending->fd, pending->peer, pending->peer_pid);
 		close(pending->fd);
 		free(pending);
 	}

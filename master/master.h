@@ -35,7 +35,8 @@ struct log_pipe;
 struct pending {
 	struct list_node node;
 	int fd;
-	char peer[64];
+	pid_t peer_pid;
+	char peer[64]; /* as process.service_name */
 };
 
 /* Processes that are alike: those of one master.cf line, or the workers of one uid. */
@@ -133,7 +134,7 @@ struct process_group *group_new(
 	struct service *service, enum control_role role, uid_t uid, gid_t gid);
 void group_run(struct process_group *group);  /* starts what is missing and may start now */
 void group_give(
-	struct process_group *group, int fd_take, const char *peer); /* a channel to serve */
+	struct process_group *group, int fd_take, const struct process *asker); /* a channel to serve */
 void group_ready(struct process_group *group); /* a process of it said so */
 /* New processes take over; the old ones finish what they have. */
 void group_renew(struct process_group *group);

@@ -4,11 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "smtpd/commands.h"
 #include "smtpd/policy.h"
 
 #define HELO_MAX 1000
+
+/* What a log, a table and Received: can hold: as Postfix, '?' for control bytes. */
+static char *clean_name(struct span name)
+{
+	char *clean = memory_alloc(name.len + 1);
+	for (size_t i = 0; i < name.len; i++)
+		clean[i] = ascii_is_control(name.ptr[i]) ? '?' : name.ptr[i];
+	clean[name.len] = '\0';
+	return clean;
+}
 
 /* Takes the name (of several words, as Postfix does). False: refused, the client has its reply. */
 static bool accept_name(struct session *session, const struct smtp_command *command)
@@ -17,7 +29,7 @@ static bool accept_name(struct session *session, const struct smtp_command *comm
 	bool good = true;
 
 	session_reset_helo(session);
-	session->helo = span_dup_cstr(span_head(command->arguments, HELO_MAX));
+	session->helo = clean_name(span_head(command->arguments, HELO_MAX));
 	if (session->stand_alone || session->server->settings.delay_reject)
 		return true;
 	policy_verdict_init(&verdict);

@@ -29,7 +29,7 @@ enum control_type {
 	/* master -> process */
 	CONTROL_FILE = 20,  /* answer to OPEN: text: path, descriptor; status 1 ends the list */
 	CONTROL_CONNECTED,  /* id, status 0 and a descriptor, or -errno */
-	CONTROL_SERVE,      /* a peer: text is its service, descriptor the channel */
+	CONTROL_SERVE,      /* a peer: text is its service, id its process, descriptor the channel */
 	CONTROL_STOP,       /* finish; id: milliseconds to do it in */
 	CONTROL_LOG,        /* descriptor: the new place of log lines */
 };

@@ -56,7 +56,7 @@ uint32_t link_served(void); /* CONTROL_SERVE taken so far */
 
 /* serve.c */
 int serve_start(void);     /* accept tasks; 0 or -errno */
-void serve_peer(int fd_take, const char *peer);
+void serve_peer(int fd_take, const char *peer, uint32_t peer_pid);
 void serve_stop(
 	int64_t ms); /* close listeners, tell the room, end when work is done or ms passed */
 

@@ -181,7 +181,7 @@ static void take_message(const struct control_message *message, int fd_take)
 	case CONTROL_SERVE:
 		served++;
 		if (fd_take >= 0)
-			serve_peer(fd_take, message->text);
+			serve_peer(fd_take, message->text, message->id);
 		return;
 	case CONTROL_STOP:
 		serve_stop(message->id);

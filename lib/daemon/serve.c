@@ -12,12 +12,15 @@
 
 #define SESSION_STACK 0 /* the default */
 #define SHORT_STOP_MS 10000
+#define CHANNELS_OF_ONE_MAX 5000 /* that one other process may have open */
+#define COMPLAINT_MS 60000
 #define HURRY_MS (60 * 1000)
 
 static struct task *accept_tasks[DAEMON_LISTEN_MAX];
 static struct task_event session_ended;
 static struct task_timer idle_timer, gentle_timer, cancel_timer, stop_timer;
 static struct list_node clients = LIST_INIT(clients), peers = LIST_INIT(peers);
+static size_t peer_count;
 
 struct client {
 	struct list_node node; /* of clients */
@@ -31,6 +34,7 @@ struct peer {
 	struct task *task;
 	int fd;
 	bool idle; /* waits for the next exchange */
+	uint32_t pid;
 	char name[64];
 };
 
@@ -168,26 +172,57 @@ static void run_peer(void *arg)
 	struct peer *peer = arg;
 	daemon_state.spec->serve(channel_new(peer->fd), peer->name);
 	list_remove(&peer->node);
+	peer_count--;
 	free(peer);
 	daemon_work_end();
 }
 
-void serve_peer(int fd_take, const char *name)
+/* PRIV: one process that has been taken over must not use up what all others need here. Counted only
+ * when there are so many in all. */
+static bool has_too_many(uint32_t pid)
+{
+	size_t count = 0;
+	if (peer_count < CHANNELS_OF_ONE_MAX)
+		return false;
+	LIST_FOREACH(node, &peers)
+		count += LIST_ENTRY(node, struct peer, node)->pid == pid;
+	return count >= CHANNELS_OF_ONE_MAX;
+}
+
+static void refuse_peer(int fd_take, const char *name, uint32_t pid)
+{
+	static task_time next_complaint;
+	close(fd_take);
+	if (task_now() < next_complaint)
+		return;
+	next_complaint = task_deadline(COMPLAINT_MS);
+	log_warning(NULL, "process %u of service %s has %d channels open: no more", (unsigned)pid, name,
+		CHANNELS_OF_ONE_MAX);
+}
+
+void serve_peer(int fd_take, const char *name, uint32_t pid)
 {
 	if (daemon_state.spec->serve == NULL || daemon_state.stopping) {
 		close(fd_take);
 		return;
 	}
+	if (has_too_many(pid)) {
+		refuse_peer(fd_take, name, pid);
+		return;
+	}
 	struct peer *peer = NEW(struct peer);
 	peer->fd = fd_take;
+	peer->pid = pid;
 	size_t len = strnlen(name, sizeof peer->name - 1);
 	memcpy(peer->name, name, len);
 	daemon_work_begin();
 	list_append(&peers, &peer->node);
+	peer_count++;
 	peer->task = task_spawn("serve", run_peer, peer, 0);
 	if (peer->task != NULL)
 		return;
 	list_remove(&peer->node);
+	peer_count--;
 	log_warning(NULL, "no memory for a peer");
 	close(fd_take);
 	free(peer);

@@ -317,8 +317,7 @@ class Instance:
     def start(self, expect_failure=False):
         with open(self.reports, 'a+') as errors:
             said = errors.tell()
-            # Commands leave memory to their end. Daemons must not; LeakSanitizer needs /proc, so it
-            # looks only at those that have it within their walls.
+            # Commands leave memory to their end. Daemons must not.
             options = os.environ['ASAN_OPTIONS'].replace('detect_leaks=0', 'detect_leaks=1')
             done = subprocess.run([os.path.join(self.programs, 'master'), '-w', '-c', self.config],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,

@@ -1,6 +1,7 @@
 /* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
  * the name of a real one, gets that one's rights, and obeys one-line commands of its client: those of
- * attempts.c, and WORKER service uid gid [tree], ASK service, BREACH how, WHOAMI. TELL service command
+ * attempts.c, and WORKER service uid gid [tree], ASK service,
+ * HOARD service count, BREACH how, WHOAMI. TELL service command
  * and TELLWORKER service uid gid tree|- command pass a command on to another probe. Answers "OK ..." or
  * the name of the errno. A worker asks for its room's files of root at the start, as the real ones do.
  * "wall_probe harness [permissive | seccomp] [landlock[=folder]]..." obeys standard input without master,
@@ -8,6 +9,7 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +118,28 @@ static int result_of(long value)
 	return value < 0 ? -errno : 0;
 }
 
+/* Many channels at once: E2BIG when the other end closed some of them. */
+static int hoard(const char *arguments)
+{
+	char service[64];
+	unsigned count = 0, closed = 0;
+	if (sscanf(arguments, "%63s %u", service, &count) != 2 || count > 10000)
+		return -EINVAL;
+	struct channel **channels = memory_zalloc(count, sizeof *channels);
+	for (unsigned i = 0; i < count; i++)
+		channels[i] = daemon_connect(service, task_deadline(ANSWER_MS));
+	/* Behind the last one, all are decided. */
+	(void)task_sleep(500);
+	for (unsigned i = 0; i < count; i++) {
+		struct pollfd item = {.fd = channels[i] == NULL ? -1 : channel_fd(channels[i]),
+			.events = POLLIN};
+		closed += channels[i] == NULL || poll(&item, 1, 0) != 0;
+		channel_free(channels[i]);
+	}
+	free(channels);
+	return closed == 0 ? 0 : -E2BIG;
+}
+
 /* Everything a process may not do to the socket between master and it. */
 static int breach(const char *how)
 {
@@ -166,6 +190,8 @@ static int obey(const char *verb, const char *argument)
 		return try_worker(argument);
 	if (strcmp(verb, "ASK") == 0)
 		return try_ask(argument);
+	if (strcmp(verb, "HOARD") == 0)
+		return hoard(argument);
 	if (strcmp(verb, "BREACH") == 0)
 		return breach(argument);
 	return attempt(verb, argument);

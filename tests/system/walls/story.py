@@ -500,6 +500,18 @@ def test_a_process_that_misuses_its_link_to_master_ends_alone(folder):
         wait_for('the files of before', lambda: open_files(t.pid) <= before + 1)
 
 
+def test_one_process_cannot_have_all_channels(folder):
+    with instance(folder) as t:
+        probe = Probe(t.ports['smtp'])
+        probe.socket.settimeout(120)
+        probe.allowed('HOARD anvil 200')
+        answer = probe.ask('HOARD anvil 5100')
+        assert answer == 'E2BIG', answer
+        t.wait_log(r'anvil.*process %d of service .* has 5000 channels open: no more' % pid_of(probe))
+        # They are free again, and others were served all the time.
+        Probe(t.ports['smtp']).allowed('ASK anvil')
+
+
 def test_odd_messages_to_master_are_let_pass(folder):
     with instance(folder) as t:
         probe = Probe(t.ports['smtp'])
