@@ -14,6 +14,8 @@
 #define OUT_CAP 4096
 #define ERRORS_MAX 20
 #define USER_MAX 255
+/* The whole conversation before the login, in pop3d_timeouts. */
+#define LOGIN_TIMEOUTS 5
 
 /* --- reading and answering --- */
 
@@ -31,7 +33,11 @@ int front_read(struct front *front, size_t max, struct span *ret_line)
 {
 	task_time deadline = task_deadline(pop3d_settings()->timeout);
 	struct span line;
+	if (front->deadline < deadline)
+		deadline = front->deadline;
 	int status = stream_flush(front->stream, deadline);
+	if (status == 0 && task_now() > deadline)
+		status = -ETIMEDOUT;
 	if (status == 0)
 		status = stream_read_line(front->stream, max, deadline, &line);
 	if (status != 0)
@@ -172,7 +178,8 @@ static void converse(struct front *front)
 
 void pop3d_front(int fd_take, const struct address *peer)
 {
-	struct front front = {.user = BUF_INIT(USER_MAX)};
+	struct front front = {.user = BUF_INIT(USER_MAX),
+		.deadline = task_deadline(LOGIN_TIMEOUTS * pop3d_settings()->timeout)};
 	client_addresses_read(fd_take, peer, &front.addresses);
 	socket_set_nodelay(fd_take);
 	front.stream = stream_new(fd_take, IN_CAP, OUT_CAP);

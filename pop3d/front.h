@@ -12,6 +12,7 @@ struct front {
 	struct buf user;             /* of USER, waiting for PASS */
 	struct client_addresses addresses;
 	unsigned failures, errors;
+	task_time deadline;          /* of everything before the login */
 	int lost;                    /* -errno of the client's connection in the midst of a login */
 	bool done;                   /* the session ends, or has been handed over */
 };

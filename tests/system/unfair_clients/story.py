@@ -4,11 +4,16 @@ whoever never pauses, and what many slow ones hold is bounded.
 SPDX-License-Identifier: ISC
 """
 import contextlib
+import os
+import resource
 import threading
 import time
 
-from tambo import Instance
+from tambo import Instance, wait_for
+from usage import Usage
 from wire import Wire
+
+PENDING = int(os.environ.get('TAMBO_PENDING_LOGINS', '600'))
 
 FOREVER = '1000000000'
 LOGIN = {'imap': 'l LOGIN %s@example.test secret\r\n', 'pop3': 'USER %s@example.test\r\nPASS secret\r\n'}
@@ -102,7 +107,8 @@ def test_a_time_limit_is_one_for_who_never_pauses(folder):
     """A line without end, and commands without end before the login."""
     with instance(folder, imapd_timeout='1s', pop3d_timeout='1s', smtpd_timeout='1s') as t:
         talkers = [Talker(t, service, '', again) for service, again in (
-            ('imap', b'x' * 50000), ('imap', b'a NOOP\r\n' * 5000), ('smtp', b'x' * 50000), ('pop3', b'x' * 50000))]
+            ('imap', b'x' * 50000), ('imap', b'a NOOP\r\n' * 5000), ('smtp', b'x' * 50000), ('pop3', b'x' * 50000),
+            ('pop3', b'USER x\r\n' * 5000))]
         end = time.monotonic() + 60
         while not all(talker.over for talker in talkers) and time.monotonic() < end:
             time.sleep(0.1)
@@ -110,3 +116,86 @@ def test_a_time_limit_is_one_for_who_never_pauses(folder):
         for talker in talkers:
             talker.end()
         assert not left, left
+
+
+def is_served(t):
+    """A new client of each service gets as far as a login."""
+    for service in LOGIN:
+        with Wire(t, service) as wire:
+            wire.line()
+            wire.send(LOGIN[service] % 'bob')
+            lines = [wire.line() for _ in LOGIN[service].split('\n')[1:]]
+            assert 'ogged in' in lines[-1], lines
+            wire.send('a LOGOUT\r\n' if service == 'imap' else 'QUIT\r\n')
+            wire.stream.read()
+    t.send('bob')
+
+
+def is_cut_off(wire):
+    """Has the server hung up by now? What it said before is passed over."""
+    wire.socket.setblocking(False)
+    try:
+        while wire.socket.recv(65536):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_many_who_hardly_say_a_word(folder):
+    """One byte at a time, for ever: each is sent away when its time is over, others are served meanwhile."""
+    with instance(folder, imapd_timeout='2s', pop3d_timeout='2s', smtpd_timeout='2s') as t:
+        with Usage(t, 'smtpd', 'imapd', 'pop3d') as usage:
+            wires = [(service, Wire(t, service)) for service in ('smtp', 'imap', 'pop3') for _ in range(100)]
+            left = wires
+            end = time.monotonic() + 90
+            while left and time.monotonic() < end:
+                for _, wire in left:
+                    with contextlib.suppress(OSError):
+                        wire.socket.send(b'x')
+                is_served(t)
+                left = [(service, wire) for service, wire in left if not is_cut_off(wire)]
+                time.sleep(0.2)
+            assert not left, '%d are still there: %s' % (len(left), {service for service, _ in left})
+            for _, wire in wires:
+                wire.close()
+        usage.check(memory_mib=16, cpu_seconds=20)
+
+
+def test_many_logins_that_nobody_ends(folder):
+    """Exchanges that wait for the client's answer: others log in at once, each costs little, and ends."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    with instance(folder, smtpd_sasl_auth_enable='yes', smtpd_tls_auth_only='no', imapd_timeout='8s',
+                  pop3d_timeout='8s', smtpd_timeout='8s') as t:
+        context = t.tls_context()
+        is_served(t)
+        with Usage(t, 'smtpd', 'imapd', 'pop3d', 'auth') as usage:
+            wires = []
+            for n in range(PENDING):
+                service = ('smtp', 'imap', 'pop3')[n % 3]
+                wires.append(Wire(t, service, context=context))
+                wires[-1].line()
+                wires[-1].send('a AUTHENTICATE PLAIN\r\n' if service == 'imap' else 'AUTH PLAIN\r\n')
+                assert wires[-1].line().startswith(('+ ', '334')), n
+            is_served(t)
+            wait_for('the end of all of them', lambda: all(is_cut_off(wire) for wire in wires[-300:]), 120)
+            is_served(t)
+        for wire in wires:
+            wire.close()
+        # what auth keeps of each, and what its front does
+        usage.check(memory_mib=8 + PENDING * 48 / 1024, cpu_seconds=30)
+
+
+def test_the_time_limits_of_stress(folder):
+    """A listener that is told of stress waits less, as main.cf says with ${stress}."""
+    t = Instance(folder, services=('smtp', 'submission'), options={'smtp': {'stress': 'yes'}},
+                 main={'smtpd_timeout': '${stress?{1}:{300}}s'})
+    with t:
+        hurried, patient = Wire(t, 'smtp'), Wire(t, 'submission')
+        for wire in (hurried, patient):
+            wire.line()
+        assert hurried.line().startswith('421 4.4.2')
+        patient.send('NOOP\r\n')
+        assert patient.line().startswith('250')
