@@ -260,14 +260,6 @@ int mechanism_open(struct accounts *accounts, const char *mechanisms)
 	return 0;
 }
 
-void mechanism_close(void)
-{
-	sasl_done();
-	free(wanted_mechanisms);
-	free(offered_mechanisms);
-	wanted_mechanisms = offered_mechanisms = NULL;
-}
-
 const char *mechanism_list(void)
 {
 	return offered_mechanisms;

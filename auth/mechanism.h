@@ -11,7 +11,6 @@ struct exchange;
 /* Loads the plugins: in prepare(). mechanisms: names to offer, separated by spaces or commas. 0, or
  * -EINVAL (logged). */
 int mechanism_open(struct accounts *accounts, const char *mechanisms);
-void mechanism_close(void);
 /* Those of the configured mechanisms that can be had, separated by spaces; "" for none. */
 const char *mechanism_list(void);
 

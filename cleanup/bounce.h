@@ -31,7 +31,6 @@ struct bounce {
 	bool whole;             /* the message is returned whole, not only its header */
 };
 
-const char *bounce_subject(const struct bounce_request *request);
 /* "sender non-delivery notification" ...: as logged. */
 const char *bounce_log_name(const struct bounce_request *request);
 /* A copy for the postmaster of a warning, not of a failure. */

@@ -38,7 +38,7 @@ bool bounce_is_delay_copy(const struct bounce_request *request)
 	       request->recipients[0].status == DELIVERY_DEFERRED;
 }
 
-const char *bounce_subject(const struct bounce_request *request)
+static const char *bounce_subject(const struct bounce_request *request)
 {
 	return bounce_is_delay_copy(request) ? "Postmaster Copy: Delayed Mail"
 					     : kinds[request->kind].subject;

@@ -68,7 +68,8 @@ static bool accept_tls(struct front *front)
 	return status == 0;
 }
 
-void front_run(struct front *front, bool wrapper)
+/* Talks to the client until it is logged in or gone. */
+static void front_run(struct front *front, bool wrapper)
 {
 	struct connection *connection = &front->connection;
 	if (wrapper && !accept_tls(front)) {

@@ -27,8 +27,6 @@ struct front {
 
 /* The process ends soon: conversations stop. On the loop; must not wait. */
 void front_hurry_all(void);
-/* Talks to the client until it is logged in or gone. */
-void front_run(struct front *front, bool wrapper);
 /* May a password be sent now? */
 bool front_may_login(const struct front *front);
 bool front_is_tls(const struct front *front);

@@ -161,6 +161,8 @@ static bool first_visit(struct delivery *delivery, const char *kind, struct span
 	return first;
 }
 
+static void deliver_to_user(struct delivery *delivery, const struct target *target);
+
 void deliver_address(struct delivery *delivery, const struct target *from, struct span address)
 {
 	struct span full = address;
@@ -499,7 +501,7 @@ static void deliver_to_account(struct delivery *delivery, const struct target *t
 	account_done(&account);
 }
 
-void deliver_to_user(struct delivery *delivery, const struct target *target)
+static void deliver_to_user(struct delivery *delivery, const struct target *target)
 {
 	struct span whole = local_part(target);
 	if (target->depth > LOCAL_DEPTH_MAX) {
@@ -520,7 +522,7 @@ void deliver_to_user(struct delivery *delivery, const struct target *target)
 	deliver_to_account(delivery, target);
 }
 
-void deliver_to_virtual(struct delivery *delivery, const struct target *target)
+static void deliver_to_virtual(struct delivery *delivery, const struct target *target)
 {
 	struct account account;
 	struct local_work work = {.kind = LOCAL_WORK_MAILBOX, .content_fd = -1};

@@ -93,15 +93,11 @@ void deliver_recipient(const struct delivery_request *request,
 	struct delivery_outcome *ret_outcome);
 
 /* The parts of it. Each takes note of what became of its destination. */
-void deliver_to_user(struct delivery *delivery, const struct target *target);
-void deliver_to_virtual(struct delivery *delivery, const struct target *target);
 void deliver_to_targets(struct delivery *delivery, const struct target *from, struct span list,
 	bool is_file, const struct account *owner);
 void deliver_address(struct delivery *delivery, const struct target *from, struct span address);
 /* Runs a command as owner (NULL: default_privs). */
 void deliver_to_command(struct delivery *delivery, const struct target *target, struct span command,
-	const struct account *owner);
-void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
 	const struct account *owner);
 /* Puts it on the list that is handed to cleanup when everything else went well. */
 void deliver_forward(struct delivery *delivery, const struct target *from, struct span address);

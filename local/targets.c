@@ -89,7 +89,7 @@ static void call(struct delivery *delivery, const struct target *target, struct 
 	worker_give(&key, channel);
 }
 
-void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
+static void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
 	const struct account *owner)
 {
 	struct local_work work;

@@ -32,7 +32,7 @@ static int64_t random_below(int64_t limit)
 
 /* As long as the message is old, between the two limits, with up to a quarter taken off or added so
  * that what failed together does not come back together. */
-int64_t finish_backoff(const struct queue_entry *entry, int64_t now)
+static int64_t finish_backoff(const struct queue_entry *entry, int64_t now)
 {
 	int64_t least = qmgr.settings.minimal_backoff_ms, most = qmgr.settings.maximal_backoff_ms;
 	int64_t delay = now - entry->arrival_ms;

@@ -138,7 +138,6 @@ void finish_done(struct queue_entry *entry);    /* nothing left: LEDGER_DONE, "r
 void finish_if_done(struct queue_entry *entry); /* after a checkpoint */
 void finish_later(struct queue_entry *entry);   /* another try, later; it has no owner */
 uint32_t entry_left(const struct queue_entry *entry); /* pending and deferred recipients */
-int64_t finish_backoff(const struct queue_entry *entry, int64_t now);
 
 /* bounce.c: reports. True: queued durably, or none is due. Wait. */
 bool bounce_failed(struct queue_entry *entry);

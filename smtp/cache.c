@@ -85,8 +85,3 @@ void cache_close(void)
 	while (!list_is_empty(&kept_list))
 		connection_free(release(LIST_ENTRY(kept_list.next, struct kept, node)));
 }
-
-size_t cache_count(void)
-{
-	return kept_count;
-}

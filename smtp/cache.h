@@ -14,6 +14,5 @@ struct connection *cache_take(struct span key);
 void cache_give(struct span key, struct connection *connection_take);
 /* Ends them all, without waiting. */
 void cache_close(void);
-size_t cache_count(void);
 
 #endif

@@ -42,6 +42,11 @@ static const char *ca_file(void)
 	return "system";
 }
 
+static bool client_tls_is_ready(void)
+{
+	return opportunistic != NULL && mandatory != NULL;
+}
+
 int client_tls_load(void)
 {
 	struct buf chain = BUF_INIT(PEM_MAX), key = BUF_INIT(PEM_MAX), exclude = BUF_INIT(4096);
@@ -76,11 +81,6 @@ void client_tls_done(void)
 	tls_context_free(opportunistic);
 	tls_context_free(mandatory);
 	opportunistic = mandatory = NULL;
-}
-
-bool client_tls_is_ready(void)
-{
-	return opportunistic != NULL && mandatory != NULL;
 }
 
 /* One pattern of a match list: "hostname", "nexthop", "dot-nexthop" or a name. */

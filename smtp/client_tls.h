@@ -10,7 +10,6 @@
 /* 0 or -EINVAL (logged). */
 int client_tls_load(void);
 void client_tls_done(void);
-bool client_tls_is_ready(void);
 
 enum client_tls_result {
 	CLIENT_TLS_OK,

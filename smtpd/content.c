@@ -23,7 +23,8 @@
 #define DECODE_SIZE (32 * 1024)
 #define SEND_SIZE (60 * 1024)
 
-void content_fail(struct session *session, const char *format, ...)
+/* Notes the reply that the message will get instead of 250; the first one counts. */
+static void content_fail(struct session *session, const char *format, ...)
 {
 	struct transaction *transaction = session->transaction;
 	struct buf reply = BUF_INIT(2000);

@@ -24,7 +24,8 @@ void policy_verdict_done(struct policy_verdict *verdict)
 	buf_done(&verdict->reply);
 }
 
-bool policy_has_sender(const struct policy_call *call)
+/* as given */
+static bool policy_has_sender(const struct policy_call *call)
 {
 	return call->session->transaction != NULL;
 }

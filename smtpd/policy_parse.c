@@ -88,6 +88,14 @@ static int parse_argument(struct conf *conf, struct span *rest, struct policy_st
 	return open_map(conf, word, step);
 }
 
+static const struct policy_list *policy_class_find(const struct policy *policy, struct span name)
+{
+	for (size_t i = 0; i < policy->class_count; i++)
+		if (span_equal(name, span_from_cstr(policy->classes[i].name)))
+			return &policy->classes[i];
+	return NULL;
+}
+
 static int parse_step(const struct policy *policy, struct conf *conf, enum policy_stage stage,
 	struct span *rest, struct policy_step *step)
 {
@@ -152,15 +160,7 @@ void policy_list_done(struct policy_list *list)
 	*list = (struct policy_list){0};
 }
 
-const struct policy_list *policy_class_find(const struct policy *policy, struct span name)
-{
-	for (size_t i = 0; i < policy->class_count; i++)
-		if (span_equal(name, span_from_cstr(policy->classes[i].name)))
-			return &policy->classes[i];
-	return NULL;
-}
-
-bool policy_list_guards_relay(const struct policy_list *list, unsigned depth)
+static bool policy_list_guards_relay(const struct policy_list *list, unsigned depth)
 {
 	if (depth == POLICY_DEPTH_MAX)
 		return false;

@@ -31,8 +31,6 @@ struct policy_call {
 	unsigned depth;    /* of lists in lists */
 };
 
-
-
 enum policy_argument {
 	ARGUMENT_NONE,
 	ARGUMENT_MAP,    /* type:table */
@@ -81,8 +79,6 @@ const struct policy_rule *policy_rule_for_table(enum policy_stage stage);
 int policy_list_parse(const struct policy *policy, struct conf *conf, enum policy_stage stage,
 	struct span text, struct policy_list *ret_list);
 void policy_list_done(struct policy_list *list);
-const struct policy_list *policy_class_find(const struct policy *policy, struct span name);
-bool policy_list_guards_relay(const struct policy_list *list, unsigned depth);
 
 /* policy.c */
 enum policy_result policy_evaluate(struct policy_call *call, const struct policy_list *list);
@@ -109,9 +105,7 @@ struct policy_subject {
 };
 struct policy_subject policy_subject(const struct policy_call *call);
 struct policy_subject policy_subject_of(const struct policy_call *call, enum policy_stage stage);
-struct span policy_sender(const struct policy_call *call); /* as given */
-bool policy_has_sender(const struct policy_call *call);
-/* Asks for a name; TEMPORARY when there is no answer. */
+struct span policy_sender(const struct policy_call *call); /* Asks for a name; TEMPORARY when there is no answer. */
 enum lookup_status policy_ask(struct policy_call *call, enum lookup_kind kind, struct span name);
 
 /* policy_access.c */

@@ -59,8 +59,5 @@ enum smtp_data_result content_add(struct session *session, struct span input, si
 /* The end: asks for durability, replies (for each recipient in LMTP), ends the transaction. bytes:
  * of all BDAT chunks, -1 after DATA. True when the message was queued. */
 bool content_finish(struct session *session, int64_t bytes);
-/* Notes the reply that the message will get instead of 250; the first one counts. */
-void content_fail(struct session *session, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -74,7 +74,8 @@ static void start_entry(struct edit_list *list, struct edit *edit, struct buf *o
 		append_line(span_from_cstr(edit->text), true, out);
 }
 
-void edit_apply(struct edit_list *list, struct span text, struct buf *out)
+/* text: the file. Appends the changed file to out. Pure. */
+static void edit_apply(struct edit_list *list, struct span text, struct buf *out)
 {
 	struct edit *edit = NULL; /* of the entry we are in */
 

@@ -22,8 +22,6 @@ struct edit_list {
 	const char *path; /* of the file */
 };
 
-/* text: the file. Appends the changed file to out. Pure. */
-void edit_apply(struct edit_list *list, struct span text, struct buf *out);
 /* Reads, changes and replaces list->path. Ends the process with a message when that fails. */
 void edit_file(struct edit_list *list);
 void edit_list_done(struct edit_list *list);

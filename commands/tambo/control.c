@@ -18,7 +18,8 @@
 
 extern char **environ;
 
-pid_t control_master_pid(struct context *context)
+/* The running master, or 0. */
+static pid_t control_master_pid(struct context *context)
 {
 	char path[4096];
 	const char *directory = conf_get(context->conf, "process_id_directory");

@@ -32,7 +32,4 @@ int control_status(struct context *context);
 int control_flush(struct context *context);
 int control_logrotate(struct context *context);
 
-/* The running master, or 0. */
-pid_t control_master_pid(struct context *context);
-
 #endif

@@ -12,7 +12,12 @@ bool span_equal(struct span a, struct span b)
 
 bool span_equal_nocase(struct span a, struct span b)
 {
-	return a.len == b.len && span_compare_nocase(a, b) == 0;
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i]))
+			return false;
+	return true;
 }
 
 int span_compare(struct span a, struct span b)
@@ -21,18 +26,6 @@ int span_compare(struct span a, struct span b)
 	int order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
 	if (order != 0)
 		return order;
-	return a.len < b.len ? -1 : a.len > b.len;
-}
-
-int span_compare_nocase(struct span a, struct span b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char x = (unsigned char)ascii_lower(a.ptr[i]);
-		unsigned char y = (unsigned char)ascii_lower(b.ptr[i]);
-		if (x != y)
-			return x < y ? -1 : 1;
-	}
 	return a.len < b.len ? -1 : a.len > b.len;
 }
 

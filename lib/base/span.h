@@ -59,7 +59,6 @@ bool span_equal(struct span a, struct span b);
 bool span_equal_nocase(struct span a, struct span b);
 /* As memcmp: the shorter first when one is the other's beginning. */
 int span_compare(struct span a, struct span b);
-int span_compare_nocase(struct span a, struct span b);
 bool span_starts_with(struct span s, struct span prefix);
 bool span_starts_with_nocase(struct span s, struct span prefix);
 bool span_ends_with(struct span s, struct span suffix);

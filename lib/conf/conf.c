@@ -34,7 +34,7 @@ static void free_value(void *value)
 	free(v);
 }
 
-void conf_set(struct conf *conf, struct span name, struct span text, unsigned line)
+static void conf_set(struct conf *conf, struct span name, struct span text, unsigned line)
 {
 	struct conf_value *value = NEW(struct conf_value);
 

@@ -21,7 +21,6 @@ struct conf {
 	size_t errors;
 };
 
-void conf_set(struct conf *conf, struct span name, struct span text, unsigned line);
 /* Logs that a value is unusable, with its place, and counts it. */
 void conf_complain(struct conf *conf, const char *name, const char *value, const char *problem);
 /* True when the value of a parameter of the tables is what its type wants; else logged and counted.

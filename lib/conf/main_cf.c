@@ -46,14 +46,3 @@ bool main_cf_parse(struct span text, const struct main_cf_visitor *visitor, stru
 	buf_done(&line);
 	return ok;
 }
-
-void main_cf_fold(struct span value, struct buf *out)
-{
-	struct span word;
-
-	for (bool first = true; span_token(&value, " \t\r\n", &word); first = false) {
-		if (!first)
-			buf_append_char(out, ' ');
-		buf_append(out, word);
-	}
-}

@@ -19,7 +19,4 @@ struct main_cf_visitor {
  * what is wrong in ret_error ("line 3: ..."), for a line that is not "name = value". */
 bool main_cf_parse(struct span text, const struct main_cf_visitor *visitor, struct buf *ret_error);
 
-/* The white space of a value as postconf prints it: every run becomes one blank. */
-void main_cf_fold(struct span value, struct buf *out);
-
 #endif

@@ -65,7 +65,7 @@ static int prepare(void)
 		log_fatal(NULL, "master does not hand over files: %s", strerror(-error));
 		return error;
 	}
-	map_set_opener(daemon_open_file);
+	map_set_opener(file_open_read);
 	proxy_open();
 	if (daemon_state.spec->prepare != NULL)
 		error = daemon_state.spec->prepare(daemon_state.conf);
@@ -178,19 +178,9 @@ bool daemon_is_worker(void)
 	return daemon_role() != DAEMON_SERVICE;
 }
 
-uid_t daemon_worker_uid(void)
-{
-	return geteuid();
-}
-
 bool daemon_is_stopping(void)
 {
 	return daemon_state.stopping;
-}
-
-int daemon_open_file(const char *path)
-{
-	return file_open_read(path);
 }
 
 int daemon_read_file(const char *path, size_t max, struct buf *out)

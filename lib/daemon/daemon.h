@@ -59,7 +59,6 @@ const char *daemon_service(void); /* name column of the master.cf line, such as 
 enum daemon_role { DAEMON_SERVICE, DAEMON_WORKER, DAEMON_COMMAND };
 enum daemon_role daemon_role(void);
 bool daemon_is_worker(void); /* either kind */
-uid_t daemon_worker_uid(void);
 bool daemon_is_stopping(void);
 
 /* Asks master for a channel to a service ("cleanup", "qmgr", "auth" ...). NULL when refused, or the
@@ -89,8 +88,6 @@ void daemon_pool_give(struct daemon_pool *pool, struct channel *channel_take);
 
 /* Reads a whole file that may be root's (see private_files), at most max bytes. 0 or -errno. */
 int daemon_read_file(const char *path, size_t max, struct buf *out);
-/* Opens such a file for reading: fd or -errno. */
-int daemon_open_file(const char *path);
 
 /* In serve(), between two exchanges of a peer that keeps its channel for later ones: waits for the
  * next. -ECANCELED when this process is being replaced (a table or the configuration changed): the

@@ -7,7 +7,8 @@
 static const char MONTHS[12][4] = {
 	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-int64_t imap_day_number(int64_t year, unsigned month, unsigned day)
+/* Day number of a date of the Gregorian calendar; month 1-12. */
+static int64_t imap_day_number(int64_t year, unsigned month, unsigned day)
 {
 	/* The year begins in March, so that the leap day is its last. */
 	year -= month <= 2;

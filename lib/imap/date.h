@@ -15,7 +15,5 @@ bool imap_parse_date_time(struct imap_parser *parser, int64_t *ret_seconds);
 void imap_write_date_time(int64_t seconds, int zone_minutes, struct buf *out);
 /* The day of that moment in that zone. */
 int64_t imap_day_of(int64_t seconds, int zone_minutes);
-/* Day number of a date of the Gregorian calendar; month 1-12. */
-int64_t imap_day_number(int64_t year, unsigned month, unsigned day);
 
 #endif

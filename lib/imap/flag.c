@@ -16,14 +16,6 @@ static const struct {
 	{IMAP_FLAG_RECENT, {"\\Recent", 7}},
 };
 
-struct span imap_flag_name(enum imap_flag flag)
-{
-	for (size_t i = 0; i < ARRAY_LEN(FLAGS); i++)
-		if (FLAGS[i].bit == flag)
-			return FLAGS[i].name;
-	return SPAN_EMPTY;
-}
-
 void imap_flag_write(unsigned system, struct buf *out)
 {
 	bool first = true;
@@ -37,7 +29,8 @@ void imap_flag_write(unsigned system, struct buf *out)
 	}
 }
 
-bool imap_keyword_is_valid(struct span keyword)
+/* An atom that may stand as a keyword: bounded, no backslash. */
+static bool imap_keyword_is_valid(struct span keyword)
 {
 	if (keyword.len == 0 || keyword.len > IMAP_KEYWORD_LENGTH_MAX)
 		return false;

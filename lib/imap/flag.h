@@ -28,12 +28,8 @@ struct imap_flags {
 bool imap_parse_flag_list(struct imap_parser *parser, struct imap_flags *ret_flags);
 /* STORE also takes the flags without parentheses. */
 bool imap_parse_store_flags(struct imap_parser *parser, struct imap_flags *ret_flags);
-/* An atom that may stand as a keyword: bounded, no backslash. */
-bool imap_keyword_is_valid(struct span keyword);
 
 /* "\Seen \Deleted" in a fixed order, no parentheses. */
 void imap_flag_write(unsigned system, struct buf *out);
-/* Of one flag bit: "\Seen". */
-struct span imap_flag_name(enum imap_flag flag);
 
 #endif

@@ -114,11 +114,6 @@ uint32_t imap_set_largest(const struct imap_set *set)
 	return largest;
 }
 
-uint32_t imap_set_last(const struct imap_set *set)
-{
-	return set->count == 0 ? 0 : set->ranges[set->count - 1].last;
-}
-
 void imap_set_write_number(struct imap_set_writer *writer, uint32_t number)
 {
 	if (number != 0 && writer->last != 0 && number == writer->last + 1) {

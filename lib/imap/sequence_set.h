@@ -28,8 +28,6 @@ void imap_set_resolve(struct imap_set *set, uint32_t largest);
 uint32_t imap_set_largest(const struct imap_set *set);
 /* Of a resolved set. */
 bool imap_set_has(const struct imap_set *set, uint32_t number);
-/* The largest number of a resolved set; 0 when empty. */
-uint32_t imap_set_last(const struct imap_set *set);
 
 /* Writes ascending numbers as "1:3,5"; call for each number, then once with 0. */
 struct imap_set_writer {

@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: ISC */
 #include "imap/utf7.h"
 
+#include "base/base64.h"
+
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 static int value_of(char c)
 {
-	const char *at = c == '\0' ? NULL : strchr(ALPHABET, c);
-	return at == NULL ? -1 : (int)(at - ALPHABET);
+	return c == ',' ? 63 : c == '/' ? -1 : base64_digit(c);
 }
 
 static bool is_direct(uint32_t c)

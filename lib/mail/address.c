@@ -194,7 +194,8 @@ struct mail_address mail_address_split(struct span full)
 	return (struct mail_address){full, span_head(full, at), span_skip(full, at + 1)};
 }
 
-bool mail_local_part_needs_quotes(struct span local)
+/* True when the local part has to be quoted. */
+static bool mail_local_part_needs_quotes(struct span local)
 {
 	char before = '.';
 	for (size_t i = 0; i < local.len; i++) {

@@ -54,8 +54,6 @@ void mail_address_quote_full(struct span full, struct buf *out);
 void mail_quoted_string(struct span text, char control, struct buf *out);
 /* Appends a local part alone, quoted where needed (RFC 5321 Local-part; UTF-8 is left as it is). */
 void mail_local_part_quote(struct span local, struct buf *out);
-/* True when the local part has to be quoted. */
-bool mail_local_part_needs_quotes(struct span local);
 
 /* --- domains --- */
 

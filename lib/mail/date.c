@@ -23,7 +23,7 @@ static int64_t days_from_civil(int64_t year, int month, int day)
 	return era * 146097 + day_of_era - 719468;
 }
 
-int64_t civil_to_seconds(const struct civil_time *t)
+static int64_t civil_to_seconds(const struct civil_time *t)
 {
 	return days_from_civil(t->year, t->month, t->day) * DAY_SECONDS + t->hour * 3600 +
 		t->minute * 60 + t->second;

@@ -30,7 +30,6 @@ void mail_date_format(struct mail_date date, struct buf *out);
 int64_t mail_date_day(struct mail_date date);
 
 /* Proleptic Gregorian calendar. */
-int64_t civil_to_seconds(const struct civil_time *time);
 void civil_from_seconds(int64_t seconds, struct civil_time *ret_time);
 
 #endif

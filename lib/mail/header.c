@@ -116,19 +116,6 @@ bool header_find(struct span input, struct span name, struct header_field *ret_f
 	return true;
 }
 
-bool header_find_last(struct span input, struct span name, struct header_field *ret_field)
-{
-	struct header_reader reader;
-	struct header_field field;
-	bool found = false;
-	header_reader_init(&reader, input);
-	while (header_next_named(&reader, name, &field) == HEADER_FIELD) {
-		*ret_field = field;
-		found = true;
-	}
-	return found;
-}
-
 size_t header_count(struct span input, struct span name)
 {
 	struct header_reader reader;

@@ -53,12 +53,6 @@ void mail_status_format(struct mail_status status, struct buf *out)
 	buf_append_u64(out, status.detail);
 }
 
-struct mail_status mail_status_with_class(struct mail_status status, unsigned class)
-{
-	status.class = (uint8_t)class;
-	return status;
-}
-
 struct mail_status mail_status_of_reply(
 	unsigned reply_code, struct span text, struct span *ret_rest)
 {

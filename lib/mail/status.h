@@ -16,8 +16,6 @@ struct mail_status {
  * what stands behind it and its spaces. False when there is none. */
 bool mail_status_parse(struct span text, struct mail_status *ret_status, struct span *ret_rest);
 void mail_status_format(struct mail_status status, struct buf *out);
-/* The same code with another class: 5.1.1 as 4.1.1 for a soft bounce. */
-struct mail_status mail_status_with_class(struct mail_status status, unsigned class);
 /* The code of text when it has one whose class fits that of the SMTP reply code (2xx, 4xx, 5xx);
  * otherwise class.0.0. */
 struct mail_status mail_status_of_reply(unsigned reply_code, struct span text,

@@ -46,7 +46,7 @@ const char *map_type_name_at(size_t index);
 bool map_type_is_known(struct span name);
 
 /* How a confined process opens a table's file that it cannot open by path: fd or -errno. lib/daemon
- * sets daemon_open_file; it may wait. */
+ * gives one; it may wait. */
 void map_set_opener(int (*open_file)(const char *path));
 /* Who answers for tables that this process cannot ask itself: "proxy:" of a file it cannot read, types
  * that block, "unix:" beyond /etc/passwd in a confined process. It may wait. flags: enum map_flag

@@ -118,7 +118,7 @@ static void take_rule(struct parsing *p, struct span rest, unsigned line, struct
 	skip_line(p, line, buf_cstr(error));
 }
 
-struct rules *rules_parse(
+static struct rules *rules_parse(
 	const struct map *map, struct span text, const struct rules_parser *parser)
 {
 	struct parsing p = {.map = map, .parser = parser, .rules = NEW(struct rules)};

@@ -34,10 +34,7 @@ struct rules_parser {
 };
 
 /* A line that cannot be used is told in the log and skipped, as Postfix does: a host that switches
- * may carry one, and its mail must flow. */
-struct rules *rules_parse(
-	const struct map *map, struct span text, const struct rules_parser *parser);
-/* The same of a file. NULL and *error (appended to) when it cannot be read. */
+ * may carry one, and its mail must flow. NULL and *error (appended to): it cannot be read. */
 struct rules *rules_load(
 	const struct map *map, int fd, const struct rules_parser *parser, struct buf *error);
 void rules_free(struct rules *rules);

@@ -64,23 +64,17 @@ struct stream *stream_new(int fd_take, size_t in_cap, size_t out_cap)
 	return stream;
 }
 
-static void free_but_fd(struct stream *stream)
+void stream_free(struct stream *stream)
 {
+	if (stream == NULL)
+		return;
 	if (stream->transport.free != NULL)
 		stream->transport.free(stream->context);
 	buf_wipe(&stream->in);
 	buf_done(&stream->out);
 	task_forget_fd(stream->fd);
+	close(stream->fd);
 	free(stream);
-}
-
-void stream_free(struct stream *stream)
-{
-	if (stream == NULL)
-		return;
-	int fd = stream->fd;
-	free_but_fd(stream);
-	close(fd);
 }
 
 void stream_close(struct stream *stream, task_time deadline)
@@ -95,14 +89,6 @@ void stream_close(struct stream *stream, task_time deadline)
 int stream_fd(const struct stream *stream)
 {
 	return stream->fd;
-}
-
-int stream_release_fd(struct stream *stream)
-{
-	CHECK(stream->plain && stream_buffered(stream).len == 0 && stream->out.len == 0);
-	int fd = stream->fd;
-	free_but_fd(stream);
-	return fd;
 }
 
 size_t stream_set_transport(struct stream *stream, const struct stream_transport *transport,
@@ -261,41 +247,12 @@ int stream_read_line(struct stream *stream, size_t max, task_time deadline, stru
 
 int stream_peek(struct stream *stream, task_time deadline, struct span *ret_bytes)
 {
-	return stream_peek_n(stream, 1, deadline, ret_bytes);
-}
-
-int stream_peek_n(struct stream *stream, size_t n, task_time deadline, struct span *ret_bytes)
-{
 	int status = task_share();
-	while (status == 0 && stream_buffered(stream).len < n)
+	while (status == 0 && stream_buffered(stream).len == 0)
 		status = read_more(stream, deadline);
 	if (status == 0)
 		*ret_bytes = stream_buffered(stream);
 	return status;
-}
-
-int stream_read_exact(struct stream *stream, void *out, size_t len, task_time deadline)
-{
-	struct span have = span_head(stream_buffered(stream), len);
-	if (have.len > 0)
-		memcpy(out, have.ptr, have.len);
-	stream_consume(stream, have.len);
-	for (size_t done = have.len; done < len;) {
-		enum task_io io = TASK_READ;
-		ssize_t count = read_or_know(stream, (char *)out + done, len - done, &io);
-		if (count > 0) {
-			done += (size_t)count;
-			continue;
-		}
-		if (count == 0) {
-			stream->broken = true;
-			return -EPIPE;
-		}
-		int status = wait_or_fail(stream, count, io, deadline);
-		if (status != 0)
-			return status;
-	}
-	return 0;
 }
 
 ssize_t stream_try_read(struct stream *stream, void *out, size_t len)
@@ -353,11 +310,6 @@ int stream_wait_input(struct stream *stream, task_time deadline)
 }
 
 /* --- output --- */
-
-bool stream_has_output(const struct stream *stream)
-{
-	return stream->out.len > 0;
-}
 
 static int write_all(struct stream *stream, struct span bytes, task_time deadline)
 {

@@ -32,8 +32,6 @@ void stream_free(struct stream *stream);
 /* Flushes, sends the close notice, closes and frees. */
 void stream_close(struct stream *stream, task_time deadline);
 int stream_fd(const struct stream *stream);
-/* Frees the stream but returns its fd, open; only without a transport and with empty buffers. */
-int stream_release_fd(struct stream *stream);
 
 /* Replaces the plain transport. Input that was buffered before is dropped: nothing sent before
  * STARTTLS survives it. Returns how many bytes were dropped. */
@@ -50,11 +48,7 @@ void stream_set_write_timeout(struct stream *stream, int64_t ms);
 int stream_read_line(struct stream *stream, size_t max, task_time deadline, struct span *ret_line);
 /* At least one byte is buffered afterwards; *ret_bytes is all that is buffered, not consumed. */
 int stream_peek(struct stream *stream, task_time deadline, struct span *ret_bytes);
-/* Waits until at least n bytes (<= in_cap) are buffered, not consumed. */
-int stream_peek_n(struct stream *stream, size_t n, task_time deadline, struct span *ret_bytes);
 void stream_consume(struct stream *stream, size_t n);
-/* Reads exactly len bytes into out (buffer first, then straight from the socket). */
-int stream_read_exact(struct stream *stream, void *out, size_t len, task_time deadline);
 /* Puts bytes in front of what comes next, as if they had just been read. -ENOMEM when in_cap is too
  * small. */
 int stream_unread(struct stream *stream, struct span bytes);
@@ -68,7 +62,6 @@ int stream_write_cstr(struct stream *stream, const char *text);
 int stream_write_format(struct stream *stream, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int stream_flush(struct stream *stream, task_time deadline);
-bool stream_has_output(const struct stream *stream);
 
 /* One attempt each, past the buffers and without waiting: a count, 0 at end of file (read),
  * -EAGAIN, or -errno. For relays, together with task_wait_any. */

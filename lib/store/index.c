@@ -197,11 +197,6 @@ uint64_t index_opening(const struct index *index)
 	return index->opening;
 }
 
-void index_distrust(struct index *index)
-{
-	index->broken = true;
-}
-
 /* Is what we have open still the file of that name? Looked at once in each turn of the loop. */
 static bool is_current(struct index *index)
 {

@@ -59,8 +59,6 @@ void index_abort(struct index_txn *txn);
 /* Its folder, and a number that differs with each opening of it. */
 int index_folder_fd(const struct index *index);
 uint64_t index_opening(const struct index *index);
-/* Next index_begin makes a new one. */
-void index_distrust(struct index *index);
 
 /* Lookups: false when it is not there or on an error (see txn->error). */
 bool index_get_folder(struct index_txn *txn, struct span dir, struct index_folder *ret_folder);

@@ -3,82 +3,35 @@
 #include "store/name_private.h"
 
 #include "base/ascii.h"
-#include "base/base64.h"
+#include "imap/utf7.h"
 
 /* '.' separates folders on disk: inside a component it is written as this, which no valid name
  * holds because printable ASCII is never encoded. */
 #define ENCODED_DOT "&AC4-"
 
-/* RFC 3501 5.1.3: a comma stands for the slash. */
-static int base64_value(char c)
+/* Control characters, line and paragraph separators, noncharacters: they never belong into a name. */
+static bool has_forbidden(struct span utf8)
 {
-	return c == ',' ? 63 : c == '/' ? -1 : base64_digit(c);
+	const unsigned char *at = (const unsigned char *)utf8.ptr;
+	for (size_t i = 0; i < utf8.len; i++) {
+		size_t left = utf8.len - i;
+		if (at[i] < 0x20 || at[i] == 0x7f || (at[i] == 0xc2 && left > 1 && at[i + 1] < 0xa0))
+			return true;
+		if (left > 2 && at[i] == 0xe2 && at[i + 1] == 0x80 &&
+			(at[i + 2] == 0xa8 || at[i + 2] == 0xa9))
+			return true;
+		if (left > 2 && at[i] == 0xef && at[i + 1] == 0xbf && at[i + 2] >= 0xbe)
+			return true;
+	}
+	return false;
 }
 
-/* UTF-16 units seen so far in one shifted run. */
-struct units {
-	uint32_t high; /* pending high surrogate */
-	bool any;
-};
-
-static bool take_unit(struct units *units, uint32_t unit)
+static bool is_valid(struct span name)
 {
-	units->any = true;
-	if (units->high != 0) {
-		units->high = 0;
-		return unit >= 0xdc00 && unit <= 0xdfff;
-	}
-	if (unit >= 0xd800 && unit <= 0xdbff) {
-		units->high = unit;
-		return true;
-	}
-	if (unit >= 0xdc00 && unit <= 0xdfff)
-		return false;
-	/* Printable ASCII must stand for itself; control characters never belong into a name. */
-	return unit >= 0xa0 && unit != 0xfffe && unit != 0xffff && unit != 0x2028 && unit != 0x2029;
-}
-
-static bool check_run(struct span run)
-{
-	uint32_t bits = 0;
-	unsigned count = 0;
-	struct units units = {0};
-	for (size_t i = 0; i < run.len; i++) {
-		int value = base64_value(run.ptr[i]);
-		if (value < 0)
-			return false;
-		bits = (bits << 6 | (uint32_t)value) & 0x3fffff;
-		count += 6;
-		if (count >= 16) {
-			count -= 16;
-			if (!take_unit(&units, bits >> count & 0xffff))
-				return false;
-		}
-	}
-	return units.any && units.high == 0 && count < 6 && (bits & ((1U << count) - 1)) == 0;
-}
-
-bool name_is_mutf7(struct span text)
-{
-	bool after_run = false;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		if (c < 0x20 || c > 0x7e)
-			return false;
-		if (c != '&') {
-			after_run = false;
-			continue;
-		}
-		struct span rest = span_skip(text, i + 1);
-		size_t end = span_find_char(rest, '-');
-		if (end == SIZE_MAX)
-			return false;
-		if (end > 0 && (after_run || !check_run(span_head(rest, end))))
-			return false;
-		after_run = end > 0;
-		i += end + 1;
-	}
-	return true;
+	struct buf utf8 = BUF_INIT(2 * STORE_NAME_MAX);
+	bool valid = imap_utf7_decode(name, &utf8) && !has_forbidden(buf_span(&utf8));
+	buf_done(&utf8);
+	return valid;
 }
 
 static bool append_component(struct span part, struct buf *out)
@@ -97,7 +50,7 @@ static bool append_component(struct span part, struct buf *out)
 
 bool name_to_folder(struct span name, struct buf *ret_folder)
 {
-	if (name.len == 0 || name.len > STORE_NAME_MAX || !name_is_mutf7(name))
+	if (name.len == 0 || name.len > STORE_NAME_MAX || !is_valid(name))
 		return false;
 	if (span_equal_nocase(name, SPAN("INBOX")))
 		return true;

@@ -9,9 +9,6 @@
 bool name_to_folder(struct span name, struct buf *ret_folder);
 /* Appends the IMAP name of a folder; false when it is no mailbox of ours ("..", bad bytes). */
 bool name_from_folder(struct span folder, struct buf *ret_name);
-/* Well-formed modified UTF-7 in its only spelling: no encoded printable ASCII, no needless or
- * missing shifts, no control characters, no surrogate halves. */
-bool name_is_mutf7(struct span text);
 enum store_use name_use(struct span name);
 
 #endif

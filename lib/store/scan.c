@@ -40,7 +40,7 @@ struct scan {
 	bool log_loaded;
 };
 
-uint32_t inherited_uid(const struct inherited *inherited, const struct filename *filename)
+static uint32_t inherited_uid(const struct inherited *inherited, const struct filename *filename)
 {
 	if (inherited == NULL)
 		return 0;

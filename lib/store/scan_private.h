@@ -38,7 +38,6 @@ struct inherited {
 	struct table keywords; /* values: (void *)(uintptr_t)bits of the first 26 */
 	struct table uidls;    /* values: char *, POP3 */
 };
-uint32_t inherited_uid(const struct inherited *inherited, const struct filename *filename);
 
 /* Folder locked, record valid. inherited may be NULL. */
 int scan_folder(struct folder *folder, const struct inherited *inherited);

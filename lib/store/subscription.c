@@ -10,6 +10,14 @@
 #define FILE_NAME "subscriptions"
 #define HEADER2 "V\t2\n\n"
 
+static bool subscriptions_has(const struct subscriptions *s, struct span name)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (span_equal(s->names[i], name))
+			return true;
+	return false;
+}
+
 static int add(struct subscriptions *s, struct arena *arena, struct span name)
 {
 	struct buf canonical = BUF_INIT(STORE_NAME_MAX);
@@ -38,14 +46,6 @@ static int add_translated(struct subscriptions *s, struct arena *arena, struct s
 	int error = name.overflow ? 0 : add(s, arena, buf_span(&name));
 	buf_done(&name);
 	return error;
-}
-
-bool subscriptions_has(const struct subscriptions *s, struct span name)
-{
-	for (size_t i = 0; i < s->count; i++)
-		if (span_equal(s->names[i], name))
-			return true;
-	return false;
 }
 
 int subscriptions_parse(struct span text, struct arena *arena, struct subscriptions *ret)

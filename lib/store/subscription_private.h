@@ -22,7 +22,6 @@ struct subscriptions {
 int subscriptions_parse(struct span text, struct arena *arena, struct subscriptions *ret);
 int subscriptions_parse_courier(struct span text, struct arena *arena, struct subscriptions *ret);
 void subscriptions_format(const struct subscriptions *subscriptions, struct buf *out);
-bool subscriptions_has(const struct subscriptions *subscriptions, struct span name);
 /* Names live in arena. */
 int subscriptions_load(struct store *store, struct arena *arena, struct subscriptions *ret);
 

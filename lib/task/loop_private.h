@@ -83,7 +83,6 @@ extern struct loop task_loop;
 /* Sleeps the running task until task_wake. Returns the wake result. */
 int task_suspend(task_time deadline);
 void task_wake(struct task *task, int result);
-struct watch *task_watch(int fd);
 /* Registers fd with the loop and a callback for its edges. 0 or -errno. */
 int task_watch_callback(int fd, void (*callback)(void));
 task_time task_clock_read(void);

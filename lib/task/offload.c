@@ -88,7 +88,9 @@ static void collect_finished(void)
 	}
 }
 
-int task_offload_start(void)
+/* Starts the threads now (otherwise the first task_offload does): before a sandbox closes. 0 or
+ * -errno. */
+static int task_offload_start(void)
 {
 	sigset_t all, old;
 	pthread_attr_t attributes;

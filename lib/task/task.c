@@ -174,6 +174,21 @@ static void deadline_passed(void *arg)
 	task_wake(arg, -ETIMEDOUT);
 }
 
+static struct watch *task_watch(int fd)
+{
+	CHECK(fd >= 0);
+	if ((size_t)fd >= task_loop.watch_count) {
+		size_t count = task_loop.watch_count == 0 ? 64 : task_loop.watch_count;
+		while (count <= (size_t)fd)
+			count *= 2;
+		task_loop.watches = memory_resize(task_loop.watches, count, sizeof(struct watch));
+		memset(task_loop.watches + task_loop.watch_count, 0,
+			(count - task_loop.watch_count) * sizeof(struct watch));
+		task_loop.watch_count = count;
+	}
+	return &task_loop.watches[fd];
+}
+
 static void drop_waits(struct task *task)
 {
 	for (int i = 0; i < TASK_WAITS; i++) {
@@ -265,21 +280,6 @@ int task_sleep(int64_t ms)
 }
 
 /* --- descriptors --- */
-
-struct watch *task_watch(int fd)
-{
-	CHECK(fd >= 0);
-	if ((size_t)fd >= task_loop.watch_count) {
-		size_t count = task_loop.watch_count == 0 ? 64 : task_loop.watch_count;
-		while (count <= (size_t)fd)
-			count *= 2;
-		task_loop.watches = memory_resize(task_loop.watches, count, sizeof(struct watch));
-		memset(task_loop.watches + task_loop.watch_count, 0,
-			(count - task_loop.watch_count) * sizeof(struct watch));
-		task_loop.watch_count = count;
-	}
-	return &task_loop.watches[fd];
-}
 
 static int register_fd(int fd, struct watch *watch, uint32_t events)
 {

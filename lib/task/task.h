@@ -87,9 +87,6 @@ void task_offload(void (*fn)(void *arg), void *arg);
 /* Threads of the pool; default 4. Before the first task_offload; 0 makes all offloads
  * run in place. */
 void task_offload_threads(unsigned count);
-/* Starts the threads now (otherwise the first task_offload does): before a sandbox closes. 0 or
- * -errno. */
-int task_offload_start(void);
 
 /* An event that tasks wait for. A signal wakes those waiting now; nothing is remembered. */
 struct task_event {

@@ -63,8 +63,3 @@ bool digest_equal(struct span a, struct span b)
 {
 	return a.len == b.len && CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0;
 }
-
-bool digest_random(void *ret_bytes, size_t len)
-{
-	return len <= INT_MAX && RAND_bytes(ret_bytes, (int)len) == 1;
-}

@@ -20,6 +20,5 @@ bool digest_pbkdf2(enum digest_kind kind, struct span password, struct span salt
 	uint32_t iterations, uint8_t *ret_key);
 /* Compares without telling by its time where they differ. */
 bool digest_equal(struct span a, struct span b);
-bool digest_random(void *ret_bytes, size_t len);
 
 #endif
