@@ -17,6 +17,7 @@
 #include "base/table.h"
 #include "daemon/daemon_private.h"
 #include "map/map.h"
+#include "sys/allocator.h"
 #include "sys/fd.h"
 #include "sys/file_access.h"
 
@@ -139,6 +140,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	umask(077);
+	allocator_set_up();
 	hide_memory();
 	close_on_exec();
 	set_signals();
