@@ -1,10 +1,13 @@
-/* For tests, preloaded into a daemon: system calls on files fail as the shared page says. The page is
- * mapped before the daemon's sandbox closes; the test changes it while the daemon runs. Pipes, sockets
+/* For tests, preloaded into a daemon: system calls on files, and allocations, fail as the shared page says: all
+ * of them, or the one that follows so many others. The page is mapped before the daemon's sandbox closes;
+ * the test changes it while the daemon runs. It tells where in the program each failure was met. Pipes, sockets
  * and files that are only appended to (the log) are left alone.
  * SPDX-License-Identifier: ISC */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -15,15 +18,37 @@
 #include <unistd.h>
 
 /* SHORT: half of a write is done; SHORT_AT: of a pwrite, which LMDB does not bear but as an error. */
-enum { FLUSH = 1, FILE_SYSTEM = 2, WRITE = 4, SHORT = 8, CREATE = 16, RENAME = 32, SHORT_AT = 64 };
+enum { FLUSH = 1, FILE_SYSTEM = 2, WRITE = 4, SHORT = 8, CREATE = 16, RENAME = 32, SHORT_AT = 64,
+	ALLOCATE = 128, UNLINK = 256,
+	CROSS = 512 /* a link is always one to another file system */ };
+
+#define PLACES 300
+#define FRAMES 12
 
 static struct page {
 	_Atomic uint32_t what, error, hits;
+	_Atomic uint32_t skip, times, seen; /* times 0: always */
+	_Atomic uint32_t place_count;
+	_Atomic uint32_t next;              /* then these fail, three times */
+	uint64_t places[PLACES][FRAMES];    /* addresses in the program, innermost first; 0 ends */
 } *page;
+
+static uint64_t base;
+
+static int find_base(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	base = info->dlpi_addr; /* the program comes first */
+	return 1;
+}
 
 __attribute__((constructor)) static void begin(void)
 {
 	const char *path = getenv("TAMBO_FAULTS");
+	void *frames[2];
+	(void)backtrace(frames, 2); /* loads what it needs */
+	(void)dl_iterate_phdr(find_base, NULL);
 	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
 	void *at = fd < 0 ? MAP_FAILED
 		: mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -32,13 +57,56 @@ __attribute__((constructor)) static void begin(void)
 	page = at == MAP_FAILED ? NULL : at;
 }
 
+static void note_place(void)
+{
+	void *frames[FRAMES + 3];
+	uint32_t at = page->place_count++;
+	if (at >= PLACES)
+		return;
+	int count = backtrace(frames, FRAMES + 3);
+	size_t n = 0;
+	/* Without the wrapper and this file. */
+	for (int i = 2; i < count && n < FRAMES; i++)
+		page->places[at][n++] = (uint64_t)(uintptr_t)frames[i] - base;
+}
+
 static int fails(uint32_t what)
 {
 	if (page == NULL || (page->what & what) == 0)
 		return 0;
+	uint32_t before = page->seen++;
+	if (before < page->skip || (page->times > 0 && before >= page->skip + page->times))
+		return 0;
 	page->hits++;
+	if (what != ALLOCATE)
+		note_place();
+	if (page->next != 0) {
+		page->what = page->next;
+		page->seen = page->skip = page->next = 0;
+		page->times = 3;
+	}
 	errno = (int)page->error;
 	return 1;
+}
+
+/* glibc's own names of these. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+
+void *malloc(size_t size)
+{
+	return fails(ALLOCATE) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return fails(ALLOCATE) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+	return fails(ALLOCATE) ? NULL : __libc_realloc(old, size);
 }
 
 static int is_file(int fd)
@@ -106,6 +174,20 @@ int openat(int dir, const char *path, int flags, ...)
 	if ((flags & O_CREAT) != 0 && fails(CREATE))
 		return -1;
 	return REAL(openat)(dir, path, flags, mode);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	return fails(UNLINK) ? -1 : REAL(unlinkat)(dir, path, flags);
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	if (page != NULL && (page->what & CROSS) != 0) {
+		errno = EXDEV;
+		return -1;
+	}
+	return fails(RENAME) ? -1 : REAL(linkat)(from_dir, from, to_dir, to, flags);
 }
 
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
