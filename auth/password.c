@@ -249,6 +249,13 @@ enum password_result password_verify(struct span stored, struct span password)
 	return PASSWORD_UNKNOWN_SCHEME;
 }
 
+bool password_is_quick(struct span stored)
+{
+	struct stored parts;
+	const struct scheme *scheme = find_scheme(stored, &parts);
+	return scheme == NULL || scheme->check == CHECK_PLAIN || scheme->check == CHECK_DIGEST;
+}
+
 bool password_plain(struct span stored, struct span *ret_secret)
 {
 	struct stored parts;

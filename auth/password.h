@@ -18,6 +18,8 @@ enum password_result {
 };
 
 enum password_result password_verify(struct span stored, struct span password);
+/* Does verifying take microseconds, so that it needs no thread? */
+bool password_is_quick(struct span stored);
 /* The secret itself when it is stored in the clear. */
 bool password_plain(struct span stored, struct span *ret_secret);
 /* RFC 5803 form that Cyrus SASL wants: "SCRAM-SHA-256$iterations:salt$storedkey:serverkey". False

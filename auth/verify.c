@@ -135,7 +135,11 @@ enum verify_status verify_password(const struct account *account, struct span pa
 		verify_nothing(password);
 		return VERIFY_REFUSED;
 	}
-	task_offload(work_in_thread, &work);
+	/* Two thread switches cost more than a digest does. */
+	if (!work.system && password_is_quick(work.stored))
+		work_in_thread(&work);
+	else
+		task_offload(work_in_thread, &work);
 	if (work.system)
 		return system_status(work.system_result, reason);
 	switch (work.result) {

@@ -93,6 +93,9 @@ static void test_scram_secret(void **state)
 	assert_false(password_scram(
 		SPAN("{SCRAM-SHA-256}4096,c2E=,c3Q=,c2U="), SPAN("SCRAM-SHA-1"), &out));
 	assert_false(password_scram(SPAN("{PLAIN}x"), SPAN("SCRAM-SHA-256"), &out));
+	assert_true(password_is_quick(SPAN("{PLAIN}x")) && password_is_quick(SPAN("{SSHA512}x")));
+	assert_false(password_is_quick(SPAN("{SHA512-CRYPT}$6$a$b")));
+	assert_false(password_is_quick(SPAN("{ARGON2ID}x")) || password_is_quick(SPAN("$6$a$b")));
 	buf_done(&out);
 }
 
