@@ -137,6 +137,7 @@ static void serve(struct session *session, const struct session_start_info *info
 		refuse(session, info, error);
 		return;
 	}
+	store_keep(session->store);
 	session->task = task_self();
 	list_append(&sessions, &session->node);
 	greet(session, info);

@@ -6,86 +6,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/memory.h"
 #include "local/worker.h"
 #include "store/append.h"
 #include "task/task.h"
 
-#define OPEN_STORES_MAX 32
-
-/* Stores stay open: the next message finds its index warm. Newest first. */
-struct open_store {
-	struct list_node node;
-	struct store *store;
-	dev_t dev;
-	ino_t inode;
-	char *root;
-};
-
-static struct list_node open_stores = LIST_INIT(open_stores);
-static size_t open_count;
-
-static void close_one(struct open_store *open)
-{
-	list_remove(&open->node);
-	store_close(open->store);
-	free(open->root);
-	free(open);
-	open_count--;
-}
-
-/* Is what stands at that path still the folder that is open? */
-static bool is_same(const struct open_store *open)
-{
-	struct stat st;
-	return stat(open->root, &st) == 0 && st.st_dev == open->dev && st.st_ino == open->inode;
-}
-
-static struct open_store *find_open(const char *root)
-{
-	LIST_FOREACH(node, &open_stores) {
-		struct open_store *open = LIST_ENTRY(node, struct open_store, node);
-		if (strcmp(open->root, root) == 0)
-			return open;
-	}
-	return NULL;
-}
-
-/* After a failure: the next delivery makes again what may be missing. */
-static void forget_store(const char *root)
-{
-	struct open_store *open = find_open(root);
-	if (open != NULL)
-		close_one(open);
-}
-
+/* Stores stay open: the next message finds its index warm. */
 static int get_store(const char *root, struct store **ret_store)
 {
-	struct open_store *found = find_open(root);
-	if (found != NULL && is_same(found)) {
-		list_remove(&found->node);
-		list_prepend(&open_stores, &found->node);
-		*ret_store = store_share(found->store);
+	*ret_store = store_kept(root);
+	if (*ret_store != NULL)
 		return 0;
-	}
-	if (found != NULL)
-		close_one(found);
 	int error = store_open(root, STORE_CREATE, ret_store);
-	struct stat st;
-	if (error != 0 || stat(root, &st) != 0)
-		return error;
-	/* One reference for the list, one for the caller. */
-	struct store *kept;
-	if (store_open(root, 0, &kept) != 0)
-		return 0;
-	if (open_count >= OPEN_STORES_MAX)
-		close_one(LIST_ENTRY(open_stores.prev, struct open_store, node));
-	struct open_store *open = NEW(struct open_store);
-	*open = (struct open_store){.store = kept, .dev = st.st_dev, .inode = st.st_ino,
-		.root = memory_dup_cstr(root)};
-	list_prepend(&open_stores, &open->node);
-	open_count++;
-	return 0;
+	if (error == 0)
+		store_keep(*ret_store);
+	return error;
 }
 
 struct writing {
@@ -161,7 +95,7 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 	error = append_begin(store, SPAN("INBOX"), &options, &append);
 	if (error == -ENOENT) {
 		/* Someone took tmp/ away: made again. */
-		forget_store(root);
+		store_forget(root);
 		store_close(store);
 		error = get_store(root, &store);
 		if (error != 0)
@@ -178,7 +112,7 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 			append_abort(append);
 	}
 	if (error != 0)
-		forget_store(root);
+		store_forget(root);
 	store_close(store);
 	return error;
 }

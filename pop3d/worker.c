@@ -128,6 +128,8 @@ static int open_mailbox(struct session *session, const struct session_user *user
 	unsigned flags = pop3d_settings()->lock_mailbox ? MAILBOX_POP3 : 0;
 	int status = store_open(root, STORE_CREATE, &session->store);
 	if (status == 0)
+		store_keep(session->store);
+	if (status == 0)
 		status = mailbox_open(session->store, SPAN("INBOX"), flags, &session->mailbox);
 	if (status == 0)
 		status = load_messages(session);

@@ -19,6 +19,7 @@ struct store {
 	unsigned refs;
 	struct index *index;
 	struct list_node node;    /* in the process's list of stores */
+	struct list_node kept;    /* in the list of those that stay open, a reference; or in none */
 	struct list_node folders;
 	struct task_lock tree;    /* create, delete, rename, subscribe */
 	int tree_fd;

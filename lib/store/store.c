@@ -15,6 +15,8 @@
 #include "store/folder_private.h"
 
 static struct list_node stores = LIST_INIT(stores);
+static struct list_node kept_stores = LIST_INIT(kept_stores); /* the last used first */
+static size_t kept_count;
 
 #define UIDVALIDITY_FILE "tambo-uidvalidity"
 
@@ -98,6 +100,7 @@ int store_open(const char *root, unsigned flags, struct store **ret_store)
 	store->refs = 1;
 	list_init(&store->folders);
 	list_init(&store->node);
+	list_init(&store->kept);
 	task_lock_init(&store->tree);
 	error = index_open(root, &store->index);
 	if (error != 0) {
@@ -132,6 +135,56 @@ void store_close(struct store *store)
 	file_close(&store->root_fd);
 	free(store->root);
 	free(store);
+}
+
+static void drop_kept(struct store *store)
+{
+	list_remove(&store->kept);
+	kept_count--;
+	store_close(store);
+}
+
+void store_keep(struct store *store)
+{
+	if (list_is_empty(&store->kept)) {
+		if (kept_count >= STORE_KEPT_MAX)
+			drop_kept(LIST_ENTRY(kept_stores.prev, struct store, kept));
+		kept_count++;
+		store->refs++;
+	}
+	list_remove(&store->kept);
+	list_prepend(&kept_stores, &store->kept);
+}
+
+static struct store *find_kept(const char *root)
+{
+	LIST_FOREACH(node, &kept_stores) {
+		struct store *store = LIST_ENTRY(node, struct store, kept);
+		if (strcmp(store->root, root) == 0)
+			return store;
+	}
+	return NULL;
+}
+
+struct store *store_kept(const char *root)
+{
+	struct stat st;
+	struct store *store = find_kept(root);
+	if (store == NULL)
+		return NULL;
+	if (stat(root, &st) != 0 || st.st_dev != store->dev || st.st_ino != store->inode) {
+		drop_kept(store);
+		return NULL;
+	}
+	store_keep(store);
+	return store_share(store);
+}
+
+void store_forget(const char *root)
+{
+	struct store *store = find_kept(root);
+	if (store != NULL)
+		drop_kept(store);
 }
 
 const char *store_root(const struct store *store)

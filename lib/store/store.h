@@ -36,6 +36,15 @@ int store_open(const char *root, unsigned flags, struct store **ret_store);
 /* One more reference to an open store, without a look at the disk. */
 struct store *store_share(struct store *store);
 void store_close(struct store *store); /* NULL is allowed */
+
+/* For processes that open the same stores again and again: it stays open after its last store_close,
+ * until STORE_KEPT_MAX others were used later. */
+#define STORE_KEPT_MAX 32
+void store_keep(struct store *store);
+/* A reference to the store that is kept for root, or NULL; also when another folder stands there now. */
+struct store *store_kept(const char *root);
+/* After a failure: the next store_open makes again what may be missing. */
+void store_forget(const char *root);
 const char *store_root(const struct store *store);
 uint64_t store_device(const struct store *store); /* the file system of the root */
 

@@ -1,5 +1,5 @@
 /* A mailbox that is opened again, or by a second session, begins with the list of messages that is in
- * memory: it shows the same as one that reads the index.
+ * memory: it shows the same as one that reads the index. A store that is kept stays open.
  * SPDX-License-Identifier: ISC */
 #include "store_fixture.h"
 
@@ -136,6 +136,59 @@ static void another_life_of_the_mailbox_starts_anew(void **state)
 	mailbox_close(empty);
 }
 
+static void a_kept_store_stays_open_while_its_folder_is_there(void **state)
+{
+	struct fixture *f = *state;
+	(void)append_text(f, "INBOX", MESSAGE, 0, NULL);
+	struct store *store = f->store;
+	assert_null(store_kept(f->root));
+	store_keep(store);
+	store_keep(store);
+	fixture_close(f);
+	f->store = store_kept(f->root);
+	assert_ptr_equal(f->store, store);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_int_equal(mailbox_count(box), 1);
+	mailbox_close(box);
+	fixture_close(f);
+	/* Another folder of that name. */
+	remove_path(f->root);
+	assert_null(store_kept(f->root));
+	fixture_open(f);
+	store_keep(f->store);
+	fixture_close(f);
+	store_forget(f->root);
+	assert_null(store_kept(f->root));
+	fixture_open(f);
+	box = open_box(f, "INBOX", 0);
+	assert_int_equal(mailbox_count(box), 0);
+	mailbox_close(box);
+}
+
+static void the_store_used_longest_ago_is_closed_for_another(void **state)
+{
+	struct fixture *f = *state;
+	char path[64 + 16];
+	store_keep(f->store);
+	fixture_close(f);
+	for (unsigned i = 0; i < STORE_KEPT_MAX; i++) {
+		struct store *store;
+		(void)snprintf(path, sizeof(path), "%s/user%u", f->root, i);
+		assert_int_equal(store_open(path, STORE_CREATE, &store), 0);
+		store_keep(store);
+		store_close(store);
+	}
+	assert_null(store_kept(f->root));
+	for (unsigned i = 0; i < STORE_KEPT_MAX; i++) {
+		(void)snprintf(path, sizeof(path), "%s/user%u", f->root, i);
+		struct store *store = store_kept(path);
+		assert_non_null(store);
+		store_close(store);
+		store_forget(path);
+	}
+	fixture_open(f);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -145,6 +198,8 @@ int main(void)
 		CASE(what_a_session_was_not_told_is_gone_for_others),
 		CASE(recent_that_nobody_took_is_left_for_the_next),
 		CASE(another_life_of_the_mailbox_starts_anew),
+		CASE(a_kept_store_stays_open_while_its_folder_is_there),
+		CASE(the_store_used_longest_ago_is_closed_for_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
