@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,8 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 		return EXIT_FAILURE;
 	int error = start_loop();
 	if (error == 0) {
+		/* What reading the configuration took, for good: a worker lives long and small. */
+		(void)malloc_trim(0);
 		link_send_ready();
 		log_sink_gather(true);
 		task_loop_on_turn(log_sink_flush);
