@@ -307,6 +307,7 @@ struct commit {
 	size_t count;
 	struct append_result *results;
 	struct index_folder row;
+	uint64_t opening; /* of the index that has it */
 	uint16_t keywords[STORE_KEYWORDS_MAX];
 	struct folder_touch touch;
 	bool extended;
@@ -359,7 +360,7 @@ static int put_rows(struct commit *commit)
 	struct index_txn txn;
 	struct buf log = BUF_INIT(1UL << 20);
 	struct folder *folder = commit->folder;
-	int error = index_begin(folder->store->index, true, &txn);
+	int error = index_continue(folder->store->index, commit->opening, &txn);
 	if (error != 0)
 		return error;
 	bool any_new = false, any_cur = false;
@@ -408,7 +409,7 @@ static void undo(struct commit *commit)
 			(void)unlinkat(append->folder->dir_fd, buf_cstr(&path), 0);
 		buf_done(&path);
 	}
-	if (index_begin(commit->folder->store->index, true, &txn) != 0)
+	if (index_continue(commit->folder->store->index, commit->opening, &txn) != 0)
 		return;
 	index_next_modseq(&commit->row);
 	for (size_t i = 0; i < commit->count; i++) {
@@ -477,6 +478,7 @@ static int commit_locked(struct commit *commit)
 	/* The row again: looking for duplicates may have scanned. */
 	if (error == 0)
 		error = get_folder_row(folder, &commit->row);
+	commit->opening = index_opening(folder->store->index);
 	if (error == 0)
 		error = folder_reserve_uids(folder, &commit->row, new_count);
 	if (error == 0 && new_count > 0)

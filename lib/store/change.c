@@ -253,6 +253,8 @@ int change_apply(struct folder *folder, struct arena *arena, struct change *chan
 	int written = write_rows(folder, changes, count, &touch);
 	if (written == 0)
 		folder_touch_end(folder, &touch);
+	else if (written == -EIO)
+		written = folder_sync(folder, true); /* the names say what was done */
 	folder_signal(folder);
 	return error != 0 ? error : written;
 }

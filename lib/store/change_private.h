@@ -12,6 +12,7 @@
 struct change {
 	uint32_t uid;
 	bool found;            /* change_load: there is such a row */
+	bool refused;          /* set by the caller: found, and not to be changed */
 	bool wanted;           /* set by the caller: row differs from old */
 	bool touch;            /* counts as a modification (modseq) */
 	bool log_keywords;     /* write its line of tambo-keywords */

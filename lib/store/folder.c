@@ -97,7 +97,8 @@ static int open_folder(struct store *store, const char *dir, struct folder **ret
 		return error;
 	}
 	int lock_fd = openat(fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock_fd < 0) {
+	/* Where nobody can write, nobody needs to be kept out. */
+	if (lock_fd < 0 && errno != EROFS) {
 		int error = -errno;
 		(void)close(fd);
 		return error;
@@ -189,7 +190,7 @@ int folder_save_record(struct folder *folder, uint64_t highestmodseq)
 	return error;
 }
 
-int folder_reserve_uids(struct folder *folder, const struct index_folder *row, uint32_t count)
+int folder_reserve_uids(struct folder *folder, struct index_folder *row, uint32_t count)
 {
 	/* The last numbers stay unused: a mark must fit above every UID. */
 	if (row->uidnext > UINT32_MAX - 2 * UID_BLOCK - count)
@@ -198,12 +199,15 @@ int folder_reserve_uids(struct folder *folder, const struct index_folder *row, u
 		return 0;
 	uint32_t old = folder->record.uidnext_mark;
 	folder->record.uidnext_mark = row->uidnext + count + UID_BLOCK;
-	if (folder->beginning)
-		return 0;
+	/* A file that never hears of these UIDs must not be believed again. */
+	int error = index_is_in_memory(folder->store->index)
+		? index_remove_file(folder->store->index) : 0;
 	/* DURABLE: the mark is on disk before the first UID above the old one is given out. */
-	int error = folder_save_record(folder, row->highestmodseq);
+	if (error == 0 && !folder->beginning)
+		error = folder_save_record(folder, row->highestmodseq);
 	if (error != 0)
 		folder->record.uidnext_mark = old;
+	row->mark = folder->record.uidnext_mark;
 	return error;
 }
 
@@ -228,33 +232,35 @@ int folder_read_row(struct folder *folder, struct index_folder *ret_row)
 	return txn.error != 0 ? txn.error : known ? 0 : -ENOENT;
 }
 
-/* Does the index know this life of the mailbox? */
+/* Does the index know this life of the mailbox, and every UID that was given out in it? One in memory
+ * does not know those of other processes: they have moved the mark. */
 static int check_index(struct folder *folder)
 {
 	struct index_folder row;
 	int error = folder_read_row(folder, &row);
-	return error == 0 && row.uidvalidity != folder->record.uidvalidity ? -ENOENT : error;
+	bool known = error == 0 && row.uidvalidity == folder->record.uidvalidity
+		&& (row.mark == folder->record.uidnext_mark
+			|| !index_is_in_memory(folder->store->index));
+	return error == 0 && !known ? -ENOENT : error;
 }
 
 static int enter(struct folder *folder)
 {
+	int error = -EIO;
 	if (!is_current(folder))
 		return -ESTALE;
-	/* First: a life that is begun goes on where the index ends. An index that fails is built anew
-	 * below. */
-	int error = arrivals_fold(folder);
-	if (error == 0 || error == -EIO)
-		error = load_record(folder);
-	if (error == -ENOENT)
-		error = folder_begin_life(folder);
-	if (error != 0)
-		return error;
-	for (int attempt = 0; attempt < 3; attempt++) {
-		error = check_index(folder);
+	/* An index that fails is dropped; the next attempt builds it anew. First the arrivals: a life that
+	 * is begun goes on where the index ends. */
+	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++) {
+		error = arrivals_fold(folder);
+		if (error == 0)
+			error = load_record(folder);
 		if (error == -ENOENT)
-			return scan_folder(folder, NULL);
-		if (error != -EIO)
-			return error;
+			error = folder_begin_life(folder);
+		if (error == 0)
+			error = check_index(folder);
+		if (error == -ENOENT)
+			error = scan_folder(folder, NULL);
 	}
 	return error;
 }
@@ -264,6 +270,12 @@ static int enter_for_arrival(struct folder *folder)
 	return is_current(folder) ? load_record(folder) : -ESTALE;
 }
 
+static void unlock_file(const struct folder *folder)
+{
+	if (folder->lock_fd >= 0)
+		file_unlock(folder->lock_fd);
+}
+
 static int lock_and(struct folder *folder, int (*enter_it)(struct folder *folder))
 {
 	if (task_self() != NULL) {
@@ -271,12 +283,12 @@ static int lock_and(struct folder *folder, int (*enter_it)(struct folder *folder
 		if (error != 0)
 			return error;
 	}
-	int error = file_lock(folder->lock_fd);
+	int error = folder->lock_fd < 0 ? 0 : file_lock(folder->lock_fd);
 	if (error == 0) {
 		error = enter_it(folder);
 		if (error == 0)
 			return 0;
-		file_unlock(folder->lock_fd);
+		unlock_file(folder);
 	}
 	if (task_self() != NULL)
 		task_lock_release(&folder->busy);
@@ -295,7 +307,7 @@ int folder_lock_for_arrival(struct folder *folder)
 
 void folder_unlock(struct folder *folder)
 {
-	file_unlock(folder->lock_fd);
+	unlock_file(folder);
 	if (task_self() != NULL)
 		task_lock_release(&folder->busy);
 }

@@ -30,7 +30,8 @@ struct folder {
 	char *dir;                /* "" or ".A.B" */
 	struct list_node node;
 	unsigned refs;
-	int dir_fd, lock_fd;
+	int dir_fd;
+	int lock_fd;              /* -1: on a read-only file system */
 	ino_t inode;
 	struct task_lock busy;
 	struct record record;
@@ -65,8 +66,9 @@ int folder_sync(struct folder *folder, bool full);
 int folder_refresh(struct folder *folder);
 /* Locked. Writes the record durably. */
 int folder_save_record(struct folder *folder, uint64_t highestmodseq);
-/* Locked. Makes count UIDs from uidnext on safe to give out: the mark is durable above them. */
-int folder_reserve_uids(struct folder *folder, const struct index_folder *row, uint32_t count);
+/* Locked. Makes count UIDs from uidnext on safe to give out: the mark is durable above them, and
+ * stands in the row. */
+int folder_reserve_uids(struct folder *folder, struct index_folder *row, uint32_t count);
 
 /* One own change in new/ or cur/: begin before the renames, then put *row with the time in, after
  * the commit call end. A foreign change that had not been noticed stays to be noticed. */

@@ -1,6 +1,7 @@
-/* The index: environment, transactions, dropping it; see index_private.h. Rows are in index_row.c.
+/* The index: its life and its transactions; see index_private.h. Files are in index_env.c, rows in
+ * index_row.c.
  * SPDX-License-Identifier: ISC */
-#include "store/index_lmdb_private.h"
+#include "store/index_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,165 +11,56 @@
 
 #include "base/memory.h"
 #include "store/file_private.h"
+#include "store/index_lmdb_private.h"
+#include "sys/guard.h"
 #include "task/task.h"
 
-#define SCHEMA "tambo-index 1 "
-#define MAP_SIZE_START (64UL << 20)
 #define MAP_SIZE_STEP 4
+#define ROOM_SECONDS 15 /* between two looks whether there is room again */
 
-static int read_boot_id(struct buf *out)
+static const char head_key[] = "A";
+
+/* The one that this process worked on last. What kills a process may stand in its pages: without the
+ * file the next process begins with a new one. */
+static struct index *volatile last_used;
+
+static void last_words(void)
 {
-	buf_append_cstr(out, SCHEMA);
-	int error = file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out);
-	return error == 0 && out->overflow ? -EIO : error;
+	if (last_used != NULL)
+		(void)unlinkat(last_used->dir_fd, "data.mdb", 0);
 }
 
-/* LMDB found its own pages wrong: without the file the next process starts with a new index. */
-static void assert_failed(MDB_env *env, const char *message)
-{
-	struct index *index = mdb_env_get_userctx(env);
-	(void)message;
-	(void)unlinkat(index->dir_fd, "data.mdb", 0);
-	check_fail("LMDB index", __FILE__, __LINE__);
-}
-
-/* A file cut short would be a SIGBUS at the first access behind its end. */
-static bool file_is_whole(struct index *index)
-{
-	MDB_envinfo info;
-	MDB_stat stat;
-	struct stat st;
-	if (mdb_env_info(index->env, &info) != 0 || mdb_env_stat(index->env, &stat) != 0
-		|| fstatat(index->dir_fd, "data.mdb", &st, 0) != 0)
-		return false;
-	if (stat.ms_entries == 0)
-		return true;
-	return (uint64_t)st.st_size >= (info.me_last_pgno + 1) * stat.ms_psize;
-}
-
-static void remove_files(struct index *index)
-{
-	(void)unlinkat(index->dir_fd, "data.mdb", 0);
-	(void)unlinkat(index->dir_fd, "lock.mdb", 0);
-	(void)unlinkat(index->dir_fd, "boot", 0);
-}
-
-static void close_env(struct index *index)
-{
-	if (index->idle != NULL)
-		mdb_txn_abort(index->idle);
-	if (index->env != NULL)
-		mdb_env_close(index->env);
-	index->idle = NULL;
-	index->env = NULL;
-}
-
-static int open_env(struct index *index)
-{
-	int dead;
-	MDB_txn *txn = NULL;
-	if (mdb_env_create(&index->env) != 0)
-		return -ENOMEM;
-	(void)mdb_env_set_userctx(index->env, index);
-	(void)mdb_env_set_assert(index->env, assert_failed);
-	int error = mdb_env_set_mapsize(index->env, MAP_SIZE_START);
-	if (error == 0)
-		error = mdb_env_open(index->env, index->path, MDB_NOSYNC | MDB_NOTLS, 0600);
-	if (error == 0 && !file_is_whole(index))
-		error = MDB_CORRUPTED;
-	if (error == 0)
-		error = mdb_reader_check(index->env, &dead);
-	if (error == 0)
-		error = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn);
-	if (error == 0)
-		error = mdb_dbi_open(txn, NULL, 0, &index->dbi);
-	if (error == 0)
-		error = mdb_txn_commit(txn);
-	else if (txn != NULL)
-		mdb_txn_abort(txn);
-	struct stat st;
-	if (error == 0 && fstatat(index->dir_fd, "data.mdb", &st, 0) != 0)
-		error = errno;
-	if (error == 0)
-		index->inode = st.st_ino;
-	return error;
-}
-
-static int write_boot(struct index *index, struct span boot)
-{
-	int fd = openat(index->dir_fd, "boot", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = write(fd, boot.ptr, boot.len);
-	int error = n == (ssize_t)boot.len ? 0 : n < 0 ? -errno : -ENOSPC;
-	(void)close(fd);
-	return error;
-}
-
-/* Under the lock of the index's folder. */
-static int open_locked(struct index *index, bool drop)
-{
-	struct buf boot = BUF_INIT(256), seen = BUF_INIT(256);
-	int error = read_boot_id(&boot);
-	if (error == 0) {
-		bool same_boot = file_read_at(index->dir_fd, "boot", &seen) == 0
-			&& span_equal(buf_span(&boot), buf_span(&seen));
-		bool fresh = drop || !same_boot;
-		if (fresh)
-			remove_files(index);
-		error = open_env(index);
-		if (error == EINVAL || (error >= MDB_KEYEXIST && error <= MDB_LAST_ERRCODE)) {
-			close_env(index);
-			remove_files(index);
-			fresh = true;
-			error = open_env(index);
-		}
-		/* Not written without need: a full disk would lose it, and so the index. */
-		if (error == 0 && fresh)
-			error = write_boot(index, buf_span(&boot));
-		else if (error > 0)
-			error = -error;
-		else if (error <= MDB_LAST_ERRCODE && error >= MDB_KEYEXIST)
-			error = -EIO;
-	}
-	buf_done(&boot);
-	buf_done(&seen);
-	if (error != 0)
-		close_env(index);
-	return error;
-}
-
+/* The real one; where there is none to be had, one in memory. */
 static int reopen(struct index *index, bool drop)
 {
-	close_env(index);
-	index->opening++;
-	int lock_fd = openat(index->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock_fd < 0)
-		return -errno;
-	/* Held for a moment only, and by tasks that do not yield: waiting in place cannot hang. */
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int error = fcntl(lock_fd, F_OFD_SETLKW, &lock) == 0 ? open_locked(index, drop) : -errno;
-	(void)close(lock_fd);
-	index->broken = false;
-	return error;
-}
-
-static int open_folder(const char *path)
-{
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return -errno;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
+	int error = 0;
+	last_used = index;
+	if (!index->no_room) {
+		if (index->dir_fd < 0)
+			index->dir_fd = index_env_open_folder(index->path);
+		error = index->dir_fd < 0 ? index->dir_fd : index_env_open(index, drop);
+		if (error == 0 || error == -EMFILE || error == -ENFILE)
+			return error;
+		index->no_room = true;
+	}
+	return index_env_open_in_memory(index);
 }
 
 int index_open(const char *root, struct index **ret_index)
 {
+	struct stat st;
+	guard_install(last_words);
 	struct index *index = NEW(struct index);
 	size_t size = strlen(root) + sizeof("/" INDEX_DIR);
 	index->path = memory_alloc(size);
 	(void)snprintf(index->path, size, "%s/" INDEX_DIR, root);
-	index->dir_fd = open_folder(index->path);
-	int error = index->dir_fd < 0 ? index->dir_fd : reopen(index, false);
+	index->dir_fd = -1;
+	index->checked = INDEX_UNCHECKED;
+	int error = stat(root, &st) != 0 ? -errno : 0;
+	if (error == 0) {
+		index->root_inode = st.st_ino;
+		error = reopen(index, false);
+	}
 	if (error != 0) {
 		index_close(index);
 		return error;
@@ -181,76 +73,207 @@ void index_close(struct index *index)
 {
 	if (index == NULL)
 		return;
-	close_env(index);
+	index_env_close(index);
+	if (last_used == index)
+		last_used = NULL;
 	file_close(&index->dir_fd);
 	free(index->path);
 	free(index);
 }
 
-int index_folder_fd(const struct index *index)
+void index_distrust(struct index *index)
 {
-	return index->dir_fd;
+	index->broken = true;
 }
 
-uint64_t index_opening(const struct index *index)
-{
-	return index->opening;
-}
-
-/* Is what we have open still the file of that name? Looked at once in each turn of the loop. */
+/* Is what is open still the index? The file is looked at once in each turn of the loop. */
 static bool is_current(struct index *index)
 {
 	struct stat st;
 	uint64_t turn = task_turn();
-	if (index->broken || index->env == NULL)
+	if (index->env == NULL || index->broken)
 		return false;
-	if (turn != 0 && index->seen_in == turn)
+	if (index->in_memory || (turn != 0 && index->seen_in == turn))
 		return true;
-	if (fstatat(index->dir_fd, "data.mdb", &st, 0) != 0 || st.st_ino != index->inode)
+	/* Someone removed the folder or the file: what we have open is nobody's any more. */
+	if (fstatat(index->dir_fd, "data.mdb", &st, 0) != 0 || st.st_ino != index->inode
+		|| st.st_size < 2 * (off_t)index->page_size)
 		return false;
 	index->seen_in = turn;
 	return true;
 }
 
-/* Someone removed the folder or the file: what we have open is nobody's any more. */
 static int refresh(struct index *index)
 {
-	if (is_current(index))
+	last_used = index;
+	if (index->no_room
+		&& file_now_ns() - index->in_memory_since > ROOM_SECONDS * INT64_C(1000000000)) {
+		index->in_memory_since = file_now_ns();
+		index->no_room = !index_env_has_room(index);
+	}
+	if (index->no_room == index->in_memory && is_current(index))
 		return 0;
-	bool drop = index->broken;
+	if (index->open > 0)
+		return -EIO;
+	/* The folder may have been replaced, too. */
 	file_close(&index->dir_fd);
-	index->dir_fd = open_folder(index->path);
-	return index->dir_fd < 0 ? index->dir_fd : reopen(index, drop);
+	return reopen(index, index->broken && !index->in_memory);
 }
 
 /* Grows the map before it is full: a transaction of ours writes far less than a quarter of it. */
-static void grow(struct index *index)
+static void run_grow(struct index_call *call)
 {
+	struct index *index = call->index;
 	MDB_envinfo info;
-	MDB_stat stat;
-	if (mdb_env_info(index->env, &info) != 0 || mdb_env_stat(index->env, &stat) != 0)
-		return;
-	if (info.me_last_pgno * stat.ms_psize <= info.me_mapsize / 4 * 3)
+	call->error = mdb_env_info(index->env, &info);
+	size_t pages = info.me_mapsize / index->page_size;
+	/* A page behind the map: another process has grown it, or damage. Beginning tells. */
+	if (call->error != 0 || info.me_last_pgno <= pages / 4 * 3 || info.me_last_pgno >= pages)
 		return;
 	/* A reader that was killed keeps old pages from being used again. */
 	int dead;
 	(void)mdb_reader_check(index->env, &dead);
-	(void)mdb_env_set_mapsize(index->env, info.me_mapsize * MAP_SIZE_STEP);
+	index->map = NULL;
+	index->checked = INDEX_UNCHECKED;
+	call->error = mdb_env_set_mapsize(index->env, info.me_mapsize * MAP_SIZE_STEP);
+	index->map_size = info.me_mapsize * MAP_SIZE_STEP;
+}
+
+/* Another process has grown it. */
+static void run_adopt_size(struct index_call *call)
+{
+	struct index *index = call->index;
+	MDB_envinfo info;
+	index->map = NULL;
+	index->checked = INDEX_UNCHECKED;
+	call->error = mdb_env_set_mapsize(index->env, 0);
+	if (call->error == 0 && mdb_env_info(index->env, &info) == 0)
+		index->map_size = info.me_mapsize;
 }
 
 /* Renewing a read transaction costs a tenth of beginning one. */
-static int begin_txn(struct index *index, bool write, MDB_txn **ret_txn)
+static void run_begin(struct index_call *call)
 {
+	struct index *index = call->index;
 	MDB_txn *idle = index->idle;
-	if (write || idle == NULL)
-		return mdb_txn_begin(index->env, NULL, write ? 0 : MDB_RDONLY, ret_txn);
+	if (call->flags != MDB_RDONLY || idle == NULL) {
+		call->error = mdb_txn_begin(index->env, NULL, call->flags, &call->txn);
+		return;
+	}
 	index->idle = NULL;
-	int error = mdb_txn_renew(idle);
-	if (error == 0)
-		*ret_txn = idle;
+	call->error = mdb_txn_renew(idle);
+	if (call->error == 0)
+		call->txn = idle;
 	else
 		mdb_txn_abort(idle);
-	return error;
+}
+
+static void run_commit(struct index_call *call)
+{
+	call->error = mdb_txn_commit(call->txn);
+}
+
+static void run_abort(struct index_call *call)
+{
+	struct index *index = call->index;
+	if (call->writes || index->idle != NULL) {
+		mdb_txn_abort(call->txn);
+		return;
+	}
+	mdb_txn_reset(call->txn);
+	index->idle = call->txn;
+}
+
+static void abort_txn(struct index_txn *txn)
+{
+	struct index_call call = {.index = txn->index, .txn = txn->txn, .writes = txn->write};
+	bool fault;
+	(void)index_guard(&call, run_abort, &fault);
+	/* A writer that cannot let go of LMDB's lock would have all others wait: the lock ends with its
+	 * process. */
+	CHECK(!fault || !txn->write);
+}
+
+/* Where LMDB has the file: a page begins with its number. */
+static void find_map(struct index *index, const void *inside)
+{
+	uintptr_t page = (uintptr_t)inside & ~(uintptr_t)(index->page_size - 1);
+	uint64_t number;
+	memcpy(&number, (const void *)page, sizeof(number));
+	if (number < index->map_size / index->page_size)
+		index->map = (const char *)(page - number * index->page_size); // NOLINT
+}
+
+static void run_is_empty(struct index_call *call)
+{
+	MDB_stat stat;
+	call->error = mdb_env_stat(call->index->env, &stat);
+	if (call->error == 0 && stat.ms_entries > 0)
+		call->error = MDB_CORRUPTED;
+}
+
+/* Is it whole, of one time, and of this Maildir? */
+static void check_head(struct index_txn *txn)
+{
+	struct index *index = txn->index;
+	struct index_call call = {.index = index, .txn = txn->txn};
+	/* A writer's own number is that of the next. */
+	uint64_t number = mdb_txn_id(txn->txn) - (txn->write ? 1 : 0);
+	MDB_val key = {1, (void *)(uintptr_t)head_key}, value;
+	txn->head = index->head;
+	if (number == index->checked)
+		return;
+	txn->head = (struct index_head){.root_inode = index->root_inode, .file_inode = index->inode};
+	bool known = index_access_get(txn, &key, &value);
+	if (!known) {
+		int error = txn->error == 0 ? index_guard(&call, run_is_empty, NULL) : 0;
+		if (error != 0)
+			index_fail(txn, error);
+		return;
+	}
+	struct index_head expected = txn->head;
+	if (value.mv_size == sizeof(txn->head))
+		memcpy(&txn->head, value.mv_data, sizeof(txn->head));
+	if (value.mv_size != sizeof(txn->head) || txn->head.transaction != number
+		|| txn->head.root_inode != expected.root_inode
+		|| txn->head.file_inode != expected.file_inode) {
+		index_fail(txn, MDB_CORRUPTED);
+		return;
+	}
+	find_map(index, value.mv_data);
+	index->head = txn->head;
+	index->checked = number;
+}
+
+static void run_vet(struct index_call *call)
+{
+	bool good = index_vet_writing(call->index, mdb_txn_id(call->txn) - 1);
+	call->error = good ? 0 : MDB_CORRUPTED;
+}
+
+static int begin_once(struct index *index, bool write, struct index_txn *ret_txn)
+{
+	struct index_call call = {.index = index, .flags = write ? 0 : MDB_RDONLY};
+	bool fault;
+	/* A map that could not be grown is gone. */
+	int error = write ? index_guard(&call, run_grow, NULL) : 0;
+	if (error != 0)
+		return error;
+	error = index_guard(&call, run_begin, &fault);
+	CHECK(!fault || !write); /* as in abort_txn */
+	if (error != 0)
+		return error;
+	*ret_txn = (struct index_txn){.index = index, .txn = call.txn, .write = write};
+	index->open++;
+	check_head(ret_txn);
+	call.error = 0;
+	if (write && ret_txn->error == 0 && (error = index_guard(&call, run_vet, NULL)) != 0)
+		index_fail(ret_txn, error);
+	if (ret_txn->error != 0) {
+		index_abort(ret_txn);
+		return MDB_CORRUPTED;
+	}
+	return 0;
 }
 
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
@@ -259,43 +282,68 @@ int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
 		int error = refresh(index);
 		if (error != 0)
 			return error;
-		if (write)
-			grow(index);
-		MDB_txn *txn;
-		error = begin_txn(index, write, &txn);
-		if (error == 0) {
-			*ret_txn = (struct index_txn){index, txn, write, 0};
+		error = begin_once(index, write, ret_txn);
+		if (error == 0)
 			return 0;
-		}
-		if (error == MDB_MAP_RESIZED)
-			(void)mdb_env_set_mapsize(index->env, 0);
-		else if (error > 0 && error != EINVAL)
-			return -error;
-		else
+		struct index_call call = {.index = index};
+		if (error != MDB_MAP_RESIZED || attempt > 0 || index_guard(&call, run_adopt_size, NULL) != 0)
 			index->broken = true;
 	}
 	return -EIO;
 }
 
-void index_fail(struct index_txn *txn, int error)
+int index_folder_fd(const struct index *index)
 {
-	if (txn->error != 0)
-		return;
-	if (error == ENOSPC || error == EDQUOT || error == ENOMEM || error == EFBIG) {
-		txn->error = -error;
-		return;
+	return index->in_memory ? -1 : index->dir_fd;
+}
+
+uint64_t index_opening(const struct index *index)
+{
+	return index->opening;
+}
+
+bool index_is_in_memory(const struct index *index)
+{
+	return index->in_memory;
+}
+
+int index_remove_file(struct index *index)
+{
+	if (index->dir_fd < 0)
+		index->dir_fd = index_env_open_folder(index->path);
+	if (index->dir_fd < 0)
+		return index->dir_fd;
+	return unlinkat(index->dir_fd, "data.mdb", 0) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int index_continue(struct index *index, uint64_t opening, struct index_txn *ret_txn)
+{
+	int error = index_begin(index, true, ret_txn);
+	if (error == 0 && index->opening != opening) {
+		index_abort(ret_txn);
+		error = -EIO;
 	}
-	txn->error = -EIO;
-	txn->index->broken = true;
+	return error;
 }
 
 int index_commit(struct index_txn *txn)
 {
+	struct index *index = txn->index;
+	struct index_call call = {.index = index, .txn = txn->txn, .writes = txn->write};
+	if (txn->error == 0 && txn->dirty) {
+		MDB_val key = {1, (void *)(uintptr_t)head_key};
+		txn->head.transaction = mdb_txn_id(txn->txn);
+		index_access_put(txn, &key, &txn->head, sizeof(txn->head));
+	}
 	if (txn->error != 0) {
-		mdb_txn_abort(txn->txn);
+		index_abort(txn);
 		return txn->error;
 	}
-	int error = mdb_txn_commit(txn->txn);
+	bool fault;
+	int error = index_guard(&call, run_commit, &fault);
+	if (fault)
+		abort_txn(txn);
+	index->open--;
 	if (error != 0)
 		index_fail(txn, error);
 	return txn->error;
@@ -303,11 +351,6 @@ int index_commit(struct index_txn *txn)
 
 void index_abort(struct index_txn *txn)
 {
-	struct index *index = txn->index;
-	if (txn->write || index->idle != NULL) {
-		mdb_txn_abort(txn->txn);
-		return;
-	}
-	mdb_txn_reset(txn->txn);
-	index->idle = txn->txn;
+	abort_txn(txn);
+	txn->index->open--;
 }

@@ -1,4 +1,4 @@
-/* Between index.c and index_row.c: the only files that include LMDB.
+/* Between the index_*.c files, the only ones that include LMDB.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_INDEX_LMDB_PRIVATE_H
 #define TAMBO_STORE_INDEX_LMDB_PRIVATE_H
@@ -9,19 +9,92 @@
 #include "base/check.h"
 #include "store/index_private.h"
 
+#define INDEX_UNCHECKED UINT64_MAX
+
 struct index {
 	char *path;
 	int dir_fd;
+	uint64_t root_inode;     /* of the Maildir */
 	MDB_env *env;
 	MDB_dbi dbi;
-	ino_t inode;  /* of the data file that is open */
-	uint64_t seen_in; /* turn of the loop in which that was looked at */
-	MDB_txn *idle; /* a read transaction that is reset, for the next one; or NULL */
-	uint64_t opening; /* differs with each opening */
-	bool broken;
+	ino_t inode;             /* of the data file that is open */
+	uint64_t seen_in;        /* turn of the loop in which that was looked at */
+	MDB_txn *idle;           /* a read transaction that is reset, for the next one; or NULL */
+	size_t page_size;
+	const char *map;         /* where LMDB has it; NULL: not known yet */
+	size_t map_size;
+	uint64_t opening;        /* differs with each opening */
+	uint64_t checked;        /* the transaction whose head was looked at */
+	struct index_head head;  /* what it said */
+	uint64_t vetted[64];     /* numbers of pages that were looked at in this transaction */
+	unsigned open;           /* transactions */
+	bool broken;             /* drop it */
+	bool no_room;            /* it could not be written */
+	bool in_memory;
+	int64_t in_memory_since; /* ns */
 };
 
+/* --- index_env.c: the environment and its files --- */
+
+/* Opens the environment, dropping the present one's file first when that is asked for and still the
+ * one that was open. 0 or -errno. */
+int index_env_open(struct index *index, bool drop);
+void index_env_close(struct index *index);
+/* The same in memory, for this process alone. */
+int index_env_open_in_memory(struct index *index);
+/* Can the real one be written again? */
+bool index_env_has_room(struct index *index);
+/* fd or -errno. */
+int index_env_open_folder(const char *path);
+
+/* --- index_access.c: every call of LMDB that looks into its pages --- */
+
+/* One call: what it is given and what it answers. */
+struct index_call {
+	struct index *index;
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	unsigned flags;
+	MDB_val key, value;
+	const void *bytes; /* to be put */
+	size_t len;
+	bool writes;       /* into pages in memory: then only a fault in the file is an error */
+	int error;         /* LMDB's */
+};
+
+/* Runs it with faults in the pages as errors: 0, or MDB's code, or MDB_CORRUPTED for a fault; then
+ * *ret_fault (may be NULL) is set. */
+int index_guard(struct index_call *call, void (*body)(struct index_call *call), bool *ret_fault);
 /* Makes an LMDB error the transaction's. */
 void index_fail(struct index_txn *txn, int error);
+/* CRC-32C of key and value: stands before each value. */
+uint32_t index_checksum(const MDB_val *key, const void *bytes, size_t len);
+
+/* --- index_vet.c: pages before they are written; within index_guard --- */
+
+/* number: of the transaction before this one. False: damaged. */
+bool index_vet_writing(struct index *index, uint64_t number);
+bool index_vet_key(struct index *index, uint64_t number, const MDB_val *key);
+
+/* --- index_access.c, values --- */
+
+/* False when it is not there, or on an error. The value without its checksum. */
+bool index_access_get(struct index_txn *txn, const MDB_val *key, MDB_val *ret_value);
+/* bytes may be NULL for an empty value. */
+void index_access_put(struct index_txn *txn, const MDB_val *key, const void *bytes, size_t len);
+void index_access_delete(struct index_txn *txn, const MDB_val *key);
+
+/* Keys in their order, which is checked: damaged pages may lead in a circle. */
+struct index_walk {
+	struct index_txn *txn;
+	MDB_cursor *cursor;
+	bool begun;
+	uint8_t last[511];
+	size_t last_len;
+};
+bool index_walk_begin(struct index_txn *txn, struct index_walk *ret_walk);
+/* key: at the first call where to begin. False at the end and on an error. */
+bool index_walk_next(struct index_walk *walk, MDB_val *key, MDB_val *ret_value);
+void index_walk_end(struct index_walk *walk);
 
 #endif

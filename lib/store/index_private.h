@@ -3,7 +3,13 @@
  * no disk wait), so after a restart of the machine it is not trusted: its boot file names the boot
  * that it belongs to.
  *
- * INVARIANT: no function of lib/task that waits is called between index_begin and index_commit or index_abort.
+ * Nothing in the file is believed: each value carries a checksum of itself and its key, a head names
+ * the transaction, the Maildir and the file it belongs to, each mailbox the sum of its rows, and a
+ * fault in LMDB on damaged pages is an error like any other. Where no file can be written (a full
+ * disk, a read-only one), the index is this process's own, in memory, until there is room again.
+ *
+ * INVARIANT: no function of lib/task that waits is called between index_begin and index_commit or
+ * index_abort.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_INDEX_PRIVATE_H
 #define TAMBO_STORE_INDEX_PRIVATE_H
@@ -21,8 +27,9 @@ struct index_folder {
 	uint32_t exists, unseen, deleted, recent;
 	uint32_t unsized;      /* messages whose CRLF size is not known */
 	uint32_t tombstones;   /* expunges remembered */
-	uint32_t padding;
+	uint32_t mark;         /* uidnext_mark of the record when this was last right */
 	uint64_t size;         /* sum of the known CRLF sizes */
+	uint64_t sum;          /* of index_row_sum of all rows */
 	uint64_t highestmodseq;
 	uint64_t floor;        /* expunges at or below this modseq are forgotten */
 	uint64_t generation;   /* differs whenever the rows were built anew */
@@ -43,22 +50,40 @@ struct index_row {
 	struct span name;         /* file name; likewise */
 };
 
+/* Of the whole file. */
+struct index_head {
+	uint64_t transaction;  /* that wrote it: any other means pages of another time */
+	uint64_t root_inode, file_inode;
+	uint32_t last_id;      /* the last one given out */
+	uint32_t padding;
+};
+
 struct index_txn {
 	struct index *index;
 	void *txn;
-	bool write;
-	int error; /* sticky: -errno of the first failure */
+	int error; /* sticky: -errno of the first failure; -EIO: a new index waits for the next one */
+	bool write, dirty;
+	struct index_head head;
 };
 
 int index_open(const char *root, struct index **ret_index);
 void index_close(struct index *index);
-/* Opens a new, empty index when this one was dropped by anyone. -errno: no index to be had. */
+/* Opens a new, empty index when this one was dropped by anyone, or cannot be written. -errno: no index
+ * to be had. */
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn);
-int index_commit(struct index_txn *txn); /* the sticky error, or that of the commit */
-void index_abort(struct index_txn *txn);
-/* Its folder, and a number that differs with each opening of it. */
+/* Its folder (-1: in memory), and a number that differs with each opening of it. */
 int index_folder_fd(const struct index *index);
 uint64_t index_opening(const struct index *index);
+/* A writing transaction that goes on from what an earlier one read or wrote: -EIO when the index has
+ * been opened anew since. */
+int index_continue(struct index *index, uint64_t opening, struct index_txn *ret_txn);
+int index_commit(struct index_txn *txn); /* the sticky error, or that of the commit */
+void index_abort(struct index_txn *txn);
+bool index_is_in_memory(const struct index *index);
+/* The file that could not be written goes: the next one is built anew. */
+int index_remove_file(struct index *index);
+/* It contradicts itself: the next index_begin makes a new one. */
+void index_distrust(struct index *index);
 
 /* Lookups: false when it is not there or on an error (see txn->error). */
 bool index_get_folder(struct index_txn *txn, struct span dir, struct index_folder *ret_folder);
@@ -67,6 +92,8 @@ void index_delete_folder(struct index_txn *txn, struct span dir);
 /* A new id. */
 uint32_t index_new_id(struct index_txn *txn);
 
+/* What a row adds to the sum of its mailbox. Every change that a session is told changes it. */
+uint64_t index_row_sum(uint32_t uid, uint64_t modseq);
 bool index_get_row(struct index_txn *txn, uint32_t id, uint32_t uid, struct index_row *ret_row);
 /* Rows from uid on, ascending: calls visit until it answers false. */
 void index_each_row(struct index_txn *txn, uint32_t id, uint32_t from_uid,

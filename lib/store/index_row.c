@@ -1,9 +1,11 @@
 /* Rows of the index. One LMDB table; the first byte of a key says what it is, numbers in keys are
- * big endian so that they sort:
- *   B dir                 -> struct index_folder        I                  -> last id given out
- *   M id uid              -> struct stored_row + keywords + name
- *   N id unique-name      -> uid                        P id uid           -> parse result
- *   C id modseq uid       -> (changed)                  X id modseq uid    -> (expunged)
+ * big endian so that they sort. A row's key ends in a zero byte: LMDB puts a value right behind its
+ * key, and keywords are read in place, so the key's length is even. Before each value stands the
+ * CRC-32C of key and value (index_access.c).
+ *   B dir             -> struct index_folder         A                -> struct index_head
+ *   M id uid 0        -> struct stored_row + keywords + name
+ *   N id unique-name  -> uid                         P id uid         -> parse result
+ *   C id modseq uid   -> (changed)                   X id modseq uid  -> (expunged)
  * SPDX-License-Identifier: ISC */
 #include "store/filename.h"
 #include "store/index_lmdb_private.h"
@@ -86,36 +88,19 @@ static MDB_val value_of(struct key *key)
 static bool get(struct index_txn *txn, struct key *key, MDB_val *ret_value)
 {
 	MDB_val k = value_of(key);
-	if (txn->error != 0)
-		return false;
-	int error = mdb_get(txn->txn, txn->index->dbi, &k, ret_value);
-	if (error != 0 && error != MDB_NOTFOUND)
-		index_fail(txn, error);
-	return error == 0;
+	return index_access_get(txn, &k, ret_value);
 }
 
-/* bytes may be NULL for an empty value. */
 static void put(struct index_txn *txn, struct key *key, const void *bytes, size_t len)
 {
 	MDB_val k = value_of(key);
-	MDB_val v = {len, NULL};
-	if (txn->error != 0)
-		return;
-	int error = mdb_put(txn->txn, txn->index->dbi, &k, &v, MDB_RESERVE);
-	if (error != 0)
-		index_fail(txn, error);
-	else if (len > 0)
-		memcpy(v.mv_data, bytes, len);
+	index_access_put(txn, &k, bytes, len);
 }
 
 static void delete(struct index_txn *txn, struct key *key)
 {
 	MDB_val k = value_of(key);
-	if (txn->error != 0)
-		return;
-	int error = mdb_del(txn->txn, txn->index->dbi, &k, NULL);
-	if (error != 0 && error != MDB_NOTFOUND)
-		index_fail(txn, error);
+	index_access_delete(txn, &k);
 }
 
 static struct key folder_key(struct span dir)
@@ -153,14 +138,8 @@ void index_delete_folder(struct index_txn *txn, struct span dir)
 
 uint32_t index_new_id(struct index_txn *txn)
 {
-	struct key key = {{'I'}, 1};
-	MDB_val value;
-	uint32_t id = 0;
-	if (get(txn, &key, &value) && value.mv_size == sizeof(id))
-		memcpy(&id, value.mv_data, sizeof(id));
-	id++;
-	put(txn, &key, &id, sizeof(id));
-	return id;
+	txn->dirty = true;
+	return ++txn->head.last_id;
 }
 
 /* Ascending, so none stands twice, and none above what a mailbox can have. */
@@ -213,22 +192,14 @@ bool index_get_row(struct index_txn *txn, uint32_t id, uint32_t uid, struct inde
 static void each(struct index_txn *txn, struct key *from, size_t prefix,
 	bool (*visit)(const MDB_val *key, const MDB_val *value, void *arg), void *arg)
 {
-	MDB_cursor *cursor;
+	struct index_walk walk;
 	MDB_val key = value_of(from), value;
-	if (txn->error != 0)
+	if (!index_walk_begin(txn, &walk))
 		return;
-	int error = mdb_cursor_open(txn->txn, txn->index->dbi, &cursor);
-	if (error != 0) {
-		index_fail(txn, error);
-		return;
-	}
-	error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	while (error == 0 && key.mv_size >= prefix && memcmp(key.mv_data, from->bytes, prefix) == 0
-		&& visit(&key, &value, arg))
-		error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	mdb_cursor_close(cursor);
-	if (error != 0 && error != MDB_NOTFOUND)
-		index_fail(txn, error);
+	while (index_walk_next(&walk, &key, &value) && key.mv_size >= prefix
+		&& memcmp(key.mv_data, from->bytes, prefix) == 0 && visit(&key, &value, arg))
+		;
+	index_walk_end(&walk);
 }
 
 struct row_visit {
@@ -274,8 +245,19 @@ uint32_t index_find_name(struct index_txn *txn, uint32_t id, struct span unique)
 	return uid;
 }
 
+uint64_t index_row_sum(uint32_t uid, uint64_t modseq)
+{
+	/* Numbers that differ in a bit give sums that differ in half of them (splitmix64). */
+	uint64_t x = modseq * 0x9e3779b97f4a7c15 + uid;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
 static void count_row(struct index_folder *folder, const struct index_row *row, uint32_t by)
 {
+	uint64_t sum = index_row_sum(row->uid, row->modseq);
+	folder->sum += by == 1 ? sum : 0 - sum;
 	/* by is 1, or the all-ones that subtracts one. */
 	folder->exists += by;
 	if ((row->flags & MESSAGE_SEEN) == 0)

@@ -24,7 +24,7 @@ static int take_pop3_lock(struct mailbox *mailbox)
 	mailbox->pop3_lock_fd = openat(mailbox->folder->dir_fd, POP3_LOCK_FILE,
 		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (mailbox->pop3_lock_fd < 0)
-		return -errno;
+		return errno == EROFS ? 0 : -errno;
 	int error = file_try_lock(mailbox->pop3_lock_fd);
 	return error == -EAGAIN ? -EBUSY : error;
 }

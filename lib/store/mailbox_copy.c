@@ -37,6 +37,7 @@ struct copying {
 	struct item *items;
 	size_t count;
 	struct index_folder row;  /* of the destination */
+	uint64_t opening;         /* of the index that has it */
 	uint16_t numbers[STORE_KEYWORDS_MAX]; /* source number -> destination number, or UINT16_MAX */
 	bool skip_missing;
 };
@@ -65,6 +66,9 @@ static int load_items(struct copying *copying, const uint32_t *uids, size_t coun
 			return error;
 		if (row.uidvalidity != copying->mailbox->uidvalidity)
 			return -ESTALE;
+		error = mailbox_check_missing(copying->mailbox, changes, piece);
+		if (error != 0)
+			return error;
 		for (size_t i = 0; i < piece; i++)
 			if (changes[i].found)
 				copying->items[copying->count++].source = changes[i];
@@ -297,7 +301,7 @@ static int put_all(struct copying *copying)
 	index_next_modseq(&copying->row);
 	for (size_t at = 0; error == 0 && at < copying->count; at += PIECE) {
 		struct index_txn txn;
-		error = index_begin(copying->to->store->index, true, &txn);
+		error = index_continue(copying->to->store->index, copying->opening, &txn);
 		if (error != 0)
 			break;
 		for (size_t i = at; i < copying->count && i < at + PIECE; i++)
@@ -336,6 +340,7 @@ static int copy_locked(struct copying *copying)
 		error = map_keywords(copying);
 	if (error == 0)
 		error = change_load(copying->to, &copying->arena, &none, 0, &copying->row);
+	copying->opening = index_opening(copying->to->store->index);
 	if (error == 0)
 		error = folder_reserve_uids(copying->to, &copying->row, (uint32_t)copying->count);
 	if (error != 0)
@@ -415,9 +420,13 @@ int mailbox_copy(struct mailbox *mailbox, const uint32_t *uids, size_t uid_count
 	if (error != 0)
 		return error;
 	*ret_result = (struct copy_result){0};
-	error = folder_refresh(mailbox->folder);
-	if (error == 0)
-		error = copy_once(mailbox, folder, uids, uid_count, ret_result);
+	/* An index that fails is dropped; the next attempt builds it anew. */
+	error = -EIO;
+	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++) {
+		error = folder_refresh(mailbox->folder);
+		if (error == 0)
+			error = copy_once(mailbox, folder, uids, uid_count, ret_result);
+	}
 	folder_release(folder);
 	if (error == 0 && move && ret_result->count > 0)
 		error = mailbox_expunge(mailbox, ret_result->source_uids, ret_result->count, false, NULL);

@@ -15,6 +15,7 @@ struct mailbox {
 	int pop3_lock_fd;
 	uint32_t id, uidvalidity, uidnext;
 	uint64_t generation, modseq, floor;
+	uint64_t sum; /* as in the index: of index_row_sum of the messages that are not expunged */
 	struct message *messages;
 	size_t count, room;
 	size_t told; /* the session knows the first so many; the others wait for the next refresh */
@@ -25,6 +26,7 @@ struct mailbox {
 	int event_fd;
 	bool touched; /* something may have to be reported */
 	bool recent_changed;
+	bool has_gaps; /* a message could not be shown: no other session may take this list */
 	bool has_own; /* a message may be pending, expunged, claimed or \Recent */
 	/* results of the last refresh */
 	struct mailbox_changes changes;
@@ -37,6 +39,8 @@ struct mailbox {
 void mailbox_signal(struct mailbox *mailbox);
 /* As mailbox_find, among all messages, also those not yet told. */
 size_t view_find(const struct mailbox *mailbox, uint32_t uid);
+/* The message at this place is gone. */
+void view_expunge(struct mailbox *mailbox, size_t at);
 /* Takes a row into the view: a changed or a new message. */
 void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pending);
 /* Interns an ascending set of keyword numbers. */
@@ -51,6 +55,10 @@ void view_spare_give(struct mailbox *mailbox);
 int view_take_recent(struct mailbox *mailbox);
 /* The record's keywords into the view. */
 void view_copy_keywords(struct mailbox *mailbox);
+struct change;
+/* Messages that the index did not find: -EIO, and the index is dropped, when the view has them still
+ * after it was brought up to date. Not locked. */
+int mailbox_check_missing(struct mailbox *mailbox, const struct change *changes, size_t count);
 int mailbox_check_writable(const struct mailbox *mailbox);
 /* The row of a message, its name copied into *name; -ENOENT. */
 int mailbox_get_row(struct mailbox *mailbox, uint32_t uid, struct index_row *ret_row,

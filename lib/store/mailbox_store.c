@@ -81,6 +81,7 @@ static void decide(const struct storing *storing, struct arena *arena, struct ch
 		if (storing->modified != NULL)
 			buf_append_bytes(storing->modified, &change->uid, sizeof(change->uid));
 		change->found = false;
+		change->refused = true;
 		return;
 	}
 	uint16_t *keywords = arena_array(arena, (size_t)change->old.keyword_count
@@ -121,7 +122,7 @@ static void show(struct storing *storing, const struct change *changes, size_t c
 	}
 }
 
-static int store_piece(struct storing *storing, const uint32_t *uids, size_t count)
+static int try_piece(struct storing *storing, const uint32_t *uids, size_t count)
 {
 	struct folder *folder = storing->mailbox->folder;
 	struct arena arena;
@@ -144,8 +145,20 @@ static int store_piece(struct storing *storing, const uint32_t *uids, size_t cou
 		folder_unlock(folder);
 	}
 	if (error == 0)
+		error = mailbox_check_missing(storing->mailbox, changes, count);
+	if (error == 0)
 		show(storing, changes, count);
 	arena_done(&arena);
+	return error;
+}
+
+/* An index that fails is dropped; the next attempt builds it anew. What the first one did stays
+ * done. */
+static int store_piece(struct storing *storing, const uint32_t *uids, size_t count)
+{
+	int error = -EIO;
+	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++)
+		error = try_piece(storing, uids, count);
 	return error;
 }
 
@@ -283,6 +296,8 @@ static int expunge_locked(struct expunge *expunge, struct arena *arena, struct c
 	int written = delete_rows(folder, changes, count, &touch);
 	if (written == 0)
 		folder_touch_end(folder, &touch);
+	else if (written == -EIO)
+		written = folder_sync(folder, true);
 	folder_signal(folder);
 	expunge->any_new = expunge->any_new || any_new;
 	expunge->any_cur = expunge->any_cur || any_cur;
@@ -291,7 +306,7 @@ static int expunge_locked(struct expunge *expunge, struct arena *arena, struct c
 	return error != 0 ? error : written;
 }
 
-static int expunge_piece(struct expunge *expunge, const uint32_t *uids, size_t count)
+static int try_expunge(struct expunge *expunge, const uint32_t *uids, size_t count)
 {
 	struct folder *folder = expunge->mailbox->folder;
 	struct arena arena;
@@ -304,7 +319,17 @@ static int expunge_piece(struct expunge *expunge, const uint32_t *uids, size_t c
 		error = expunge_locked(expunge, &arena, changes, count);
 		folder_unlock(folder);
 	}
+	if (error == 0)
+		error = mailbox_check_missing(expunge->mailbox, changes, count);
 	arena_done(&arena);
+	return error;
+}
+
+static int expunge_piece(struct expunge *expunge, const uint32_t *uids, size_t count)
+{
+	int error = -EIO;
+	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++)
+		error = try_expunge(expunge, uids, count);
 	return error;
 }
 

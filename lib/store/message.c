@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "store/cache_private.h"
+#include "store/change_private.h"
 #include "store/content.h"
 #include "store/file_private.h"
 #include "store/filename.h"
@@ -65,17 +66,23 @@ static int try_open(struct mailbox *mailbox, uint32_t uid, struct index_row *row
 /* Opens the file; where it moved, after a scan. row->size is what the file has. */
 static int open_message(struct mailbox *mailbox, uint32_t uid, struct index_row *row)
 {
+	struct change missing = {.uid = uid};
 	int fd = try_open(mailbox, uid, row);
-	if (fd != -ENOENT && fd != -EIO)
-		return fd;
-	int error = folder_lock(mailbox->folder);
-	if (error != 0)
-		return error;
-	error = folder_sync(mailbox->folder, true);
-	folder_unlock(mailbox->folder);
-	if (error == 0)
-		error = view_load(mailbox);
-	return error != 0 ? error : try_open(mailbox, uid, row);
+	for (int attempt = 0; attempt < 3 && (fd == -EIO || fd == -ENOENT); attempt++) {
+		if (attempt > 0 && fd == -ENOENT && mailbox_check_missing(mailbox, &missing, 1) == 0)
+			return fd;
+		int error = folder_lock(mailbox->folder);
+		if (error != 0)
+			return error;
+		error = folder_sync(mailbox->folder, true);
+		folder_unlock(mailbox->folder);
+		if (error == 0)
+			error = view_load(mailbox);
+		if (error != 0 && error != -EIO)
+			return error;
+		fd = try_open(mailbox, uid, row);
+	}
+	return fd;
 }
 
 int mailbox_message_open(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size)

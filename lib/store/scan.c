@@ -29,7 +29,9 @@ struct scan {
 	struct folder *folder;
 	const struct inherited *inherited;
 	struct index_folder row;  /* of the mailbox */
+	uint64_t opening;         /* of the index */
 	bool rebuilding;          /* no rows were there */
+	uint64_t sum;             /* of the rows that were found */
 	struct listing listing;
 	struct known *known;
 	size_t known_count, known_room;
@@ -80,6 +82,7 @@ static bool load_row(const struct index_row *row, void *arg)
 	if (row->keyword_count > 0)
 		memcpy(keywords, row->keywords, row->keyword_count * sizeof(uint16_t));
 	known->row.keywords = keywords;
+	scan->sum += index_row_sum(row->uid, row->modseq);
 	scan->known_count++;
 	load->next = row->uid + 1;
 	return true;
@@ -101,11 +104,16 @@ static int load_rows(struct scan *scan)
 		if (scan->listing.arena.overflow)
 			return -ENOMEM;
 		if (load.left != SIZE_MAX)
-			return 0;
+			break;
 		from = load.next;
 		if (task_self() != NULL && task_yield() != 0)
 			return -ECANCELED;
 	}
+	if (scan->sum == scan->row.sum)
+		return 0;
+	/* Rows are missing, or are of another time. */
+	index_distrust(scan->folder->store->index);
+	return -EIO;
 }
 
 /* The mailbox's row; a new one, without rows, when the index does not know this life of it. */
@@ -116,6 +124,7 @@ static int load_folder(struct scan *scan)
 	int error = index_begin(folder->store->index, true, &txn);
 	if (error != 0)
 		return error;
+	scan->opening = index_opening(folder->store->index);
 	bool known = index_get_folder(&txn, folder_dir(folder), &scan->row);
 	if (known && scan->row.uidvalidity == folder->record.uidvalidity) {
 		index_abort(&txn);
@@ -299,9 +308,13 @@ static void raise_uidnext(struct scan *scan)
 	for (size_t i = 0; i < scan->added_count; i++)
 		if (scan->added[i]->uid >= scan->row.uidnext)
 			scan->row.uidnext = scan->added[i]->uid + 1;
-	/* With no rows to know better, the mark: UIDs up to it may have been seen. */
-	if (scan->rebuilding && scan->row.uidnext < scan->folder->record.uidnext_mark)
-		scan->row.uidnext = scan->folder->record.uidnext_mark;
+	/* With no rows to know better, or in memory when another process has moved it, the mark: UIDs up
+	 * to it may have been seen. */
+	uint32_t mark = scan->folder->record.uidnext_mark;
+	bool is_behind = scan->row.mark != mark && index_is_in_memory(scan->folder->store->index);
+	if ((scan->rebuilding || is_behind) && scan->row.uidnext < mark)
+		scan->row.uidnext = mark;
+	scan->row.mark = mark;
 }
 
 /* The name that carries the UID. Where the old name is too long to bear it, a short one is made. */
@@ -439,7 +452,7 @@ static bool is_unchanged(const struct known *known)
 static int write_piece(struct scan *scan, size_t *at, bool *ret_done)
 {
 	struct index_txn txn;
-	int error = index_begin(scan->folder->store->index, true, &txn);
+	int error = index_continue(scan->folder->store->index, scan->opening, &txn);
 	if (error != 0)
 		return error;
 	size_t written = 0, total = scan->known_count + scan->added_count;
@@ -518,6 +531,7 @@ static void reset_for_second_reading(struct scan *scan)
 	scan->known = NULL;
 	scan->known_count = scan->known_room = 0;
 	scan->added_count = scan->missing = 0;
+	scan->sum = 0;
 }
 
 static int run(struct scan *scan)

@@ -248,11 +248,15 @@ static int begin(struct store *store, struct span dir)
 	int error = folder_get(store, dir, &folder);
 	if (error != 0)
 		return error;
-	struct index_txn txn;
-	error = index_begin(store->index, true, &txn);
-	if (error == 0) {
-		index_delete_folder(&txn, dir);
-		error = index_commit(&txn);
+	/* An index that fails is dropped, and does not know the folder any more. */
+	error = -EIO;
+	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++) {
+		struct index_txn txn;
+		error = index_begin(store->index, true, &txn);
+		if (error == 0) {
+			index_delete_folder(&txn, dir);
+			error = index_commit(&txn);
+		}
 	}
 	if (error == 0)
 		error = folder_lock(folder);

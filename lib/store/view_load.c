@@ -43,6 +43,14 @@ static struct message *append_message(struct mailbox *mailbox, uint32_t uid)
 	return message;
 }
 
+void view_expunge(struct mailbox *mailbox, size_t at)
+{
+	struct message *message = &mailbox->messages[at];
+	if (!message->expunged)
+		mailbox->sum -= index_row_sum(message->uid, message->modseq);
+	message->expunged = true;
+}
+
 void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pending)
 {
 	size_t at = view_find(mailbox, row->uid);
@@ -53,13 +61,18 @@ void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pen
 		if (message->modseq == row->modseq && !message->expunged)
 			pending = message->pending;
 		recent |= message->flags & MESSAGE_RECENT;
+		if (!message->expunged)
+			mailbox->sum -= index_row_sum(message->uid, message->modseq);
 	} else if (at == mailbox->count) {
 		message = append_message(mailbox, row->uid);
 		mailbox->recent_changed = mailbox->recent_changed || recent != 0;
 	} else {
-		return; /* below what this session was told: UIDs only grow, so it cannot be shown */
+		/* Below what this session was told: UIDs only grow, so it cannot be shown. */
+		mailbox->has_gaps = true;
+		return;
 	}
 	mailbox->touched = mailbox->has_own = true;
+	mailbox->sum += index_row_sum(row->uid, row->modseq);
 	message->flags = (row->flags & MESSAGE_FLAGS_SYSTEM) | recent;
 	message->modseq = row->modseq;
 	message->internaldate = row->internaldate;
@@ -76,6 +89,7 @@ struct load {
 	struct mailbox *mailbox;
 	size_t left;
 	uint32_t next;
+	uint64_t sum;
 };
 
 static bool load_row(const struct index_row *row, void *arg)
@@ -87,34 +101,44 @@ static bool load_row(const struct index_row *row, void *arg)
 	/* Messages between the last one seen and this one are gone. */
 	for (size_t i = view_find(mailbox, load->next);
 		i < mailbox->count && mailbox->messages[i].uid < row->uid; i++)
-		mailbox->messages[i].expunged = true;
+		view_expunge(mailbox, i);
 	view_put_row(mailbox, row, true);
 	load->next = row->uid + 1;
+	load->sum += index_row_sum(row->uid, row->modseq);
 	return true;
 }
 
-static int load_all(struct mailbox *mailbox)
+/* folder: as it was when the reading began. */
+static int load_all(struct mailbox *mailbox, const struct index_folder *folder)
 {
-	uint32_t next = 1;
-	for (;;) {
+	struct index_folder row = {0};
+	struct load load = {.mailbox = mailbox, .next = 1};
+	size_t pieces = 0;
+	/* What was never told comes again; a reading that failed may have left what is not there. */
+	mailbox->count = mailbox->told;
+	do {
 		struct index_txn txn;
 		int error = index_begin(mailbox->store->index, false, &txn);
 		if (error != 0)
 			return error;
-		struct load load = {mailbox, ROWS_PIECE, next};
-		index_each_row(&txn, mailbox->id, next, load_row, &load);
+		load.left = ROWS_PIECE;
+		pieces++;
+		index_each_row(&txn, mailbox->id, load.next, load_row, &load);
+		(void)index_get_folder(&txn, folder_dir(mailbox->folder), &row);
 		index_abort(&txn);
 		if (txn.error != 0)
 			return txn.error;
-		next = load.next;
-		if (load.left != SIZE_MAX)
-			break;
-		if (task_self() != NULL && task_yield() != 0)
+		if (load.left == SIZE_MAX && task_self() != NULL && task_yield() != 0)
 			return -ECANCELED;
-	}
-	for (size_t i = view_find(mailbox, next); i < mailbox->count; i++)
-		mailbox->messages[i].expunged = true;
-	return 0;
+	} while (load.left == SIZE_MAX);
+	for (size_t i = view_find(mailbox, load.next); i < mailbox->count; i++)
+		view_expunge(mailbox, i);
+	mailbox->sum = load.sum;
+	/* With nothing changed meanwhile the rows are those that the mailbox counts. */
+	if (load.sum == row.sum || (pieces > 1 && row.sum != folder->sum))
+		return 0;
+	index_distrust(mailbox->store->index);
+	return -EIO;
 }
 
 /* --- what changed since the last time --- */
@@ -134,7 +158,7 @@ static bool collect_change(uint32_t uid, bool expunged, void *arg)
 	}
 	size_t at = view_find(mailbox, uid);
 	if (at < mailbox->count && mailbox->messages[at].uid == uid)
-		mailbox->messages[at].expunged = true;
+		view_expunge(mailbox, at);
 	return true;
 }
 
@@ -204,9 +228,10 @@ int view_load(struct mailbox *mailbox)
 		return error;
 	mailbox->touched = mailbox->has_own = true;
 	mailbox->id = row.id;
-	if (all) {
+	/* Changes that do not lead to what the mailbox counts: some are missing. */
+	if (all || mailbox->sum != row.sum) {
 		make_room(mailbox, row.exists);
-		error = load_all(mailbox);
+		error = load_all(mailbox, &row);
 	}
 	if (error != 0)
 		return error;
@@ -216,9 +241,35 @@ int view_load(struct mailbox *mailbox)
 	return refresh_keywords(mailbox);
 }
 
+static bool is_missing(const struct mailbox *mailbox, const struct change *change)
+{
+	size_t at = view_find(mailbox, change->uid);
+	return !change->found && !change->refused && at < mailbox->count
+		&& mailbox->messages[at].uid == change->uid && !mailbox->messages[at].expunged;
+}
+
+int mailbox_check_missing(struct mailbox *mailbox, const struct change *changes, size_t count)
+{
+	bool looked = false;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_missing(mailbox, &changes[i]))
+			continue;
+		/* Expunged by another session, as a rule. */
+		int error = looked ? 0 : view_load(mailbox);
+		looked = true;
+		if (error != 0)
+			return error;
+		if (is_missing(mailbox, &changes[i])) {
+			index_distrust(mailbox->store->index);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
 /* --- \Recent --- */
 
-static int take_piece(struct mailbox *mailbox, const uint32_t *uids, size_t count)
+static int try_piece(struct mailbox *mailbox, const uint32_t *uids, size_t count)
 {
 	struct arena arena;
 	struct index_folder row;
@@ -252,6 +303,14 @@ static int take_piece(struct mailbox *mailbox, const uint32_t *uids, size_t coun
 	return error;
 }
 
+static int take_piece(struct mailbox *mailbox, const uint32_t *uids, size_t count)
+{
+	int error = -EIO;
+	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++)
+		error = try_piece(mailbox, uids, count);
+	return error;
+}
+
 static int count_recent(struct mailbox *mailbox, uint32_t *ret_recent)
 {
 	struct index_txn txn;
@@ -282,5 +341,6 @@ int view_take_recent(struct mailbox *mailbox)
 		if (error == 0 && task_self() != NULL)
 			error = task_yield();
 	}
-	return error;
+	/* Mail can be read where nothing can be written: then \Recent is nobody's. */
+	return error == -ENOSPC || error == -EDQUOT || error == -EROFS ? 0 : error;
 }

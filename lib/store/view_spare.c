@@ -12,7 +12,7 @@
 
 struct view_spare {
 	uint32_t id, uidvalidity, uidnext;
-	uint64_t generation, modseq;
+	uint64_t generation, modseq, sum;
 	struct message *messages;
 	size_t count, room;
 	struct table keyword_sets;
@@ -48,7 +48,7 @@ void view_spare_give(struct mailbox *mailbox)
 	struct folder *folder = mailbox->folder;
 	size_t count = 0;
 	view_spare_free(folder);
-	if (mailbox->generation == 0 || mailbox->count < KEPT_LEAST || folder->store == NULL
+	if (mailbox->generation == 0 || mailbox->has_gaps || mailbox->count < KEPT_LEAST || folder->store == NULL
 		|| kept + mailbox->count > KEPT_MAX)
 		return;
 	for (size_t i = 0; mailbox->has_own && i < mailbox->count; i++) {
@@ -63,7 +63,7 @@ void view_spare_give(struct mailbox *mailbox)
 	struct view_spare *spare = NEW(struct view_spare);
 	*spare = (struct view_spare){.id = mailbox->id, .uidvalidity = mailbox->uidvalidity,
 		.uidnext = mailbox->uidnext, .generation = mailbox->generation,
-		.modseq = mailbox->modseq, .messages = mailbox->messages, .count = count,
+		.modseq = mailbox->modseq, .sum = mailbox->sum, .messages = mailbox->messages, .count = count,
 		.room = mailbox->room, .keyword_sets = mailbox->keyword_sets};
 	mailbox->messages = NULL;
 	mailbox->count = mailbox->room = mailbox->told = 0;
@@ -97,7 +97,7 @@ static void copy_other(struct mailbox *mailbox)
 {
 	LIST_FOREACH(node, &mailbox->folder->views) {
 		const struct mailbox *other = LIST_ENTRY(node, struct mailbox, folder_node);
-		if (other == mailbox || other->generation == 0 || other->count < KEPT_LEAST
+		if (other == mailbox || other->generation == 0 || other->has_gaps || other->count < KEPT_LEAST
 			|| other->uidvalidity != mailbox->uidvalidity)
 			continue;
 		if (!copy_messages(mailbox, other))
@@ -106,6 +106,8 @@ static void copy_other(struct mailbox *mailbox)
 		mailbox->uidnext = other->uidnext;
 		mailbox->generation = other->generation;
 		mailbox->modseq = other->modseq;
+		mailbox->sum = other->sum;
+		view_copy_keywords(mailbox);
 		return;
 	}
 }
@@ -121,11 +123,13 @@ void view_spare_take(struct mailbox *mailbox)
 	mailbox->uidnext = spare->uidnext;
 	mailbox->generation = spare->generation;
 	mailbox->modseq = spare->modseq;
+	mailbox->sum = spare->sum;
 	mailbox->messages = spare->messages;
 	mailbox->count = spare->count;
 	mailbox->room = spare->room;
 	table_done(&mailbox->keyword_sets, free);
 	mailbox->keyword_sets = spare->keyword_sets;
+	view_copy_keywords(mailbox);
 	spare->messages = NULL;
 	table_init(&spare->keyword_sets);
 	view_spare_free(mailbox->folder);

@@ -5,7 +5,7 @@ SPDX-License-Identifier: ISC
 import os
 import subprocess
 
-from tambo import Skip
+from tambo import Skip, wait_for
 
 
 class Disk:
@@ -30,6 +30,11 @@ class Disk:
 
     def free(self):
         os.unlink(self.filler)
+
+    def remount(self, how):
+        """'ro' waits until nobody has a file open for writing."""
+        wait_for('the remount', lambda: subprocess.run(
+            ['mount', '-o', 'remount,' + how, self.path], capture_output=True).returncode == 0, 60)
 
     def __enter__(self):
         return self

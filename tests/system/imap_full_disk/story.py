@@ -1,11 +1,13 @@
 """A full disk under a mailbox that is being read: APPEND, COPY and MOVE answer NO, nothing is lost or
-half there, sessions go on, and the next try works when there is room. The disk is a small tmpfs that the
+half there, sessions go on, and the next try works when there is room. Mail that was never seen can be
+opened, read and deleted, by IMAP and POP3; on a read-only disk, read. The disk is a small tmpfs that the
 story mounts, so it needs root.
 
 SPDX-License-Identifier: ISC
 """
 import hashlib
 import os
+import re
 
 from disk import Disk
 from tambo import Instance
@@ -74,7 +76,7 @@ def test_mail_that_was_seen_before_can_be_read_on_a_full_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
             for n in range(3):
-                t.send('alice', subject='delivered %d' % n, body='x' * 9000 + '\n')
+                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
             t.wait_messages('alice', 3)
             client = t.imap('alice')
             assert len(bodies(client, 'INBOX')) == 3
@@ -85,4 +87,102 @@ def test_mail_that_was_seen_before_can_be_read_on_a_full_disk(folder):
             assert len(bodies(client, 'INBOX')) == 3
             assert len(client.search(None, 'SUBJECT', 'delivered')[1][0].split()) == 3
             disk.free()
+            client.logout()
+
+
+def uids_of(client, box='INBOX'):
+    """{uid: flags}"""
+    status, answer = client.select(box)
+    assert status == 'OK', answer
+    if int(answer[0]) == 0:
+        return {}
+    status, answer = client.uid('FETCH', '1:*', '(FLAGS)')
+    assert status == 'OK', answer
+    return {int(re.search(rb'UID (\d+)', line)[1]):
+            set(re.search(rb'FLAGS \(([^)]*)\)', line)[1].split()) - {b'\\Recent'} for line in answer}
+
+
+def test_unseen_mail_can_be_read_and_deleted_on_a_full_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
+            for n in range(4):
+                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
+            t.wait_messages('alice', 4)
+            disk.fill()
+            client, other = t.imap('alice'), t.imap('alice')
+            before = uids_of(client)
+            assert len(before) == 4 and uids_of(other) == before
+            assert len(bodies(client, 'INBOX')) == 4
+            assert len(client.search(None, 'SUBJECT', 'delivered')[1][0].split()) == 4
+            assert client.fetch('1:*', '(ENVELOPE BODYSTRUCTURE)')[0] == 'OK'
+            assert client.store('1', '+FLAGS', '(\\Seen)')[0] == 'OK'
+            assert client.store('2:3', '+FLAGS', '(\\Deleted)')[0] == 'OK'
+            assert client.expunge()[0] == 'OK'
+            left = uids_of(client)
+            first, last = min(before), max(before)
+            assert left == {first: {b'\\Seen'}, last: set()}, left
+            other.noop()
+            assert uids_of(other) == left
+            # the room that was made is used up again: nothing new, and the old is there
+            disk.fill()
+            assert client.append('INBOX', None, None, b'Subject: s\r\n\r\nshort\r\n')[0] == 'NO'
+            t.kill('imapd')
+            client = t.imap('alice')
+            assert uids_of(client) == left
+            disk.free()
+            t.send('alice', subject='delivered with room')
+            t.wait_messages('alice', 3)
+            client.noop()
+            now = uids_of(client)
+            assert {uid: now[uid] for uid in left} == left, now
+            assert len(now) == 3 and max(now) > last, now
+            client.logout()
+
+
+def test_unseen_mail_can_be_taken_by_pop3_from_a_full_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap', 'pop3')) as t:
+            for n in range(3):
+                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
+            t.wait_messages('alice', 3)
+            disk.fill()
+            client = t.pop3('alice')
+            assert client.stat()[0] == 3
+            ids = client.uidl()[1]
+            assert len(ids) == 3
+            assert any(b'delivered' in line for line in client.retr(1)[1])
+            client.dele(1)
+            client.dele(2)
+            client.quit()
+            client = t.pop3('alice')
+            assert [line.split()[1] for line in client.uidl()[1]] == [ids[2].split()[1]]
+            client.quit()
+
+
+def test_mail_can_be_read_on_a_read_only_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap', 'pop3')) as t:
+            for n in range(3):
+                t.send('alice', subject='delivered %d' % n)
+            t.wait_messages('alice', 3)
+            client = t.imap('alice')
+            before = uids_of(client)
+            client.logout()
+            t.send('alice', subject='delivered 3')
+            t.wait_messages('alice', 4)
+            for name in ('imapd', 'pop3d', 'local'):
+                t.kill(name)
+            disk.remount('ro')
+            client = t.imap('alice')
+            now = uids_of(client)
+            assert set(before) < set(now) and len(now) == 4, (before, now)
+            assert len(bodies(client, 'INBOX')) == 4
+            assert client.store('1', '+FLAGS', '(\\Flagged)')[0] == 'NO'
+            assert client.append('INBOX', None, None, b'Subject: s\r\n\r\nshort\r\n')[0] == 'NO'
+            pop = t.pop3('alice')
+            assert pop.stat()[0] == 4
+            assert any(b'delivered' in line for line in pop.retr(2)[1])
+            pop.quit()
+            disk.remount('rw')
+            assert client.store('1', '+FLAGS', '(\\Flagged)')[0] == 'OK'
             client.logout()
