@@ -14,11 +14,12 @@ void throttle_configure(int64_t first, int64_t max);
  * doubling up to the longest for the client, at most 4 s on account of the user alone, so that
  * strangers cannot lock anybody out. */
 int64_t throttle_delay(struct span address, struct span user, int64_t now);
-/* attempt: anything that is the same for the same password; empty: not known (SCRAM, CRAM-MD5), then
- * each failure counts. */
+/* attempt: anything that is the same for the same password; empty: not known (SCRAM, CRAM-MD5),
+ * then each failure counts. */
 void throttle_failure(struct span address, struct span user, struct span attempt, int64_t now);
 /* Forgets the failures of the user, and those of the client network; but one who forgets them for a
- * network again and again (a guesser with an account of his own) takes away only his own failures. */
+ * network again and again (a guesser with an account of his own) takes away only his own
+ * failures. */
 void throttle_success(struct span address, struct span user, int64_t now);
 /* The key of a client network: an IPv4 address or an IPv6 /64. */
 void throttle_network(struct span address, struct buf *out);

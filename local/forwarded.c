@@ -1,6 +1,7 @@
-/* What was handed to cleanup for a recipient that is deferred all the same, because another of its forwards
- * failed: at the next try it is not handed over again. Kept in memory, for as many as there is room for; whoever
- * is forgotten (a new process, too many) gets the message twice rather than never.
+/* What was handed to cleanup for a recipient that is deferred all the same, because another of its
+ * forwards failed: at the next try it is not handed over again. Kept in memory, for as many as
+ * there is room for; whoever is forgotten (a new process, too many) gets the message twice rather
+ * than never.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 
@@ -23,7 +24,8 @@ static struct list_node oldest = LIST_INIT(oldest);
 
 static void make_key(const struct delivery *delivery, struct buf *key)
 {
-	buf_append_format(key, "%.*s/%u", SPAN_ARGS(delivery->request->queue_id), delivery->recipient->index);
+	buf_append_format(key, "%.*s/%u", SPAN_ARGS(delivery->request->queue_id),
+		delivery->recipient->index);
 }
 
 static struct forwarded *find(const struct delivery *delivery)

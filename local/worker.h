@@ -6,8 +6,8 @@
 
 #include "service/local.h"
 
-/* The file system for which the front at the other end of a connection has a descriptor: its number,
- * and what a store on it says (on an overlay folders have another number than files). */
+/* The file system for which the front at the other end of a connection has a descriptor: its
+ * number, and what a store on it says (on an overlay folders have another number than files). */
 struct flushable {
 	bool is_known;
 	uint64_t device, store_device;

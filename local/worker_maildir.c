@@ -55,8 +55,8 @@ static int write_message(const struct local_work *work, struct append *append)
 }
 
 /* An empty file of the same file system, opened before the message is written: whoever has it can
- * flush, and read nothing. Sent once on a connection: the front keeps it. False: a checkpoint cannot
- * be had. */
+ * flush, and read nothing. Sent once on a connection: the front keeps it. False: a checkpoint
+ * cannot be had. */
 static bool open_flush_fd(const struct store *store, struct answer *answer)
 {
 	struct buf path = BUF_INIT(8192);

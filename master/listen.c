@@ -28,7 +28,8 @@ static struct listener *find(const char *key)
 	return NULL;
 }
 
-/* The processes of a master that was killed close their sockets as soon as they notice. At a reload nobody waits. */
+/* The processes of a master that was killed close their sockets as soon as they notice. At a reload
+ * nobody waits. */
 static int listen_patiently(const struct address *address)
 {
 	static int waits = 20; /* of 100 ms, for all sockets together */

@@ -1,6 +1,7 @@
-/* Log lines of processes that must not hold the log file itself: a person's workers, who could empty
- * it, and clients of foreign servers, whose libraries need F_SETFL and so could take its O_APPEND.
- * Each has a pipe; what comes out is copied to the log in whole lines, without a look into it.
+/* Log lines of processes that must not hold the log file itself: a person's workers, who could
+ * empty it, and clients of foreign servers, whose libraries need F_SETFL and so could take its
+ * O_APPEND. Each has a pipe; what comes out is copied to the log in whole lines, without a look
+ * into it.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>

@@ -111,7 +111,8 @@ static int enter_queue_directory(struct conf *conf, bool test_only)
 	return fd;
 }
 
-/* Where the children of a sanitizer build write their reports: their walls leave them no other way. */
+/* Where the children of a sanitizer build write their reports: their walls leave them no other
+ * way. */
 static bool is_report_file(int fd)
 {
 	struct stat st;

@@ -20,7 +20,8 @@ static const struct program programs[] = {
 	{"lmtp", "smtp", false, PROGRAM_NET, 0, NULL},
 	{"local", "local", false, PROGRAM_MAIL, LOCAL, NULL},
 	{"virtual", "local", false, PROGRAM_MAIL, LOCAL, "run by local"},
-	/* Not left out: Debian's master.cf has six such lines, and they harm only mail that is for them. */
+	/* Not left out: Debian's master.cf has six such lines, and they harm only mail that is for
+	 * them. */
 	{"pipe", NULL, true, PROGRAM_MAIL, 0, "not supported yet: mail for this transport waits"},
 	{"auth", "auth", false, PROGRAM_AUTH,
 		PROGRAM_AT_START | PROGRAM_LISTENS | PROGRAM_READS_ROOT, NULL},

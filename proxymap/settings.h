@@ -6,8 +6,8 @@
 #include "conf/conf.h"
 #include "proxymap/tables.h"
 
-/* Takes every table of proxy_read_maps into tables: the words "proxy:type:name", and tables of types
- * that no other process asks itself. 0, or -EINVAL (logged). */
+/* Takes every table of proxy_read_maps into tables: the words "proxy:type:name", and tables of
+ * types that no other process asks itself. 0, or -EINVAL (logged). */
 int settings_read_tables(struct conf *conf, struct tables *tables);
 
 #endif

@@ -1,5 +1,6 @@
 /* See tables.h. PRIV: the list of tables comes from the configuration alone; what an asker names is
- * compared with it and never opened. A table is opened once for each set of flags that is asked for.
+ * compared with it and never opened. A table is opened once for each set of flags that is asked
+ * for.
  * SPDX-License-Identifier: ISC */
 #include "proxymap/tables.h"
 

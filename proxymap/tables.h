@@ -15,8 +15,8 @@ struct tables;
 
 struct tables *tables_new(struct conf *conf);
 void tables_free(struct tables *tables);
-/* Opens "type:name" and allows it; said twice, it is there once. One that cannot be opened is logged
- * and answers with errors. At most TABLES_MAX (logged). */
+/* Opens "type:name" and allows it; said twice, it is there once. One that cannot be opened is
+ * logged and answers with errors. At most TABLES_MAX (logged). */
 void tables_add(struct tables *tables, struct span spec);
 size_t tables_count(const struct tables *tables);
 /* Fills the answer; value and error hold its bytes until the next call with them. May wait. */

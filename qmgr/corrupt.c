@@ -1,7 +1,7 @@
-/* Damage in the queue. A message that cannot be read any more is tried again like any other that is deferred, as the disk may
- * come back to its senses; at the end of its lifetime what is left of it is put into corrupt/, the
- * postmaster is told, and it leaves the queue. A place in the journal where not even an envelope is left is
- * kept at once: its segment will be used again.
+/* Damage in the queue. A message that cannot be read any more is tried again like any other that is
+ * deferred, as the disk may come back to its senses; at the end of its lifetime what is left of it
+ * is put into corrupt/, the postmaster is told, and it leaves the queue. A place in the journal
+ * where not even an envelope is left is kept at once: its segment will be used again.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +111,8 @@ void corrupt_keep_places(void)
 			(unsigned long long)place.offset);
 		int error = keep_place(&place, buf_cstr(&name), &known);
 		if (error < 0)
-			log_error(NULL, "journal/%016llx.seg is damaged at %llu, and its bytes cannot be kept: %s",
+			log_error(NULL,
+				"journal/%016llx.seg is damaged at %llu, and its bytes cannot be kept: %s",
 				(unsigned long long)place.segment, (unsigned long long)place.offset,
 				strerror(-error));
 		else if (!known)

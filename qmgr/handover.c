@@ -1,6 +1,7 @@
-/* The end of this process. Deliveries that are under way have a moment to finish; then the ledger is closed, so that
- * a successor may begin, and what still runs is finished without it: which recipients these are, and
- * what becomes of them, goes to a file of its own (queue/late.h) that the successor reads.
+/* The end of this process. Deliveries that are under way have a moment to finish; then the ledger
+ * is closed, so that a successor may begin, and what still runs is finished without it: which
+ * recipients these are, and what becomes of them, goes to a file of its own (queue/late.h) that the
+ * successor reads.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static struct ledger_entry mark(const struct queue_entry *entry, uint32_t index)
 		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
 }
 
-/* From here on the recipients under way are AWAY: outcome.c writes what becomes of them to the file. */
+/* From here on the recipients under way are AWAY: outcome.c writes what becomes of them to the
+ * file. */
 static int note_deliveries(void)
 {
 	int error = late_log_create(qmgr.settings.queue_directory, &late);
@@ -67,7 +69,8 @@ void handover_commit(void)
 {
 	int error = late == NULL ? 0 : late_log_commit(late);
 	if (error < 0)
-		log_error(NULL, "cannot tell the next queue manager what was delivered: %s", strerror(-error));
+		log_error(NULL, "cannot tell the next queue manager what was delivered: %s",
+			strerror(-error));
 }
 
 /* No task may be in the middle of something that it writes to the ledger. */

@@ -84,8 +84,8 @@ static void sweep_file(void *arg, struct span queue_id, int64_t modified_ms)
 		(void)large_remove(sweep->directory, queue_id);
 }
 
-/* What a crash left of messages that were never acknowledged. A segment that cannot be read may name
- * them: then all stay. */
+/* What a crash left of messages that were never acknowledged. A segment that cannot be read may
+ * name them: then all stay. */
 static void sweep_large(void)
 {
 	if (qmgr.index.unreadable != 0)

@@ -1,5 +1,5 @@
-/* Deliveries that a predecessor is finishing (handover.c): their recipients are AWAY and left alone until the
- * predecessor's file says what became of them, or its end that nothing did.
+/* Deliveries that a predecessor is finishing (handover.c): their recipients are AWAY and left alone
+ * until the predecessor's file says what became of them, or its end that nothing did.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -97,8 +97,8 @@ static bool state_of(const struct ledger_entry *said, enum recipient_state *ret_
 	case LEDGER_BOUNCED: *ret_state = RECIPIENT_BOUNCED; return true;
 	case LEDGER_DEFERRED: *ret_state = RECIPIENT_DEFERRED; return true;
 	case LEDGER_WRITTEN: *ret_state = settle_written(said); return true;
-	case LEDGER_RETRY: case LEDGER_HOLD: case LEDGER_RELEASE: case LEDGER_EXPIRE: case LEDGER_WARNED:
-	case LEDGER_REQUEUE: case LEDGER_DELETE: case LEDGER_DONE: case LEDGER_MARK:
+	case LEDGER_RETRY: case LEDGER_HOLD: case LEDGER_RELEASE: case LEDGER_EXPIRE:
+	case LEDGER_WARNED: case LEDGER_REQUEUE: case LEDGER_DELETE: case LEDGER_DONE: case LEDGER_MARK:
 		break;
 	}
 	return false;
@@ -174,7 +174,8 @@ static bool look_at(struct late_reader *reader, struct look *marks)
 	free(look.entries);
 	arena_done(&look.arena);
 	if (ended < 0)
-		log_warning(NULL, "cannot read what an earlier queue manager delivered: %s", strerror(-ended));
+		log_warning(NULL, "cannot read what an earlier queue manager delivered: %s",
+			strerror(-ended));
 	for (size_t i = 0; ended == 1 && i < marks->count && !qmgr.stopping; i++)
 		give_back(&marks->entries[i]);
 	/* Its entries stand in the ledger: deferrals perhaps not yet, which only means trying again. */

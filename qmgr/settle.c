@@ -1,7 +1,7 @@
-/* At the start: recipients that were delivered in this boot and whose checkpoint was missed. Their bytes are in the
- * page cache: once every file system has been flushed without an error they are done. Where that cannot be
- * known they are delivered again; the agent knows its files by their names. (After another boot the index has
- * made them pending already.)
+/* At the start: recipients that were delivered in this boot and whose checkpoint was missed. Their
+ * bytes are in the page cache: once every file system has been flushed without an error they are
+ * done. Where that cannot be known they are delivered again; the agent knows its files by their
+ * names. (After another boot the index has made them pending already.)
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 
 static struct file_systems systems;
 
-/* What was written when this process began: an id with its NUL, then the run. What is written later waits for its
- * own checkpoint. */
+/* What was written when this process began: an id with its NUL, then the run. What is written later
+ * waits for its own checkpoint. */
 struct run {
 	uint32_t first, count;
 };
@@ -81,14 +81,17 @@ void settle_run(void)
 {
 	static const struct outcome done = {.state = RECIPIENT_DONE};
 	const struct outcome again = {.state = RECIPIENT_DEFERRED, .dsn = SPAN("4.3.0"),
-		.text = SPAN("not known to be durable"), .remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY};
+		.text = SPAN("not known to be durable"), .remote_mta = SPAN_EMPTY,
+		.diagnostic = SPAN_EMPTY};
 	int error = 0;
 	if (written.len == 0)
 		return;
 	task_offload(flush, &error);
 	if (error < 0)
-		log_warning(NULL, "cannot tell whether recent deliveries are on disk (%s): they are repeated",
-			error == -ENOTSUP ? "not every file system can be flushed from here" : strerror(-error));
+		log_warning(NULL,
+			"cannot tell whether recent deliveries are on disk (%s): they are repeated",
+			error == -ENOTSUP ? "not every file system can be flushed from here"
+					  : strerror(-error));
 	settle_all(error < 0 ? &again : &done);
 	buf_done(&written);
 	file_systems_close(&systems);

@@ -147,8 +147,9 @@ static void tell_corrupt(const char *queue)
 	if (folder != NULL)
 		closedir(folder);
 	if (count > 0)
-		log_warning(NULL, "%s holds what is left of %zu damaged message%s; remove it when it is of no "
-			"use", path, count, count == 1 ? "" : "s");
+		log_warning(NULL,
+			"%s holds what is left of %zu damaged message%s; remove it when it is of no use",
+			path, count, count == 1 ? "" : "s");
 }
 
 size_t check_folders(struct context *context, bool repair)
@@ -176,12 +177,14 @@ size_t check_folders(struct context *context, bool repair)
 
 /* --- commands --- */
 
-/* Set-gid: what lets everybody hand in mail and see the list of it, and nobody read others' mail. */
+/* Set-gid: what lets everybody hand in mail and see the list of it, and nobody read others'
+ * mail. */
 static size_t check_command(struct context *context, const char *name, gid_t group, bool repair)
 {
 	char path[4096];
 	struct stat st;
-	int n = snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "command_directory"), name);
+	int n = snprintf(
+		path, sizeof path, "%s/%s", conf_get(context->conf, "command_directory"), name);
 	if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
 		log_warning(NULL, "%s is not a file", path);
 		return 0;

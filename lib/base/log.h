@@ -22,9 +22,9 @@ void log_set_sink(log_sink_fn *sink);
 void log_set_level(enum log_level level);
 bool log_is_debug(void);
 
-/* Until NULL is set, lines carry this program's name instead of the process's own, where log tools know
- * Postfix's name for what one of our processes does besides (pickup, bounce, error, discard). name: a
- * literal; nothing may wait in between. */
+/* Until NULL is set, lines carry this program's name instead of the process's own, where log tools
+ * know Postfix's name for what one of our processes does besides (pickup, bounce, error, discard).
+ * name: a literal; nothing may wait in between. */
 void log_set_program(const char *name);
 const char *log_program(void); /* NULL: the process's own */
 

@@ -139,12 +139,13 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 	}};
 	char *error = NULL;
 	struct buf name = BUF_INIT(4096);
-	/* Port 25 and submission have the same parameters: each master.cf line is a service of its own. */
+	/* Port 25 and submission have the same parameters: each master.cf line is a service of its
+	 * own. */
 	buf_append_format(&name, "%s/%s", prefix, daemon_service());
 	material.settings.name = buf_cstr(&name);
 	read_material(conf, prefix, names, &material);
-	/* The key itself is the secret that all processes of a service share: tickets resume across them,
-	 * and end with the key. */
+	/* The key itself is the secret that all processes of a service share: tickets resume across
+	 * them, and end with the key. */
 	if (material.settings.pair_count > 0)
 		material.settings.ticket_secret = material.settings.pairs[0].key_pem;
 	if (!material.failed)

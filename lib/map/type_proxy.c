@@ -1,5 +1,5 @@
-/* proxy:type:name: the table itself where this process can read it, else proxymap's answer. Which of
- * both is decided by what could be opened: a table that was read once stays this process's own.
+/* proxy:type:name: the table itself where this process can read it, else proxymap's answer. Which
+ * of both is decided by what could be opened: a table that was read once stays this process's own.
  * SPDX-License-Identifier: ISC */
 #include "map/map_private.h"
 #include "map/proxy.h"

@@ -112,7 +112,8 @@ int socket_set_nonblocking(int fd)
 		return -errno;
 	if (flags & O_NONBLOCK)
 		return 0;
-	/* Not by F_SETFL, which could make an append-only log file another, and is refused by seccomp. */
+	/* Not by F_SETFL, which could make an append-only log file another, and is refused by
+	 * seccomp. */
 	int yes = 1;
 	return ioctl(fd, FIONBIO, &yes) != 0 ? -errno : 0;
 }
@@ -130,9 +131,9 @@ static int close_with(int fd, int error)
 	return -error;
 }
 
-/* Binds under a name of its own and renames, so that a client never finds a dead socket. PRIV: master
- * does this as root in folders of mail_owner's, who could put a link in the way of a chmod(): the mode
- * comes from the umask. */
+/* Binds under a name of its own and renames, so that a client never finds a dead socket. PRIV:
+ * master does this as root in folders of mail_owner's, who could put a link in the way of a
+ * chmod(): the mode comes from the umask. */
 static int bind_local(int fd, const struct address *address, mode_t mode)
 {
 	char path[sizeof address->local.sun_path + 16];

@@ -20,7 +20,7 @@ enum recipient_state {
 	RECIPIENT_WRITTEN,  /* delivered, waits for the agent's checkpoint */
 	RECIPIENT_BOUNCED,  /* failed, the report is not yet queued; reason */
 	RECIPIENT_DONE,
-	RECIPIENT_AWAY,     /* being delivered by a predecessor of this process (queue/late.h); not in snapshots */
+	RECIPIENT_AWAY,     /* a predecessor of this process delivers it (late.h) */
 };
 
 /* Why; shared by all that have the same, counted. Strings are never NULL. */
@@ -77,8 +77,8 @@ struct queue_index {
 	struct queue_segment *segments; /* ascending */
 	size_t segment_count;
 	uint64_t unreadable; /* number of a segment whose header is damaged; 0: none was met */
-	/* Places in the journal where a record was damaged so that not even its envelope is left, or was
-	 * never finished. For the index's user to keep and to tell. */
+	/* Places in the journal where a record was damaged so that not even its envelope is left, or
+	 * was never finished. For the index's user to keep and to tell. */
 	struct queue_position *damaged;
 	size_t damaged_count;
 };

@@ -34,11 +34,13 @@ static void note_damaged(void *arg, const struct queue_position *region)
 {
 	struct queue_index *index = ((struct scan *)arg)->index;
 	for (size_t i = 0; i < index->damaged_count; i++)
-		if (index->damaged[i].segment == region->segment && index->damaged[i].offset == region->offset)
+		if (index->damaged[i].segment == region->segment &&
+			index->damaged[i].offset == region->offset)
 			return;
 	if (index->damaged_count == DAMAGED_MAX)
 		return;
-	index->damaged = memory_resize(index->damaged, index->damaged_count + 1, sizeof *index->damaged);
+	index->damaged =
+		memory_resize(index->damaged, index->damaged_count + 1, sizeof *index->damaged);
 	index->damaged[index->damaged_count++] = *region;
 }
 

@@ -131,7 +131,8 @@ static struct late_reader *open_reader(int directory, const char *name)
 	return reader;
 }
 
-int late_readers_open(const char *queue_directory, struct late_reader ***ret_readers, size_t *ret_count)
+int late_readers_open(
+	const char *queue_directory, struct late_reader ***ret_readers, size_t *ret_count)
 {
 	struct late_reader **readers = NULL;
 	size_t count = 0;

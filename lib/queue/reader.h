@@ -32,19 +32,20 @@ struct queue_scan {
 	/* Answers false to stop. The envelope's spans live until it returns. */
 	bool (*visit)(void *arg, const struct queue_position *position,
 		const struct queue_envelope *envelope);
-	/* Bytes that should hold records and do not: they were damaged, or (behind the last record) their
-	 * writer was interrupted before it could acknowledge them. May be NULL. */
+	/* Bytes that should hold records and do not: they were damaged, or (behind the last record)
+	 * their writer was interrupted before it could acknowledge them. May be NULL. */
 	void (*damaged)(void *arg, const struct queue_position *region);
 	void *arg;
 };
-/* Visits the records of a segment in order. Checksums are checked. A record whose content is damaged is
- * visited while its envelope is whole and something follows it: reading the content will say so.
- * Other damage is passed over. The end of what is written ends the scan, and so does the first record that
- * is not whole while the segment's writer lives. *ret_end: offset behind the last record visited: where a later
- * scan of a growing segment goes on. The same queue id may occur again in a higher segment (a
- * compaction copied it): the later one counts. 0, -ENOENT, -EBADMSG (not a segment: holds nothing),
- * -EIO. Yields. */
-int queue_reader_scan(struct queue_reader *reader, const struct queue_scan *wanted, uint64_t *ret_end);
+/* Visits the records of a segment in order. Checksums are checked. A record whose content is
+ * damaged is visited while its envelope is whole and something follows it: reading the content will
+ * say so. Other damage is passed over. The end of what is written ends the scan, and so does the
+ * first record that is not whole while the segment's writer lives. *ret_end: offset behind the last
+ * record visited: where a later scan of a growing segment goes on. The same queue id may occur
+ * again in a higher segment (a compaction copied it): the later one counts. 0, -ENOENT, -EBADMSG
+ * (not a segment: holds nothing), -EIO. Yields. */
+int queue_reader_scan(
+	struct queue_reader *reader, const struct queue_scan *wanted, uint64_t *ret_end);
 
 /* One message as loaded: the envelope, checked. Its spans point into bytes. */
 struct queue_message {
@@ -65,8 +66,8 @@ void queue_message_done(struct queue_message *message);
  * fails, -EINVAL when it is large, -EMSGSIZE when out is too small. Yields. */
 int queue_message_content(struct queue_reader *reader, const struct queue_message *message,
 	struct buf *out);
-/* Appends the bytes of a record as they are on disk, whether they make sense or not (the position's length
- * must be known). 0 or -errno. Yields. */
+/* Appends the bytes of a record as they are on disk, whether they make sense or not (the position's
+ * length must be known). 0 or -errno. Yields. */
 int queue_reader_raw(struct queue_reader *reader, const struct queue_position *position,
 	struct buf *out);
 /* Opens the content of a large message, read only, at offset 0: fd or -errno. */

@@ -98,7 +98,8 @@ size_t record_begun(struct span bytes, uint64_t epoch)
 	size_t head_length = load_u32(bytes.ptr + 12), size = record_size(load_u32(bytes.ptr + 8));
 	if (!ours && !marked)
 		return 0;
-	/* Another epoch: that of an earlier life of the file, unless the checksum says that it was ours. */
+	/* Another epoch: that of an earlier life of the file, unless the checksum says that it was
+	 * ours. */
 	if (!ours) {
 		memcpy(header, bytes.ptr, sizeof header);
 		store_u64(header + 16, epoch);

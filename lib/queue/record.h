@@ -54,8 +54,8 @@ bool record_check_rest(const struct record_header *header, struct span rest);
  * does not end within bytes is RECORD_TORN. */
 enum record_result record_decode(struct span bytes, uint64_t epoch,
 	struct record_header *ret_header, struct span *ret_head, struct span *ret_rest);
-/* Do the bytes begin with what is left of a record of this epoch, one of the marks of its header included? Its
- * size as far as that can be told, at most bytes.len; 0: no. */
+/* Do the bytes begin with what is left of a record of this epoch, one of the marks of its header
+ * included? Its size as far as that can be told, at most bytes.len; 0: no. */
 size_t record_begun(struct span bytes, uint64_t epoch);
 /* Appends a whole record, padding included, to a buffer. */
 void record_append(struct buf *out, uint32_t type, uint64_t epoch, struct span head,

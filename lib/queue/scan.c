@@ -107,7 +107,8 @@ static uint64_t at_most(uint64_t length)
 	return length < most ? length : most;
 }
 
-static int read_region(const struct open_segment *open, const struct queue_position *region, struct buf *out)
+static int read_region(
+	const struct open_segment *open, const struct queue_position *region, struct buf *out)
 {
 	char *to = buf_reserve(out, region->length);
 	if (to == NULL)
@@ -119,8 +120,8 @@ static int read_region(const struct open_segment *open, const struct queue_posit
 	return 0;
 }
 
-/* Between two whole records, bytes [from, to): each record whose envelope is whole is visited, the rest is
- * told. *ret_go_on: what visit said. */
+/* Between two whole records, bytes [from, to): each record whose envelope is whole is visited, the
+ * rest is told. *ret_go_on: what visit said. */
 static int visit_gap(struct scan *scan, uint64_t from, uint64_t to, bool *ret_go_on)
 {
 	struct buf bytes = BUF_INIT(RECORD_BODY_MAX + SCAN_WINDOW);
@@ -148,7 +149,8 @@ static int visit_gap(struct scan *scan, uint64_t from, uint64_t to, bool *ret_go
 	return error;
 }
 
-/* Behind the last record: nothing, what an earlier life of the file left, or records that are not whole. */
+/* Behind the last record: nothing, what an earlier life of the file left, or records that are not
+ * whole. */
 static void tell_tail(struct scan *scan)
 {
 	struct buf bytes = BUF_INIT(RECORD_BODY_MAX + SCAN_WINDOW);
@@ -216,7 +218,8 @@ static int scan_record(struct scan *scan)
 	return go_on;
 }
 
-int queue_reader_scan(struct queue_reader *reader, const struct queue_scan *wanted, uint64_t *ret_end)
+int queue_reader_scan(
+	struct queue_reader *reader, const struct queue_scan *wanted, uint64_t *ret_end)
 {
 	struct scan scan = {.wanted = wanted, .window = BUF_INIT(RECORD_BODY_MAX + SCAN_WINDOW),
 		.idle = -1, .take = SCAN_FIRST};

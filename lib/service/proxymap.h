@@ -1,5 +1,5 @@
-/* Tables that a process cannot ask itself are asked of proxymap: one question, one answer, many on a
- * channel. Only tables that proxymap's own configuration names are opened; a table that cannot be
+/* Tables that a process cannot ask itself are asked of proxymap: one question, one answer, many on
+ * a channel. Only tables that proxymap's own configuration names are opened; a table that cannot be
  * asked is an error, which is always temporary.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SERVICE_PROXYMAP_H

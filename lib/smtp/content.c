@@ -58,8 +58,8 @@ static size_t plain_run(const struct smtp_content *content, struct span rest)
 	return end == NULL ? most : (size_t)(end - rest.ptr);
 }
 
-/* The length of the line at the front, LF included, when it is whole, fits, and has no dot in front and
- * no CR; otherwise 0. */
+/* The length of the line at the front, LF included, when it is whole, fits, and has no dot in front
+ * and no CR; otherwise 0. */
 static size_t ordinary_line(const struct smtp_content *content, struct span rest)
 {
 	size_t limit = content->line_limit == 0 || content->line_limit > LINE_ORDINARY ?

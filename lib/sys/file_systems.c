@@ -16,10 +16,10 @@
 #define SYSTEMS_MAX 512
 
 /* What holds no file that outlives the machine's memory. */
-static const char *const without_files[] = {"proc", "sysfs", "tmpfs", "ramfs", "devtmpfs", "devpts", "cgroup",
-	"cgroup2", "mqueue", "debugfs", "tracefs", "securityfs", "bpf", "pstore", "configfs", "hugetlbfs", "fusectl",
-	"binfmt_misc", "nsfs", "autofs", "rpc_pipefs", "selinuxfs", "efivarfs", "squashfs", "iso9660", "erofs",
-	"nfsd", "fuse.gvfsd-fuse", "fuse.portal", "fuse.lxcfs"};
+static const char *const without_files[] = {"proc", "sysfs", "tmpfs", "ramfs", "devtmpfs", "devpts",
+	"cgroup", "cgroup2", "mqueue", "debugfs", "tracefs", "securityfs", "bpf", "pstore", "configfs",
+	"hugetlbfs", "fusectl", "binfmt_misc", "nsfs", "autofs", "rpc_pipefs", "selinuxfs", "efivarfs",
+	"squashfs", "iso9660", "erofs", "nfsd", "fuse.gvfsd-fuse", "fuse.portal", "fuse.lxcfs"};
 /* Opening may wait for another machine or a process. */
 static const char *const may_hang[] = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs"};
 
@@ -49,7 +49,9 @@ static void decode_path(char *path)
 static void add(struct file_systems *systems, char *path)
 {
 	decode_path(path);
-	int fd = systems->count == SYSTEMS_MAX ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = systems->count == SYSTEMS_MAX
+			 ? -1
+			 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		systems->complete = false;
 		return;

@@ -93,8 +93,8 @@ static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condit
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
-/* Not F_SETOWN, F_SETSIG and their like: SIGIO would be a kill() that reaches any process of the same
- * uid (Landlock knows of it only since Linux 6.12). */
+/* Not F_SETOWN, F_SETSIG and their like: SIGIO would be a kill() that reaches any process of the
+ * same uid (Landlock knows of it only since Linux 6.12). */
 static int add_fcntl(scmp_filter_ctx filter, unsigned allow)
 {
 	static const unsigned commands[] = {
@@ -105,8 +105,9 @@ static int add_fcntl(scmp_filter_ctx filter, unsigned allow)
 	int error = 0;
 	for (size_t i = 0; i < ARRAY_LEN(commands) && error == 0; i++)
 		error = allow_if(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, commands[i]));
-	/* F_SETFL must not take O_APPEND from the log file; ioctl(FIONBIO) serves instead. Libraries that
-	 * connect insist on it: their processes write their log into a pipe (master/log_pipe.c). */
+	/* F_SETFL must not take O_APPEND from the log file; ioctl(FIONBIO) serves instead. Libraries
+	 * that connect insist on it: their processes write their log into a pipe
+	 * (master/log_pipe.c). */
 	struct scmp_arg_cmp append[] = {SCMP_A1(SCMP_CMP_EQ, F_SETFL),
 		SCMP_A2(SCMP_CMP_MASKED_EQ, O_APPEND, O_APPEND)};
 	unsigned count = (allow & (SANDBOX_CONNECT | SANDBOX_LOCAL)) ? 1 : 2;

@@ -2,9 +2,9 @@
  * but for the recipients of one message, 50 at a time.
  *   bench_load PORT SESSIONS MESSAGES SIZE PER_CONNECTION RECIPIENTS PREFIX NAMES DOMAIN
  * sends MESSAGES messages of SIZE bytes to RECIPIENTS of the NAMES addresses PREFIX0@DOMAIN,
- * PREFIX1@DOMAIN... each, in turn. Prints one JSON line: messages with a 250, failures, seconds, and the
- * milliseconds from the first byte of a transaction (the connect, for the first of a connection) to
- * the 250 of its content.
+ * PREFIX1@DOMAIN... each, in turn. Prints one JSON line: messages with a 250, failures, seconds,
+ * and the milliseconds from the first byte of a transaction (the connect, for the first of a
+ * connection) to the 250 of its content.
  * SPDX-License-Identifier: ISC */
 #include <arpa/inet.h>
 #include <errno.h>

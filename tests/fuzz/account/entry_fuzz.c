@@ -1,5 +1,5 @@
-/* Fields of a passwd-file entry, and where its mailbox is: never outside of an absolute path without
- * "..".
+/* Fields of a passwd-file entry, and where its mailbox is: never outside of an absolute path
+ * without "..".
  * SPDX-License-Identifier: ISC */
 #include "account/account_private.h"
 

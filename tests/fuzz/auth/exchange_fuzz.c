@@ -1,6 +1,6 @@
-/* A SASL exchange as a client drives it (RFC 4422): the first line is the mechanism, each further one
- * a response; "-" as the first one is no initial response. Nobody who does not know the secret gets
- * in, whatever is said in whichever order.
+/* A SASL exchange as a client drives it (RFC 4422): the first line is the mechanism, each further
+ * one a response; "-" as the first one is no initial response. Nobody who does not know the secret
+ * gets in, whatever is said in whichever order.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define SECRET "a-long-secret-that-no-mutation-finds"
 
 static const char users[] =
-	"ann:{PLAIN}" SECRET ":1001:1001::/home/ann::\nno:{PLAIN}" SECRET ":1002:1002::/home/no::nologin\n"
+	"ann:{PLAIN}" SECRET ":1001:1001::/home/ann::\n"
+	"no:{PLAIN}" SECRET ":1002:1002::/home/no::nologin\n"
 	"broken:x\nhashed:{SSHA}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA:1003:1003::/home/hashed::\n";
 
 static struct span input;

@@ -1,5 +1,5 @@
-/* What every layer builds on: base64, the log's line, UTF-8, numbers. What is encoded decodes to the
- * same, and a log line holds nothing that could pass for another line.
+/* What every layer builds on: base64, the log's line, UTF-8, numbers. What is encoded decodes to
+ * the same, and a log line holds nothing that could pass for another line.
  * SPDX-License-Identifier: ISC */
 #include "base/base64.h"
 #include "base/check.h"

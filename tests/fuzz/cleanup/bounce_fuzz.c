@@ -1,5 +1,5 @@
-/* A report about a message: addresses, ids and what a foreign server said stand in it, and can neither
- * end its header nor its parts. Lines of the input are the foreign texts.
+/* A report about a message: addresses, ids and what a foreign server said stand in it, and can
+ * neither end its header nor its parts. Lines of the input are the foreign texts.
  * SPDX-License-Identifier: ISC */
 #include "base/check.h"
 #include "base/log.h"
@@ -70,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span orcpt = span_is_printable(words[2]) ? words[2] : SPAN_EMPTY;
 	struct bounce_recipient recipients[2] = {
 		{.address = sender, .original = original, .orcpt = orcpt, .dsn = words[3],
-			.text = words[4], .remote_mta = words[5], .diagnostic = words[6], .status = data[0] >> 5},
+			.text = words[4], .remote_mta = words[5], .diagnostic = words[6],
+			.status = data[0] >> 5},
 		{.address = original, .original = sender, .orcpt = SPAN_EMPTY, .dsn = words[5],
 			.text = words[6], .remote_mta = words[3], .diagnostic = SPAN_EMPTY},
 	};

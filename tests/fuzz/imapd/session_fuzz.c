@@ -1,6 +1,6 @@
-/* A whole IMAP session behind the login, on a Maildir with two messages: whatever the client sends, the
- * session ends when it closes, and what it answers has no bare line ends. The Maildir goes from one
- * input to the next as it was left, and is made anew from time to time.
+/* A whole IMAP session behind the login, on a Maildir with two messages: whatever the client sends,
+ * the session ends when it closes, and what it answers has no bare line ends. The Maildir goes from
+ * one input to the next as it was left, and is made anew from time to time.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,8 @@ static char root[64];
 static struct span input;
 static int ends[2];
 static const struct worker_settings settings = {.timeout_ms = 1000, .idle_notify_ms = 1000,
-	.append_size_limit = 20000, .limits = {.line_max = 8192, .literal_max = 8192, .literal_count = 20,
-		.total_max = 65536}};
+	.append_size_limit = 20000,
+	.limits = {.line_max = 8192, .literal_max = 8192, .literal_count = 20, .total_max = 65536}};
 
 static const char *const messages[] = {
 	"From: Ann <ann@example.org>\nTo: bob@example.test\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n"

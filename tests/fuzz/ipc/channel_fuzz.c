@@ -1,6 +1,6 @@
-/* What one of our processes may hear from another: bytes on a channel, in pieces of any length. It ends
- * with a message of a type that was asked for, or with an error; descriptors do not stay behind.
- * The first byte chooses how the bytes are cut.
+/* What one of our processes may hear from another: bytes on a channel, in pieces of any length. It
+ * ends with a message of a type that was asked for, or with an error; descriptors do not stay
+ * behind. The first byte chooses how the bytes are cut.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* Text of any charset: the first line names it, the rest is the text. What comes out is UTF-8, for a
- * text in one piece and for one cut anywhere; folding keeps it so.
+/* Text of any charset: the first line names it, the rest is the text. What comes out is UTF-8, for
+ * a text in one piece and for one cut anywhere; folding keeps it so.
  * SPDX-License-Identifier: ISC */
 #include "base/check.h"
 #include "mail/charset.h"

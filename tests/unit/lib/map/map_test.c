@@ -431,7 +431,8 @@ static const struct {
 	enum map_result result;
 	const char *value, *asked;
 } proxy_rows[] = {
-	{"a table that can be read here is", "proxy:inline:{there=here}", "there", MAP_FOUND, "here", ""},
+	{"a table that can be read here is", "proxy:inline:{there=here}", "there", MAP_FOUND, "here",
+		""},
 	{"and answers alone", "proxy:inline:{a=1}", "there", MAP_NOT_FOUND, "", ""},
 	{"a file that cannot be read is asked there", "proxy:texthash:/none/x", "there", MAP_FOUND,
 		"from there", "texthash:/none/x there"},
