@@ -22,6 +22,7 @@
 #define MECHANISM_MAX 64
 #define REASON_MAX 512
 #define LOGIN_MAX 1024
+#define RESPONSE_MAX 1000 /* of mechanisms with passwords; Cyrus takes names of 1024 bytes */
 #define GATE_TIMEOUT_MS (60 * 1000)
 
 struct exchange {
@@ -33,7 +34,7 @@ struct exchange {
 	struct account account;
 	struct gate *gate; /* held while a password is looked at */
 	bool braked; /* in this step */
-	bool started, found, temporary, checked, verified;
+	bool started, named, found, temporary, checked, verified;
 };
 
 static struct accounts *all_accounts;
@@ -336,6 +337,29 @@ static enum exchange_status finish(struct exchange *exchange, int status)
 	return EXCHANGE_FAILED;
 }
 
+static bool mechanism_takes_a_password(const char *mechanism)
+{
+	static const char *const names[] = {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strncmp(mechanism, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Cyrus' PLAIN and LOGIN lose memory when they cannot make a user of the name, because it is too long
+ * or nothing but white space: a stranger could fill this process. Such a name does not get there. */
+static bool is_harmful(struct exchange *exchange, const struct span *response)
+{
+	if (response == NULL || !mechanism_takes_a_password(exchange->mechanism))
+		return false;
+	if (response->len > RESPONSE_MAX)
+		return true;
+	bool is_name = strcmp(exchange->mechanism, "LOGIN") == 0 && !exchange->named &&
+		(exchange->started || response->len > 0);
+	exchange->named = exchange->named || is_name;
+	return is_name && (span_trim(*response).len == 0 || !span_is_printable(*response));
+}
+
 enum exchange_status exchange_step(struct exchange *exchange, const struct span *response,
 	struct span *ret_challenge)
 {
@@ -346,6 +370,10 @@ enum exchange_status exchange_step(struct exchange *exchange, const struct span 
 	int status;
 	if (exchange->mechanism[0] == '\0')
 		return EXCHANGE_UNAVAILABLE;
+	if (is_harmful(exchange, response)) {
+		*ret_challenge = SPAN_EMPTY;
+		return finish(exchange, SASL_BADPROT);
+	}
 	/* SCRAM looked the user up in its first step; the proof, which may be a guess, comes in the next. */
 	if (exchange->started && exchange->login.len > 0 &&
 		!brake(exchange, buf_span(&exchange->login)))
