@@ -133,6 +133,15 @@ static bool must_be_durable(enum recipient_state state)
 	return state == RECIPIENT_DONE || state == RECIPIENT_BOUNCED;
 }
 
+/* Without the ledger it is the successor that must hear of it. */
+static void keep(const char *queue_id, bool durable)
+{
+	if (durable || qmgr.ledger == NULL)
+		commit(queue_id);
+	else
+		ledger_write_ahead(qmgr.ledger);
+}
+
 void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, size_t count)
 {
 	struct outcome *sorted = memory_alloc((count + 1) * sizeof *sorted);
@@ -149,10 +158,7 @@ void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, s
 		final = final || must_be_durable(sorted[i].state);
 		i += length;
 	}
-	if (final)
-		commit(entry->queue_id);
-	else
-		ledger_write_ahead(qmgr.ledger);
+	keep(entry->queue_id, final);
 	for (size_t i = 0; i < count;) {
 		size_t length = run_length(sorted + i, count - i);
 		set_state(entry, sorted + i, length);
@@ -165,10 +171,7 @@ void outcome_record(struct queue_entry *entry, const struct outcome *outcomes, s
 void outcome_record_run(struct queue_entry *entry, const struct outcome *outcome, uint32_t count)
 {
 	append(entry, outcome, count);
-	if (must_be_durable(outcome->state))
-		commit(entry->queue_id);
-	else
-		ledger_write_ahead(qmgr.ledger);
+	keep(entry->queue_id, must_be_durable(outcome->state));
 	set_state(entry, outcome, count);
 }
 
