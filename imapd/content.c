@@ -11,6 +11,7 @@
 #include "task/file.h"
 
 #define PIECE 32768
+#define GAP_MAX 4096
 #define PARTS_CAP (16 * 1024 * 1024)
 
 void content_init(struct content *content, struct session *session, uint32_t uid)
@@ -165,15 +166,30 @@ static int put(struct content *content, struct span part, struct buf *out)
 	return content->session->connection.failed ? -EPIPE : 0;
 }
 
+/* How much to read at place. No more than is asked for, as a message may have thousands of small
+ * parts; what is in the file is at least half as long as on the wire, and never longer. The next part
+ * will be looked for from the place where the last piece began, so that is brought close to start. */
+static size_t next_piece(const struct content_place *place, uint64_t start, uint64_t end)
+{
+	uint64_t gap = start > place->wire_offset ? start - place->wire_offset : 0;
+	uint64_t want = gap > GAP_MAX ? gap / 2 : end - place->wire_offset;
+	return want < PIECE ? (size_t)want : PIECE;
+}
+
 static int copy_range(struct content *content, uint64_t start, uint64_t end, struct buf *out)
 {
 	struct content_place place = start_place(content, start);
 	bool as_is = is_as_on_wire(content);
 	struct buf raw = BUF_INIT(PIECE), wire = BUF_INIT(2 * PIECE + 2);
-	char *bytes = buf_reserve(&raw, PIECE);
-	int error = bytes == NULL ? -ENOMEM : 0;
+	int error = 0;
 	while (error == 0 && start < end) {
-		ssize_t count = task_read_some(content->fd, bytes, PIECE, place.file_offset);
+		size_t want = next_piece(&place, start, end);
+		char *bytes = buf_reserve(&raw, want);
+		if (bytes == NULL) {
+			error = -ENOMEM;
+			break;
+		}
+		ssize_t count = task_read_some(content->fd, bytes, want, place.file_offset);
 		if (count <= 0) {
 			error = count < 0 ? (int)count : -EIO;
 			break;
