@@ -9,6 +9,7 @@
 #include "cleanup/settings.h"
 #include "mail/address.h"
 #include "mail/header.h"
+#include "sys/clock.h"
 
 #define ORIGINAL_MAX (4u * 1024 * 1024)
 #define TEXT_MAX (2 * ORIGINAL_MAX + HEADERS_MAX) /* with a thousand recipients */
@@ -131,7 +132,7 @@ void bounce_compose(const struct bounce_request *request, struct intake *intake)
 {
 	struct original original;
 	struct buf boundary = BUF_INIT(256), origin = BUF_INIT(256);
-	int64_t now = clock_now_ms();
+	int64_t now = clock_wall_ms();
 	read_original(request, &original);
 	uint32_t flags = original.found ? original.message.envelope.flags : 0;
 	buf_append(&origin, route_origin(process.route));

@@ -11,6 +11,7 @@
 #include "cleanup/rewrite.h"
 #include "cleanup/settings.h"
 #include "mail/received.h"
+#include "sys/clock.h"
 #include "task/task.h"
 
 #define ENVELOPE_ARENA (64u * 1024)
@@ -101,7 +102,7 @@ static void copy_envelope(struct intake *intake, const struct cleanup_open *open
 	to->message_id = SPAN_EMPTY;
 	to->dsn_return = open->dsn_return;
 	to->origin = open->origin;
-	to->arrival_ms = clock_now_ms();
+	to->arrival_ms = clock_wall_ms();
 	to->flags = (open->flags & CLEANUP_SMTPUTF8 ? QUEUE_SMTPUTF8 : 0u) |
 		    (open->flags & CLEANUP_8BITMIME ? QUEUE_8BITMIME : 0u) |
 		    (open->flags & CLEANUP_HOLD ? QUEUE_HELD : 0u) |

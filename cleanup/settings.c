@@ -50,13 +50,6 @@ int settings_load(struct conf *conf)
 	return 0;
 }
 
-int64_t clock_now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 struct mail_date clock_date(int64_t ms)
 {
 	struct tm local;

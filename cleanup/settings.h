@@ -30,8 +30,7 @@ extern struct cleanup_process process;
 
 /* Reads the parameters; 0 or -errno (logged). */
 int settings_load(struct conf *conf);
-/* Wall clock in milliseconds, and as a date in the local zone. */
-int64_t clock_now_ms(void);
+/* A moment (clock_wall_ms) as a date in the local zone. */
 struct mail_date clock_date(int64_t ms);
 
 #endif

@@ -1,5 +1,4 @@
-/* One recipient: alias, .forward, mailbox, in the order of local(8); virtual mailboxes. What became
- * of each destination is logged at once; the recipient's outcome is the worst of them. Addresses
+/* One recipient: alias, .forward, mailbox, in the order of local(8); virtual mailboxes. Addresses
  * found on the way are handed to cleanup at the end, and only when nothing has to be tried again,
  * so that a second attempt does not forward twice. Maildir deliveries recognise a second attempt
  * themselves.
@@ -19,99 +18,7 @@
 #include "route/address_lookup.h"
 #include "service/delivery_log.h"
 #include "store/filename.h"
-
-static int64_t wall_ms(void)
-{
-	struct timespec now;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* --- ends --- */
-
-static int rank(enum delivery_status status)
-{
-	switch (status) {
-	case DELIVERY_SENT:
-		return 0;
-	case DELIVERY_EXPANDED:
-		return 1;
-	case DELIVERY_BOUNCED:
-		return 2;
-	case DELIVERY_DEFERRED:
-		return 3;
-	}
-	return 3;
-}
-
-static void log_end(struct delivery *delivery, const struct target *target,
-	enum delivery_status status, const char *dsn, struct span text)
-{
-	const struct delivery_request *request = delivery->request;
-	const struct delivery_recipient *recipient = delivery->recipient;
-	struct delivery_recipient shown = *recipient;
-	struct delivery_times times = {.arrival_ms = request->arrival_ms,
-		.active_ms = request->active_ms, .start_ms = delivery->start_ms, .done_ms = wall_ms()};
-	struct delivery_outcome outcome = {.index = recipient->index, .status = status,
-		.dsn = span_from_cstr(dsn), .text = text, .remote_mta = SPAN_EMPTY,
-		.diagnostic = SPAN_EMPTY};
-	shown.address = target->address;
-	if (shown.original.len == 0)
-		shown.original = recipient->address;
-	delivery_log(request, &shown, delivery->is_virtual ? "virtual" : "local", 1, &times, &outcome);
-}
-
-static void end_with(struct delivery *delivery, const struct target *target,
-	enum delivery_status status, const char *dsn, struct span text)
-{
-	struct outcome *all = &delivery->outcome;
-	log_end(delivery, target, status, dsn, text);
-	if (all->is_set && rank(status) <= rank(all->status))
-		return;
-	all->is_set = true;
-	all->status = status;
-	(void)snprintf(all->dsn, sizeof(all->dsn), "%s", dsn);
-	buf_reset(&all->text);
-	buf_append(&all->text, text);
-}
-
-void delivery_end(struct delivery *delivery, const struct target *target,
-	enum delivery_status status, const char *dsn, const char *format, ...)
-{
-	struct buf text = BUF_INIT(4096);
-	va_list args;
-	va_start(args, format);
-	buf_append_vformat(&text, format, args);
-	va_end(args);
-	end_with(delivery, target, status, dsn, buf_span(&text));
-	buf_done(&text);
-}
-
-void delivery_end_done(struct delivery *delivery, const struct target *target,
-	const struct local_done *done)
-{
-	char dsn[12];
-	(void)snprintf(dsn, sizeof(dsn), "%.*s", SPAN_ARGS(done->dsn));
-	enum delivery_status status = DELIVERY_DEFERRED;
-	if (done->result == LOCAL_DELIVERED)
-		status = DELIVERY_SENT;
-	else if (done->result == LOCAL_BOUNCED)
-		status = DELIVERY_BOUNCED;
-	struct span text = done->text;
-	if (status == DELIVERY_SENT && !done->is_durable) {
-		uint64_t serial = checkpoint_take(done->device, done->flush_fd);
-		if (serial == 0) {
-			status = DELIVERY_DEFERRED;
-			(void)snprintf(dsn, sizeof(dsn), "4.3.0");
-			text = SPAN("cannot make the delivery durable");
-		} else if (serial > delivery->outcome.checkpoint) {
-			delivery->outcome.checkpoint = serial;
-		}
-	} else if (done->flush_fd >= 0) {
-		(void)close(done->flush_fd);
-	}
-	end_with(delivery, target, status, dsn, text);
-}
+#include "sys/clock.h"
 
 /* --- targets --- */
 
@@ -327,15 +234,6 @@ static void defer_worker(
 	else
 		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.0",
 			"delivery worker unavailable: %s", strerror(-error));
-}
-
-bool delivery_is_looping(struct delivery *delivery, const struct target *target)
-{
-	if (!header_has_delivered_to(delivery->header, target->address))
-		return false;
-	delivery_end(delivery, target, DELIVERY_BOUNCED, "5.4.6", "mail forwarding loop for %.*s",
-		SPAN_ARGS(target->address));
-	return true;
 }
 
 /* mailbox_command or its map's: NULL for none. In the arena. */
@@ -572,7 +470,7 @@ void deliver_recipient(const struct delivery_request *request,
 	struct delivery_outcome *ret_outcome)
 {
 	struct delivery delivery = {.request = request, .recipient = recipient, .arena = arena,
-		.header = header, .start_ms = wall_ms(), .is_virtual = is_virtual(request, recipient)};
+		.header = header, .start_ms = clock_wall_ms(), .is_virtual = is_virtual(request, recipient)};
 	struct target target = make_target(recipient->address, request->sender);
 	table_init(&delivery.seen);
 	buf_init(&delivery.outcome.text, 4096);

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "qmgr/qmgr.h"
 #include "queue/layout.h"
+#include "sys/clock.h"
 
 #define FINISHERS 8
 #define LOCK_TRIES 150
@@ -22,9 +23,7 @@ int64_t wall_offset;
 
 int64_t wall_now(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + wall_offset;
+	return clock_wall_ms() + wall_offset;
 }
 
 static void init_state(struct conf *conf)

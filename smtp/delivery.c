@@ -5,24 +5,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "smtp/cache.h"
 #include "smtp/greet.h"
 #include "smtp/settings.h"
 #include "smtp/transaction.h"
+#include "sys/clock.h"
 
 #define ARENA_MAX (16 << 20)
 #define HOPS_MAX 20
 #define REPLY_TEXTS_MAX (256 * 1024) /* bytes of all texts in one reply, twice over */
-
-int64_t wall_clock_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int delivery_init(struct delivery *delivery, const struct delivery_request *request)
 {
@@ -34,7 +27,7 @@ int delivery_init(struct delivery *delivery, const struct delivery_request *requ
 	delivery->outcomes = ARENA_ARRAY(&delivery->arena, struct delivery_outcome, count);
 	delivery->settled = ARENA_ARRAY(&delivery->arena, bool, count);
 	delivery->times = (struct delivery_times){.arrival_ms = request->arrival_ms,
-		.active_ms = request->active_ms, .start_ms = wall_clock_ms()};
+		.active_ms = request->active_ms, .start_ms = clock_wall_ms()};
 	return delivery->arena.overflow ? -ENOMEM : 0;
 }
 
@@ -60,7 +53,7 @@ static void settle(struct delivery *delivery, size_t recipient, enum delivery_st
 	outcome->status = status;
 	delivery->settled[recipient] = true;
 	delivery->open_count--;
-	delivery->times.done_ms = wall_clock_ms();
+	delivery->times.done_ms = clock_wall_ms();
 	delivery_log(delivery->request, to, connection == NULL ? "none" : connection->label_port,
 		connection == NULL ? 0 : connection->uses, &delivery->times, outcome);
 }
@@ -141,7 +134,7 @@ static void make_key(struct attempt *attempt)
 static void use(struct attempt *attempt, struct connection *connection)
 {
 	struct delivery *delivery = attempt->delivery;
-	delivery->times.connected_ms = wall_clock_ms();
+	delivery->times.connected_ms = clock_wall_ms();
 	transaction_run(delivery, connection);
 	cache_give(buf_span(&attempt->key), connection);
 }

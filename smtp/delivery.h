@@ -40,7 +40,4 @@ void delivery_failed(struct delivery *delivery, size_t recipient,
 /* The same for all that are open. site: the destination as a whole is at fault. */
 void delivery_failed_all(struct delivery *delivery, const struct connection *connection, bool site);
 
-/* Wall clock in milliseconds. */
-int64_t wall_clock_ms(void);
-
 #endif

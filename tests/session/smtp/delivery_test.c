@@ -332,7 +332,7 @@ static void ask_side(void *arg)
 			.nexthop = span_from_cstr(nexthop),
 			.sender = span_from_cstr(s->sender == NULL ? "a@here.test" : s->sender),
 			.envid = SPAN("id+1"), .dsn_return = DSN_RETURN_HEADERS, .flags = s->flags,
-			.arrival_ms = wall_clock_ms() - 1500, .active_ms = wall_clock_ms() - 50,
+			.arrival_ms = clock_wall_ms() - 1500, .active_ms = clock_wall_ms() - 50,
 			.content = SPAN(MESSAGE), .size = sizeof MESSAGE - 1, .content_fd = -1,
 			.recipients = recipients, .recipient_count = count};
 		if (s->large) {

@@ -26,6 +26,7 @@
 #include "smtp/sasl.h"
 #include "smtp/serve.h"
 #include "smtp/settings.h"
+#include "sys/clock.h"
 
 #define RECIPIENTS_MAX 4
 #define SINK_OPTIONS_MAX 12
