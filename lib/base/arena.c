@@ -5,6 +5,8 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 #define BLOCK_SIZE 4096
 #define BLOCK_KEEP (64 * 1024)
 
@@ -57,9 +59,8 @@ static struct arena_block *add_block(struct arena *arena, size_t need)
 		size = BLOCK_KEEP;
 	if (size < need)
 		size = need;
-	struct arena_block *block = malloc(sizeof *block + size);
-	if (block == NULL)
-		return NULL;
+	/* Below the cap it is no peer's fault: exits. */
+	struct arena_block *block = memory_alloc(sizeof *block + size);
 	*block = (struct arena_block){.next = arena->blocks, .size = size};
 	arena->blocks = block;
 	return block;
@@ -80,10 +81,6 @@ void *arena_alloc(struct arena *arena, size_t size)
 	struct arena_block *block = arena->blocks;
 	if (block == NULL || size > block->size - block->used)
 		block = add_block(arena, size);
-	if (block == NULL) {
-		arena->overflow = true;
-		return NULL;
-	}
 	void *ptr = block->bytes + block->used;
 	block->used += size;
 	arena->used += size;

@@ -55,12 +55,8 @@ static bool grow(struct buf *buf, size_t n)
 		alloc = want;
 	if (alloc > buf->cap + 1)
 		alloc = buf->cap + 1;
-	char *moved = realloc(buf->ptr, alloc);
-	if (moved == NULL) {
-		buf->overflow = true;
-		return false;
-	}
-	buf->ptr = moved;
+	/* Below the cap it is no peer's fault: exits. */
+	buf->ptr = memory_resize(buf->ptr, alloc, 1);
 	buf->alloc = alloc;
 	return true;
 }

@@ -49,7 +49,8 @@ bool control_message_set_text(struct control_message *message, const char *text)
 /* Never waits: -EAGAIN. fd: sent along, or -1; stays the caller's. 0 or -errno. */
 int control_send(int socket_fd, const struct control_message *message, int fd);
 /* Never waits. *ret_fd: -1 or a descriptor, the caller's.
- * 0, -EAGAIN, -EPIPE at the end, -EBADMSG for anything that is not such a struct. */
+ * 0, -EAGAIN, -EPIPE at the end, -EBADMSG for anything that is not such a struct. A descriptor for
+ * which this process had no room is lost: *ret_fd is -1. */
 int control_receive(int socket_fd, struct control_message *ret_message, int *ret_fd);
 
 #endif

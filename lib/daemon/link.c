@@ -243,7 +243,7 @@ static int ask(struct control_message *message, task_time deadline, struct chann
 	if (error == 0)
 		error = request.status;
 	if (error == 0 && request.fd < 0)
-		error = -EPROTO;
+		error = -EMFILE; /* we had no room for it */
 	if (error != 0) {
 		if (request.fd >= 0)
 			close(request.fd);

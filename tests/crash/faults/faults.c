@@ -78,8 +78,7 @@ static int fails(uint32_t what)
 	if (before < page->skip || (page->times > 0 && before >= page->skip + page->times))
 		return 0;
 	page->hits++;
-	if (what != ALLOCATE)
-		note_place();
+	note_place();
 	if (page->next != 0) {
 		page->what = page->next;
 		page->seen = page->skip = page->next = 0;
