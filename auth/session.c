@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "net/socket.h"
 #include "service/auth.h"
 
 #define REPLY_TIMEOUT_MS (30 * 1000)
@@ -185,13 +186,30 @@ static int answer_start(struct channel *channel, struct request *request,
 	return status;
 }
 
+/* PRIV: the brake goes by the client's address; a front that has been taken over could claim any, so
+ * auth asks the kernel. Connections that have none share one name, and so one brake. */
+static struct span client_address(int client_fd, struct arena *arena)
+{
+	struct address peer;
+	struct buf text = BUF_INIT(128);
+	if (client_fd >= 0 && socket_peer_address(client_fd, &peer) == 0)
+		address_format(&peer, &text);
+	else
+		buf_append_cstr(&text, "unknown");
+	struct span copy = arena_dup(arena, buf_span(&text));
+	buf_done(&text);
+	return copy;
+}
+
 static int serve_exchange(struct channel *channel, const struct auth_start *start)
 {
 	struct request request = {0};
 	arena_init(&request.arena, REQUEST_MEMORY);
+	request.remote_address = client_address(start->client_fd, &request.arena);
+	if (start->client_fd >= 0)
+		close(start->client_fd);
 	request.service = arena_dup(&request.arena, start->service);
 	request.mechanism = arena_dup(&request.arena, start->mechanism);
-	request.remote_address = arena_dup(&request.arena, start->remote_address);
 	request.local_address = arena_dup(&request.arena, start->local_address);
 	request.tls = start->tls;
 	int status = answer_start(channel, &request, start);

@@ -83,7 +83,7 @@ static void log_in(struct front_command *command, const char *name, struct auth_
 {
 	struct front *front = command->front;
 	struct auth_outcome outcome = {.user = BUF_INIT(0)};
-	login->remote_address = span_from_cstr(front->addresses.remote);
+	login->client_fd = stream_fd(front->connection.stream);
 	login->local_address = span_from_cstr(front->addresses.local);
 	login->tls = front_is_tls(front);
 	login->ask = ask;

@@ -62,7 +62,7 @@ static int log_in(struct front *front, struct span mechanism, const struct buf *
 	const char *command)
 {
 	struct auth_login login = {.mechanism = mechanism,
-		.remote_address = span_from_cstr(front->addresses.remote),
+		.client_fd = stream_fd(front->stream),
 		.local_address = span_from_cstr(front->addresses.local),
 		.tls = stream_is_tls(front->stream),
 		.response = response,

@@ -127,7 +127,7 @@ static enum command_result run_exchange(struct exchange *exchange, bool has_resp
 	struct session *session = exchange->session;
 	struct auth_login login = {
 		.mechanism = span_from_cstr(exchange->mechanism),
-		.remote_address = span_from_cstr(session->client_address),
+		.client_fd = stream_fd(session->stream),
 		.local_address = span_from_cstr(session->server_address),
 		.tls = session_is_tls(session),
 		.response = has_response ? &exchange->response : NULL,

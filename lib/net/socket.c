@@ -243,3 +243,13 @@ int socket_local_address(int fd, struct address *ret_address)
 	*ret_address = address;
 	return 0;
 }
+
+int socket_peer_address(int fd, struct address *ret_address)
+{
+	struct address address = {.len = sizeof address.storage};
+	if (getpeername(fd, &address.any, &address.len) != 0)
+		return -errno;
+	address_unmap(&address);
+	*ret_address = address;
+	return 0;
+}

@@ -41,6 +41,7 @@ int socket_accept(int listen_fd, task_time deadline, struct address *ret_peer);
 /* Connects in a task; bind_to may be NULL. fd or -errno. */
 int socket_connect(const struct address *to, const struct address *bind_to, task_time deadline);
 int socket_local_address(int fd, struct address *ret_address);
+int socket_peer_address(int fd, struct address *ret_address);
 int socket_set_nonblocking(int fd);
 int socket_set_nodelay(int fd);
 

@@ -14,11 +14,11 @@ static const struct field auth_start_fields[] = {
 	FIELD(FIELD_SPAN, auth_start, mechanism, 64),
 	FIELD(FIELD_BOOL, auth_start, has_response, 0),
 	FIELD(FIELD_SPAN, auth_start, response, RESPONSE_MAX),
-	FIELD(FIELD_SPAN, auth_start, remote_address, NAME_MAX_BYTES),
 	FIELD(FIELD_SPAN, auth_start, local_address, NAME_MAX_BYTES),
+	FIELD(FIELD_FD, auth_start, client_fd, 0),
 	FIELD(FIELD_BOOL, auth_start, tls, 0),
 };
-MESSAGE_TYPE(auth_start_type, MESSAGE_AUTH_START, 2, auth_start, auth_start_fields);
+MESSAGE_TYPE(auth_start_type, MESSAGE_AUTH_START, 3, auth_start, auth_start_fields);
 
 static const struct field auth_continue_fields[] = {
 	FIELD(FIELD_SPAN, auth_continue, response, RESPONSE_MAX),

@@ -13,7 +13,8 @@ struct auth_start {
 	struct span mechanism;     /* upper case; "LIST" asks for the mechanism names instead */
 	bool has_response;
 	struct span response;      /* decoded; wiped by both ends after use */
-	struct span remote_address, local_address;
+	struct span local_address;
+	int client_fd;             /* the client's connection: auth itself looks whose it is; -1: LIST */
 	bool tls;
 };
 

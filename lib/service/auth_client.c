@@ -53,8 +53,8 @@ static int send_start(struct exchange *exchange)
 		.mechanism = span_new(mechanism, name.len),
 		.has_response = login->response != NULL,
 		.response = login->response != NULL ? buf_span(login->response) : SPAN_EMPTY,
-		.remote_address = login->remote_address,
 		.local_address = login->local_address,
+		.client_fd = login->client_fd,
 		.tls = login->tls};
 	void *message;
 	for (size_t i = 0; i < name.len; i++)
@@ -181,8 +181,8 @@ struct span auth_client_mechanisms(struct auth_client *client, bool tls)
 	struct auth_start start = {.service = client->service,
 		.mechanism = SPAN("LIST"),
 		.response = SPAN_EMPTY,
-		.remote_address = SPAN_EMPTY,
 		.local_address = SPAN_EMPTY,
+		.client_fd = -1,
 		.tls = tls};
 	struct channel *channel;
 	void *message;

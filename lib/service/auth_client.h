@@ -33,7 +33,8 @@ enum auth_answer {
 
 struct auth_login {
 	struct span mechanism; /* in any case */
-	struct span remote_address, local_address;
+	struct span local_address;
+	int client_fd; /* the client's connection, with or without TLS on it; stays the caller's */
 	bool tls;
 	/* The first response, decoded; NULL: none came with the command. The caller wipes it. */
 	const struct buf *response;

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -99,6 +100,8 @@ static void fake_auth(void *arg)
 		struct auth_reply reply = {.status = AUTH_CONTINUE, .challenge = SPAN("more"),
 			.user = SPAN("alice"), .session_fd = -1};
 		struct account_answer answer = {.existence = ACCOUNT_IS_UNKNOWN};
+		if (which == 0 && ((struct auth_start *)message)->client_fd >= 0)
+			close(((struct auth_start *)message)->client_fd);
 		if (which == 0 && span_equal(((struct auth_start *)message)->mechanism, SPAN("LIST"))) {
 			reply.status = AUTH_LIST;
 			reply.mechanisms = SPAN("PLAIN LOGIN");

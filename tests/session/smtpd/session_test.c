@@ -213,6 +213,8 @@ static void fake_auth(void *arg)
 			.text = SPAN_EMPTY, .mechanisms = SPAN_EMPTY, .session_fd = -1};
 		if (which == 0) {
 			start = *(struct auth_start *)message;
+			if (start.client_fd >= 0)
+				close(start.client_fd);
 			struct span name = span_head(start.mechanism, sizeof(mechanism));
 			memcpy(mechanism, name.ptr, name.len);
 			start.mechanism = span_new(mechanism, name.len);

@@ -1,7 +1,7 @@
 /* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
  * the name of a real one, gets that one's rights, and obeys one-line commands of its client: those of
  * attempts.c, and WORKER service uid gid [tree], ASK service,
- * HOARD service count, BREACH how, WHOAMI. TELL service command
+ * HOARD service count, GUESS own|none|pair, BREACH how, WHOAMI. TELL service command
  * and TELLWORKER service uid gid tree|- command pass a command on to another probe. Answers "OK ..." or
  * the name of the errno. A worker asks for its room's files of root at the start, as the real ones do.
  * "wall_probe harness [permissive | seccomp] [landlock[=folder]]..." obeys standard input without master,
@@ -22,6 +22,7 @@
 #include "base/memory.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
+#include "service/auth.h"
 #include "sys/sandbox.h"
 
 #define ANSWER_MS 5000
@@ -116,6 +117,30 @@ static int tell_worker(const char *arguments, struct stream *client)
 static int result_of(long value)
 {
 	return value < 0 ? -errno : 0;
+}
+
+/* A guess at alice's password, as a front that says what it likes of its client. how: "own" passes our
+ * client's connection, "none" none, "pair" one that leads nowhere. */
+static int guess(const char *how, struct stream *client)
+{
+	int pair[2] = {-1, -1};
+	struct auth_start start = {.service = SPAN("imap"), .mechanism = SPAN("PLAIN"),
+		.has_response = true, .response = SPAN("\0alice\0wrong"),
+		.local_address = SPAN("192.0.2.1"), .client_fd = -1};
+	void *message;
+	if (strcmp(how, "own") == 0)
+		start.client_fd = stream_fd(client);
+	else if (strcmp(how, "pair") == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0)
+		start.client_fd = pair[0];
+	struct channel *channel = daemon_connect("auth", task_deadline(ANSWER_MS));
+	int error = channel == NULL ? -EACCES : channel_call(channel, &auth_start_type, &start,
+		&auth_reply_type, task_deadline(60000), &message);
+	if (error == 0)
+		error = ((struct auth_reply *)message)->status == AUTH_OK ? 0 : -EACCES;
+	channel_free(channel);
+	close(pair[0]);
+	close(pair[1]);
+	return error;
 }
 
 /* Many channels at once: E2BIG when the other end closed some of them. */
@@ -215,6 +240,8 @@ static void obey_line(struct stream *stream, char *text)
 		error = text[4] == 'W' ? tell_worker(argument, stream) : tell(argument, stream);
 		if (error == 0)
 			return;
+	} else if (strcmp(text, "GUESS") == 0) {
+		error = guess(argument, stream);
 	} else {
 		error = obey(text, argument);
 	}

@@ -500,6 +500,22 @@ def test_a_process_that_misuses_its_link_to_master_ends_alone(folder):
         wait_for('the files of before', lambda: open_files(t.pid) <= before + 1)
 
 
+def test_a_lying_front_cannot_choose_whose_failure_it_was(folder):
+    """auth looks at the client's connection itself; those without an address share one brake."""
+    if not os.path.exists(PROBE) or is_sanitized():
+        raise Skip('needs the probe, and seccomp')
+    with Instance(folder, programs={'imapd': PROBE}, accounts={'alice': 'secret'},
+                  services=('imap',)) as t:
+        probe = Probe(t.ports['imap'])
+        probe.socket.settimeout(60)
+        for how, address in (('own', '127.0.0.1'), ('none', 'unknown'), ('pair', 'unknown')):
+            before = len(t.log())
+            probe.refused('GUESS ' + how)
+            wait_for('the failure', lambda: 'imap login failed' in t.log()[before:])
+            line = re.search('imap login failed.*', t.log()[before:]).group(0)
+            assert 'rip=%s,' % address in line, line
+
+
 def test_one_process_cannot_have_all_channels(folder):
     with instance(folder) as t:
         probe = Probe(t.ports['smtp'])

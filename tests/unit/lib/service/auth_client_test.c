@@ -156,7 +156,7 @@ static enum auth_end log_in(const char *mechanism, const struct buf *response, i
 {
 	struct auth_outcome outcome = {.user = BUF_INIT(100)};
 	struct auth_login login = {
-		.mechanism = span_from_cstr(mechanism), .response = response, .ask = ask};
+		.mechanism = span_from_cstr(mechanism), .client_fd = -1, .response = response, .ask = ask};
 	enum auth_end end = auth_client_login(&client, &login, &outcome);
 	if (end == AUTH_END_OK)
 		assert_true(span_equal(buf_span(&outcome.user), SPAN("alice")));
