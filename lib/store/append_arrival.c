@@ -21,17 +21,29 @@ static bool is_plain(const struct append_options *options)
 		&& (options->flags & MESSAGE_FLAGS_SYSTEM) == 0;
 }
 
-/* The mailbox's row, when it is of this life and has no message of that name. */
+/* The mailbox's row, when it has no message of that name. */
 static int look_into_index(struct folder *folder, struct span unique, struct index_folder *ret_row)
 {
 	struct index_txn txn;
 	if (index_begin(folder->store->index, false, &txn) != 0)
 		return LONG_WAY;
 	bool good = index_get_folder(&txn, folder_dir(folder), ret_row)
-		&& ret_row->uidvalidity == folder->record.uidvalidity
 		&& index_find_name(&txn, ret_row->id, unique) == 0;
 	index_abort(&txn);
 	return good && txn.error == 0 ? 0 : LONG_WAY;
+}
+
+/* Arrivals, and a record that fits them. While the index says what it said, the record does up to the
+ * mark: whoever begins a new life or names a keyword changes the mailbox's row as well. */
+static bool load(struct folder *folder, const struct index_folder *row)
+{
+	const struct arrivals *arrivals = &folder->arrivals;
+	bool is_known = arrivals->fd >= 0 && memcmp(&arrivals->base, row, sizeof(*row)) == 0;
+	if (arrivals_load(folder, row) != 0)
+		return false;
+	is_known = is_known && arrivals->uidnext < folder->record.uidnext_mark;
+	return (is_known || folder_load_record(folder) == 0)
+		&& row->uidvalidity == folder->record.uidvalidity;
 }
 
 /* Room for one more, and a UID that may be given out. */
@@ -41,7 +53,7 @@ static int prepare(struct append *append, struct span unique)
 	struct arrivals *arrivals = &folder->arrivals;
 	struct index_folder row;
 	for (int attempt = 0; attempt < 2; attempt++) {
-		if (look_into_index(folder, unique, &row) != 0 || arrivals_load(folder, &row) != 0
+		if (look_into_index(folder, unique, &row) != 0 || !load(folder, &row)
 			|| arrivals_may_have(arrivals, unique))
 			return LONG_WAY;
 		if (!arrivals_are_full(arrivals))

@@ -22,22 +22,30 @@ struct head {
 	uint32_t ends[CACHE_KINDS];
 };
 
-static const char *const header_names[] = {
-	"Date", "From", "To", "Cc", "Bcc", "Subject", "Message-ID", "In-Reply-To", "References",
-	"Reply-To", "Sender", "Content-Type", "Content-Transfer-Encoding", "MIME-Version",
-	"X-Priority", "Priority", "Importance", "X-MSMail-Priority", "X-Spam-Flag", "X-Spam-Status",
-	"List-Id", "List-Post", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Help",
-	"List-Archive", "List-Subscribe", "List-Owner", "Mailing-List", "Newsgroups", "Followup-To",
-	"Mail-Reply-To", "Mail-Followup-To", "Delivered-To", "Return-Path", "Precedence",
-	"Auto-Submitted", "Disposition-Notification-To", "Resent-Message-ID", "X-Mailer",
-	"User-Agent", "Autocrypt", "X-Label", "X-Draft-Info", "X-Mozilla-Draft-Info",
-	"X-Universally-Unique-Identifier", "X-Uniform-Type-Identifier", "Lines",
+#define NAME(literal) {literal, sizeof(literal) - 1}
+
+static const struct span header_names[] = {
+	NAME("Date"), NAME("From"), NAME("To"), NAME("Cc"), NAME("Bcc"), NAME("Subject"),
+	NAME("Message-ID"), NAME("In-Reply-To"), NAME("References"), NAME("Reply-To"),
+	NAME("Sender"), NAME("Content-Type"), NAME("Content-Transfer-Encoding"),
+	NAME("MIME-Version"), NAME("X-Priority"), NAME("Priority"), NAME("Importance"),
+	NAME("X-MSMail-Priority"), NAME("X-Spam-Flag"), NAME("X-Spam-Status"), NAME("List-Id"),
+	NAME("List-Post"), NAME("List-Unsubscribe"), NAME("List-Unsubscribe-Post"),
+	NAME("List-Help"), NAME("List-Archive"), NAME("List-Subscribe"), NAME("List-Owner"),
+	NAME("Mailing-List"), NAME("Newsgroups"), NAME("Followup-To"), NAME("Mail-Reply-To"),
+	NAME("Mail-Followup-To"), NAME("Delivered-To"), NAME("Return-Path"), NAME("Precedence"),
+	NAME("Auto-Submitted"), NAME("Disposition-Notification-To"), NAME("Resent-Message-ID"),
+	NAME("X-Mailer"), NAME("User-Agent"), NAME("Autocrypt"), NAME("X-Label"),
+	NAME("X-Draft-Info"), NAME("X-Mozilla-Draft-Info"),
+	NAME("X-Universally-Unique-Identifier"), NAME("X-Uniform-Type-Identifier"),
+	NAME("Lines"),
 };
 
 bool message_cache_has_header(struct span field_name)
 {
 	for (size_t i = 0; i < sizeof(header_names) / sizeof(header_names[0]); i++)
-		if (span_equal_nocase(field_name, span_from_cstr(header_names[i])))
+		if (field_name.len == header_names[i].len
+			&& span_equal_nocase(field_name, header_names[i]))
 			return true;
 	return false;
 }

@@ -19,6 +19,7 @@ struct store {
 	unsigned refs;
 	struct index *index;
 	struct list_node node;    /* in the process's list of stores */
+	task_time looked;         /* when root last led to it */
 	struct list_node kept;    /* in the list of those that stay open, a reference; or in none */
 	struct list_node folders;
 	struct task_lock tree;    /* create, delete, rename, subscribe */
@@ -56,7 +57,7 @@ void folder_release(struct folder *folder);
  * takeover and a full scan, when they do not). -ESTALE: deleted or replaced meanwhile. */
 int folder_lock(struct folder *folder);
 /* For a delivery: arrivals stay outside of the index, which may be behind them or not know the
- * mailbox. -ENOENT: a life is to be begun first, by folder_lock. */
+ * mailbox; the record in memory may be an old one. */
 int folder_lock_for_arrival(struct folder *folder);
 void folder_unlock(struct folder *folder);
 
@@ -64,6 +65,8 @@ void folder_unlock(struct folder *folder);
 int folder_sync(struct folder *folder, bool full);
 /* Unlocked: is the index behind the folders? Locks and syncs when so. */
 int folder_refresh(struct folder *folder);
+/* Locked. Makes the record in memory the one on disk; -ENOENT: there is none. */
+int folder_load_record(struct folder *folder);
 /* Locked. Writes the record durably. */
 int folder_save_record(struct folder *folder, uint64_t highestmodseq);
 /* Locked. Makes count UIDs from uidnext on safe to give out: the mark is durable above them, and

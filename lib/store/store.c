@@ -18,6 +18,7 @@ static struct list_node stores = LIST_INIT(stores);
 static struct list_node kept_stores = LIST_INIT(kept_stores); /* the last used first */
 static size_t kept_count;
 
+#define LOOK_EVERY_MS 1000
 #define UIDVALIDITY_FILE "tambo-uidvalidity"
 
 static struct store *find_open(const struct stat *st)
@@ -98,6 +99,7 @@ int store_open(const char *root, unsigned flags, struct store **ret_store)
 	store->dev = st.st_dev;
 	store->inode = st.st_ino;
 	store->refs = 1;
+	store->looked = task_now();
 	list_init(&store->folders);
 	list_init(&store->node);
 	list_init(&store->kept);
@@ -166,13 +168,23 @@ static struct store *find_kept(const char *root)
 	return NULL;
 }
 
-struct store *store_kept(const char *root)
+/* Looked at once a second: in a root that was removed meanwhile the next call fails, one that was
+ * moved away is still the same Maildir. */
+static bool is_at_root(struct store *store)
 {
 	struct stat st;
+	if (task_self() != NULL && task_now() - store->looked < LOOK_EVERY_MS)
+		return true;
+	store->looked = task_now();
+	return stat(store->root, &st) == 0 && st.st_dev == store->dev && st.st_ino == store->inode;
+}
+
+struct store *store_kept(const char *root)
+{
 	struct store *store = find_kept(root);
 	if (store == NULL)
 		return NULL;
-	if (stat(root, &st) != 0 || st.st_dev != store->dev || st.st_ino != store->inode) {
+	if (!is_at_root(store)) {
 		drop_kept(store);
 		return NULL;
 	}

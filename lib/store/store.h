@@ -41,7 +41,8 @@ void store_close(struct store *store); /* NULL is allowed */
  * until STORE_KEPT_MAX others were used later. */
 #define STORE_KEPT_MAX 32
 void store_keep(struct store *store);
-/* A reference to the store that is kept for root, or NULL; also when another folder stands there now. */
+/* A reference to the store that is kept for root, or NULL; also when another folder stands there now
+ * (noticed within a second). */
 struct store *store_kept(const char *root);
 /* After a failure: the next store_open makes again what may be missing. */
 void store_forget(const char *root);

@@ -180,7 +180,7 @@ static uint32_t deliver_elsewhere(struct fixture *f, unsigned number)
 		(void)snprintf(path, sizeof(path), "%s/.", f->root);
 		(void)snprintf(digits, sizeof(digits), "%u", number % 1000);
 		(void)snprintf(descriptor, sizeof(descriptor), "%d", fds[1]);
-		execl("/proc/self/exe", "arrivals_test", path, number < 1000 ? "deliver" : "look",
+		execl("/proc/self/exe", "arrivals_test", path, number < 1000 ? "deliver" : number < 2000 ? "look" : "name",
 			digits, descriptor, (char *)NULL);
 		_exit(9);
 	}
@@ -204,6 +204,21 @@ static void two_processes_take_turns(void **state)
 	assert_int_equal(deliver(f, 15).uid, 6);
 	assert_int_equal(deliver_elsewhere(f, 4), 7);
 	assert_uids(f, 7, (const uint32_t[]){1, 2, 3, 4, 5, 6, 7});
+}
+
+/* The deliverer writes the record when it moves the mark: not an old one. */
+static void what_another_process_wrote_into_the_record_stays(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 11).uid, 2);
+	assert_int_equal(deliver_elsewhere(f, 2000), 2);
+	for (unsigned i = 0; i < 300; i++)
+		assert_int_equal(deliver(f, 12 + i).uid, 3 + i);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_int_equal(mailbox_count(box), 302);
+	assert_non_null(strstr(describe(box), "1[ Rare]"));
+	mailbox_close(box);
 }
 
 static void foreign_deliveries_among_them_are_seen(void **state)
@@ -276,7 +291,7 @@ static void what_is_done_to_the_file_costs_no_message(void **state)
 	assert_int_equal(count_files(f, "new") + count_files(f, "cur"), count);
 }
 
-/* Run as: PATH deliver|look NUMBER FD. */
+/* Run as: PATH deliver|look|name NUMBER FD. */
 static int act(char **argv)
 {
 	struct fixture f = {.store = NULL};
@@ -287,6 +302,8 @@ static int act(char **argv)
 		answer = deliver(&f, (unsigned)atoi(argv[3])).uid;
 	} else {
 		struct mailbox *box = open_box(&f, "INBOX", 0);
+		if (strcmp(argv[2], "name") == 0)
+			set_flags(box, 1, STORE_ADD, 0, "Rare");
 		answer = (uint32_t)mailbox_count(box);
 		mailbox_close(box);
 	}
@@ -307,6 +324,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			a_repeated_delivery_is_recognised, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(two_processes_take_turns, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			what_another_process_wrote_into_the_record_stays, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			foreign_deliveries_among_them_are_seen, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
