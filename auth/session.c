@@ -18,6 +18,8 @@
 #define REPLY_TIMEOUT_MS (30 * 1000)
 #define CLIENT_TIMEOUT_MS (10 * 60 * 1000) /* the front has a shorter one */
 #define WORKER_TIMEOUT_MS (30 * 1000)
+#define WORKER_ATTEMPTS 3
+#define WORKER_PAUSE_MS 50
 #define REQUEST_MEMORY 32768
 
 /* The request, kept while the channel's own copy goes. */
@@ -49,7 +51,7 @@ static const char *worker_service(struct span service)
 	return span_equal(service, SPAN("pop3")) ? "pop3d" : NULL;
 }
 
-static int open_session(const struct request *request, const struct exchange *exchange, int *ret_fd)
+static int try_to_open(const struct request *request, const struct exchange *exchange, int *ret_fd)
 {
 	struct channel *channel;
 	const struct account *account = exchange_account(exchange);
@@ -76,6 +78,17 @@ static int open_session(const struct request *request, const struct exchange *ex
 	}
 	*ret_fd = channel_release(channel, NULL);
 	return 0;
+}
+
+/* A worker that has just died may be the one that master knows: once more, with a new one. */
+static int open_session(const struct request *request, const struct exchange *exchange, int *ret_fd)
+{
+	for (int attempt = 1;; attempt++) {
+		int status = try_to_open(request, exchange, ret_fd);
+		if ((status != -EPIPE && status != -ECONNRESET) || attempt == WORKER_ATTEMPTS
+			|| task_sleep(WORKER_PAUSE_MS * attempt) != 0)
+			return status;
+	}
 }
 
 static int reply_ok(struct channel *channel, const struct request *request,

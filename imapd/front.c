@@ -155,7 +155,12 @@ static void hand_over(struct front *front)
 		.input = SPAN_EMPTY,
 		.client_id = buf_span(&front->client_id)};
 	imap_frame_done(&front->connection.frame);
-	int status = handoff_to_worker(stream, front->session_fd, &start);
+	struct buf sorry = BUF_INIT(1024);
+	buf_append(&sorry, start.tag);
+	buf_append_cstr(&sorry, " NO [UNAVAILABLE] Login is not possible now, try again later\r\n"
+		"* BYE The session could not begin\r\n");
+	int status = handoff_to_worker(stream, front->session_fd, &start, buf_span(&sorry));
+	buf_done(&sorry);
 	if (status != 0)
 		log_warning(NULL, "session of %s: the worker cannot be told: %s",
 			front->addresses.remote, strerror(-status));

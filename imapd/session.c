@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/handoff.h"
 #include "imapd/command.h"
 
 /* Between the first byte of a command and its end. */
@@ -48,10 +49,19 @@ void session_unselect(struct session *session)
 	session->place = (struct content_place){0};
 }
 
+/* The client has the answer to its login. */
+static void begun(struct session *session, const struct session_start_info *info)
+{
+	connection_flush(&session->connection);
+	if (info->handed != NULL)
+		handoff_begun(info->handed);
+}
+
 static void greet(struct session *session, const struct session_start_info *info)
 {
 	connection_format(&session->connection, "%.*s OK [CAPABILITY %s] Logged in\r\n",
 		SPAN_ARGS(info->tag), CAPABILITIES);
+	begun(session, info);
 }
 
 static void say_goodbye(struct session *session, enum connection_result why)
@@ -116,6 +126,7 @@ static void refuse(struct session *session, const struct session_start_info *inf
 		"%.*s NO [UNAVAILABLE] The mailbox cannot be opened, try again later\r\n"
 		"* BYE Mailbox is not available\r\n",
 		SPAN_ARGS(info->tag));
+	begun(session, info);
 }
 
 static void refuse_one_more(struct session *session, const struct session_start_info *info)
@@ -126,6 +137,7 @@ static void refuse_one_more(struct session *session, const struct session_start_
 	connection_format(&session->connection,
 		"%.*s NO [LIMIT] Too many sessions from your address\r\n* BYE Too many sessions\r\n",
 		SPAN_ARGS(info->tag));
+	begun(session, info);
 }
 
 static void serve(struct session *session, const struct session_start_info *info)

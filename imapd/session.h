@@ -38,11 +38,14 @@ struct session {
 	bool idle; /* waits for the client; may be cancelled */
 };
 
+struct handoff_session;
+
 struct session_start_info {
 	struct span user, mailbox_path;
 	struct span remote; /* the client's address, for the log */
 	bool maildir; /* false: an mbox file, which is not served */
 	struct span tag;
+	struct handoff_session *handed; /* told when the login has been answered; or NULL */
 };
 
 /* The whole session: answers the login's tag, runs commands until the client or we end it. Owns

@@ -50,7 +50,8 @@ void imapd_serve(struct channel *channel_take, const char *peer)
 			.mailbox_path = span_from_cstr(owner.mailbox),
 			.maildir = owner.maildir,
 			.remote = span_from_cstr(owner.remote),
-			.tag = span_from_cstr(owner.tag)};
+			.tag = span_from_cstr(owner.tag),
+			.handed = &handed};
 		session_run(handed.stream, &info, &imapd_settings()->worker);
 	}
 	free(owner.user);

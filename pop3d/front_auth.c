@@ -16,7 +16,8 @@ static int hand_over(struct front *front, int session_fd, const char *command)
 	struct stream *stream = front->stream;
 	front->stream = NULL;
 	front->done = true;
-	return handoff_to_worker(stream, session_fd, &start);
+	return handoff_to_worker(stream, session_fd, &start,
+		SPAN("-ERR [SYS/TEMP] Login is not possible now, try again later\r\n"));
 }
 
 static const char *refusal(enum auth_end end)

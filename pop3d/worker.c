@@ -192,6 +192,10 @@ static void serve_user(struct handoff_session *handed)
 	struct session session = {.stream = handed->stream, .user = handed->user.user};
 	stream_set_write_timeout(session.stream, pop3d_settings()->timeout);
 	int status = greet(&session, open_mailbox(&session, &handed->user));
+	int flushed = stream_flush(session.stream, task_deadline(pop3d_settings()->timeout));
+	handoff_begun(handed);
+	if (status == 0)
+		status = flushed;
 	if (status == 0)
 		status = converse(&session);
 	log_end(&session, &handed->user, status);

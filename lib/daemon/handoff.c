@@ -10,6 +10,7 @@
 #include "tls/tls.h"
 
 #define START_TIMEOUT_MS (30 * 1000)
+#define BEGIN_TIMEOUT_MS (60 * 1000) /* a large mailbox that is opened for the first time */
 #define CLOSE_TIMEOUT_MS (5 * 1000)
 #define PIECE 16384
 
@@ -74,14 +75,16 @@ static int flow_move(struct flow *flow, struct stream *from, struct stream *to)
 	return wrote < 0 ? wrote : moved | wrote;
 }
 
-/* Until one side is at its end and the other has everything. */
-static void relay(struct stream *client, struct stream *worker)
+/* Until one side is at its end and the other has everything. False: the worker never said a word. */
+static bool relay(struct stream *client, struct stream *worker)
 {
 	struct flow up = {.held = BUF_INIT(PIECE)}, down = {.held = BUF_INIT(PIECE)};
 	int status = 0;
+	bool answered = false;
 	for (unsigned turns = 0; status >= 0; turns++) {
 		int moved_up = flow_move(&up, client, worker);
 		int moved_down = flow_move(&down, worker, client);
+		answered = answered || (moved_down > 0 && !down.ended);
 		if (moved_up < 0 || moved_down < 0)
 			break;
 		if ((up.ended && flow_left(&up).len == 0) || (down.ended && flow_left(&down).len == 0))
@@ -95,10 +98,26 @@ static void relay(struct stream *client, struct stream *worker)
 	}
 	buf_wipe(&up.held);
 	buf_wipe(&down.held);
+	return answered;
+}
+
+/* The worker's word that the client has its answer. One that takes long is not waited for. */
+static int wait_until_begun(struct channel *channel)
+{
+	void *message;
+	int status = channel_expect(channel, &session_begun_type, task_deadline(BEGIN_TIMEOUT_MS),
+		&message);
+	return status == -ETIMEDOUT || status == -ECANCELED ? 0 : status;
+}
+
+static void say_sorry(struct stream *client, struct span sorry)
+{
+	if (stream_write(client, sorry) == 0)
+		(void)stream_flush(client, task_deadline(CLOSE_TIMEOUT_MS));
 }
 
 int handoff_to_worker(struct stream *client_take, int session_fd_take,
-	const struct session_start *start)
+	const struct session_start *start, struct span sorry)
 {
 	struct stream *client = client_take;
 	struct session_start message = *start;
@@ -111,17 +130,36 @@ int handoff_to_worker(struct stream *client_take, int session_fd_take,
 		status = channel_send(channel, &session_start_type, &message);
 	if (status == 0)
 		status = channel_flush(channel, task_deadline(START_TIMEOUT_MS));
+	if (status == 0 && !tls)
+		status = wait_until_begun(channel);
 	if (status != 0 || !tls) {
+		if (status != 0)
+			say_sorry(client, sorry);
 		channel_free(channel);
 		stream_free(client);
 		return status;
 	}
 	stream_drop_input(client);
 	struct stream *worker = stream_new(channel_release(channel, NULL), PIECE, PIECE);
-	relay(client, worker);
+	bool answered = relay(client, worker);
 	stream_free(worker);
+	if (!answered)
+		say_sorry(client, sorry);
 	stream_close(client, task_deadline(CLOSE_TIMEOUT_MS));
-	return 0;
+	return answered ? 0 : -EPIPE;
+}
+
+void handoff_begun(struct handoff_session *session)
+{
+	static const struct session_begun begun = {true};
+	struct channel *channel = session->channel;
+	session->channel = NULL;
+	if (channel == NULL)
+		return;
+	/* A front that is gone does not mind. */
+	if (channel_send(channel, &session_begun_type, &begun) == 0)
+		(void)channel_flush(channel, task_deadline(START_TIMEOUT_MS));
+	channel_free(channel);
 }
 
 static struct span keep(struct arena *arena, struct span bytes)
@@ -184,13 +222,14 @@ int handoff_receive(struct channel *channel_take, struct arena *arena, size_t in
 	int fd = start->client_fd;
 	buf_append(&input, start->input);
 	if (fd >= 0)
-		channel_free(channel);
+		session.channel = channel;
 	else
 		fd = channel_release(channel, &input);
 	session.stream = stream_new(fd, in_cap, out_cap);
 	status = input.overflow ? -EMSGSIZE : stream_unread(session.stream, buf_span(&input));
 	buf_wipe(&input);
 	if (status != 0) {
+		channel_free(session.channel);
 		stream_free(session.stream);
 		return status;
 	}

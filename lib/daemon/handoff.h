@@ -11,20 +11,26 @@
 
 /* Front. Takes the client's stream and the worker's socket (auth_reply.session_fd). start: tag,
  * command and so on; client_fd and input are filled in here. Returns when the front has nothing
- * more to do: at once for a plain client, at the end of the session for TLS. 0, or -errno when the
- * worker could not be told (the client has been hung up on). */
+ * more to do: for a plain client once the worker has answered its login, at the end of the session
+ * for TLS. 0, or -errno when the worker could not be told or died before it answered: then the
+ * client was told sorry (whole lines), and has been hung up on. */
 int handoff_to_worker(struct stream *client_take, int session_fd_take,
-	const struct session_start *start);
+	const struct session_start *start, struct span sorry);
 
 struct handoff_session {
 	struct session_user user;
 	struct session_start start; /* client_fd is used up, input is in the stream */
 	struct stream *stream;
+	struct channel *channel;    /* a plain client's, until handoff_begun; or NULL */
 };
+
+/* Worker. The answer to the login has been flushed. */
+void handoff_begun(struct handoff_session *session);
 
 /* Worker. Receives both messages on the channel that auth opened. On success ret_session->stream
  * is the client's (buffers of in_cap and out_cap bytes, its first input already there), user and
- * start are copied into arena. The channel is gone in any case. 0 or -errno. */
+ * start are copied into arena. The channel is gone with handoff_begun, or on an error. 0 or
+ * -errno. */
 int handoff_receive(struct channel *channel_take, struct arena *arena, size_t in_cap,
 	size_t out_cap, struct handoff_session *ret_session);
 

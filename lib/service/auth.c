@@ -66,3 +66,8 @@ static const struct field session_start_fields[] = {
 	FIELD(FIELD_SPAN, session_start, client_id, 8192),
 };
 MESSAGE_TYPE(session_start_type, MESSAGE_SESSION_START, 2, session_start, session_start_fields);
+
+static const struct field session_begun_fields[] = {
+	FIELD(FIELD_BOOL, session_begun, begun, 0),
+};
+MESSAGE_TYPE(session_begun_type, MESSAGE_SESSION_BEGUN, 1, session_begun, session_begun_fields);

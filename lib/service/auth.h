@@ -75,7 +75,14 @@ struct session_start {
 	struct span client_id;     /* IMAP ID parameters seen before login, for the log */
 };
 
+/* The worker's answer when client_fd was given: the client has the answer to its login. Without it
+ * the worker has died before, and the front tells the client so. */
+struct session_begun {
+	bool begun;
+};
+
 extern const struct message_type auth_start_type, auth_continue_type, auth_reply_type,
-	account_question_type, account_answer_type, session_user_type, session_start_type;
+	account_question_type, account_answer_type, session_user_type, session_start_type,
+	session_begun_type;
 
 #endif

@@ -37,6 +37,7 @@ enum message_number {
 	/* sessions handed from a front to a worker */
 	MESSAGE_SESSION_USER = 110,
 	MESSAGE_SESSION_START,
+	MESSAGE_SESSION_BEGUN,
 	/* proxymap, anvil */
 	MESSAGE_MAP_LOOKUP = 130,
 	MESSAGE_MAP_ANSWER,
