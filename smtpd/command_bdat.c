@@ -81,7 +81,9 @@ static enum command_result accept_chunk(struct session *session, struct smtp_chu
 	}
 	if (!transaction->bdat && !begin(session, chunk))
 		return COMMAND_FAILED;
-	if (limit > 0 && chunk->size > (uint64_t)limit) {
+	/* All chunks together. */
+	if (limit > 0 && (chunk->size > (uint64_t)limit ||
+				 transaction->data.size > (uint64_t)limit - chunk->size)) {
 		log_warning(NULL, "%s: BDAT request from %s exceeds message size limit",
 			session_queue_id(session), session->client);
 		return refuse(session, chunk, "552 5.3.4 Chunk exceeds message size limit");
