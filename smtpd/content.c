@@ -24,6 +24,7 @@
 #define SEND_SIZE (60 * 1024)
 
 /* Notes the reply that the message will get instead of 250; the first one counts. */
+__attribute__((format(printf, 2, 3)))
 static void content_fail(struct session *session, const char *format, ...)
 {
 	struct transaction *transaction = session->transaction;
