@@ -78,7 +78,6 @@ static void check(void *arg)
 	assert_true(anvil_client_count(&client, ANVIL_CONNECT, "192.0.2.1", &answer));
 	assert_int_equal(fake.takes, 2);
 	anvil_client_done(&client);
-	task_loop_stop();
 }
 
 static void test_counting(void **state)

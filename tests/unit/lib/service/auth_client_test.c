@@ -263,7 +263,6 @@ static void run_checks(void *arg)
 	(void)arg;
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
 		checks[i]();
-	task_loop_stop();
 }
 
 static void test_all(void **state)
