@@ -346,18 +346,21 @@ static bool mechanism_takes_a_password(const char *mechanism)
 	return false;
 }
 
-/* Cyrus' PLAIN and LOGIN lose memory when they cannot make a user of the name, because it is too long
- * or nothing but white space: a stranger could fill this process. Such a name does not get there. */
-static bool is_harmful(struct exchange *exchange, const struct span *response)
+/* Cyrus' PLAIN and LOGIN lose memory when they cannot make a user of the name, because it is too long,
+ * or white space stands around it: a stranger could fill this process. Such a name does not get there:
+ * false, or the response is trimmed. */
+static bool make_harmless(struct exchange *exchange, struct span *response)
 {
-	if (response == NULL || !mechanism_takes_a_password(exchange->mechanism))
-		return false;
-	if (response->len > RESPONSE_MAX)
+	if (!mechanism_takes_a_password(exchange->mechanism))
 		return true;
-	bool is_name = strcmp(exchange->mechanism, "LOGIN") == 0 && !exchange->named &&
-		(exchange->started || response->len > 0);
-	exchange->named = exchange->named || is_name;
-	return is_name && (span_trim(*response).len == 0 || !span_is_printable(*response));
+	if (response->len > RESPONSE_MAX)
+		return false;
+	if (strcmp(exchange->mechanism, "LOGIN") != 0 || exchange->named ||
+		(!exchange->started && response->len == 0))
+		return true;
+	exchange->named = true;
+	*response = span_trim(*response);
+	return response->len > 0 && span_is_printable(*response);
 }
 
 enum exchange_status exchange_step(struct exchange *exchange, const struct span *response,
@@ -365,14 +368,19 @@ enum exchange_status exchange_step(struct exchange *exchange, const struct span 
 {
 	const char *out = NULL;
 	unsigned out_len = 0;
-	const char *in = response == NULL ? NULL : response->ptr;
-	unsigned in_len = response == NULL ? 0 : (unsigned)response->len;
+	const char *in = NULL;
+	unsigned in_len = 0;
 	int status;
 	if (exchange->mechanism[0] == '\0')
 		return EXCHANGE_UNAVAILABLE;
-	if (is_harmful(exchange, response)) {
+	struct span given = response == NULL ? SPAN_EMPTY : *response;
+	if (response != NULL && !make_harmless(exchange, &given)) {
 		*ret_challenge = SPAN_EMPTY;
 		return finish(exchange, SASL_BADPROT);
+	}
+	if (response != NULL) {
+		in = given.ptr;
+		in_len = (unsigned)given.len;
 	}
 	/* SCRAM looked the user up in its first step; the proof, which may be a guess, comes in the next. */
 	if (exchange->started && exchange->login.len > 0 &&
