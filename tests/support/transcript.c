@@ -52,7 +52,7 @@ static bool matches(struct span pattern, struct span text)
 	return text.len == 0;
 }
 
-static void unescape(struct span text, struct buf *out)
+void transcript_unescape(struct span text, struct buf *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
@@ -69,6 +69,7 @@ static void unescape(struct span text, struct buf *out)
 			buf_append_char(out, c == 'r'	? '\r'
 					     : c == 'n' ? '\n'
 					     : c == 't' ? '\t'
+					     : c == '0' ? '\0'
 							: c);
 		}
 	}
@@ -85,6 +86,7 @@ static struct stream *client(struct player *player, int number)
 	return player->clients[number];
 }
 
+/* A peer that has hung up is seen by what is read next. */
 static bool say(struct player *player, int number, struct span text, bool with_end)
 {
 	struct buf bytes = BUF_INIT(LINE_MAX_BYTES);
@@ -92,14 +94,13 @@ static bool say(struct player *player, int number, struct span text, bool with_e
 		buf_append(&bytes, text);
 		buf_append_cstr(&bytes, "\r\n");
 	} else {
-		unescape(text, &bytes);
+		transcript_unescape(text, &bytes);
 	}
 	struct stream *stream = client(player, number);
-	int status = stream_write(stream, buf_span(&bytes));
-	if (status == 0)
-		status = stream_flush(stream, task_deadline(REPLY_MS));
+	(void)stream_write(stream, buf_span(&bytes));
+	(void)stream_flush(stream, task_deadline(REPLY_MS));
 	buf_done(&bytes);
-	return status == 0 || fail(player, "cannot send", text, SPAN_EMPTY);
+	return true;
 }
 
 static struct span without_end(struct span line)
@@ -170,12 +171,22 @@ static bool take(struct span *line, const char *word)
 	return true;
 }
 
-static bool act(struct player *player, struct span name)
+static bool act(struct player *player, struct span line)
 {
-	char *text = span_dup_cstr(name);
-	CHECK(player->transcript->action != NULL);
-	player->transcript->action(text);
-	free(text);
+	struct span rest = line, word = SPAN_EMPTY;
+	const char *why = "";
+	(void)span_token(&rest, " ", &word);
+	if (rest.len > 0)
+		rest = span_skip(rest, 1);
+	return (player->transcript->directive != NULL &&
+		       player->transcript->directive(word, rest, &why)) ||
+	       fail(player, "not so, or not understood:", line, span_from_cstr(why));
+}
+
+static bool hang_up(struct player *player, int number)
+{
+	stream_free(client(player, number));
+	player->clients[number] = NULL;
 	return true;
 }
 
@@ -189,7 +200,8 @@ static bool pause_for(struct span ms)
 static bool play_line(struct player *player, struct span line)
 {
 	int number = 1;
-	if (ascii_is_digit(line.ptr[0]) && line.ptr[0] <= '0' + TRANSCRIPT_CLIENTS) {
+	if (line.len > 1 && ascii_is_digit(line.ptr[0]) && ascii_is_upper(line.ptr[1]) &&
+		line.ptr[0] <= '0' + TRANSCRIPT_CLIENTS) {
 		number = line.ptr[0] - '0';
 		line = span_skip(line, 1);
 	}
@@ -211,9 +223,9 @@ static bool play_line(struct player *player, struct span line)
 		return pause_for(line);
 	if (take(&line, "EOF"))
 		return expect_end(player, number);
-	if (take(&line, "DO"))
-		return act(player, line);
-	return fail(player, "not understood:", line, SPAN_EMPTY);
+	if (take(&line, "CLOSE"))
+		return hang_up(player, number);
+	return act(player, line);
 }
 
 static void play(void *arg)
@@ -235,6 +247,8 @@ static void play(void *arg)
 		(void)task_sleep(10);
 	if (task_count() > 1)
 		(void)fail(player, "sessions do not", SPAN("end"), SPAN_EMPTY);
+	if (player->transcript->end != NULL)
+		player->transcript->end();
 	task_loop_stop();
 }
 
@@ -242,7 +256,7 @@ const char *transcript_play(const struct transcript *transcript)
 {
 	struct player player = {.transcript = transcript};
 	CHECK(task_loop_open() == 0);
-	CHECK(task_spawn("player", play, &player, 0) != NULL);
+	CHECK(task_spawn("player", play, &player, 256 * 1024) != NULL);
 	CHECK(task_loop_run() == 0);
 	task_loop_close();
 	return player.failed ? failure : NULL;

@@ -9,10 +9,11 @@
  *   NOTHING ms   no line comes for so long
  *   WAIT ms      lets time pass
  *   EOF          the peer has closed
- *   DO name      calls the test's own function
+ *   CLOSE        the client closes
+ *   WORD text    anything else is the test's own affair (settings, fakes, what is to be looked at)
  *
  * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In the text
- * of C- \r, \n, \t, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in
+ * of C- \r, \n, \t, \0, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in
  * it matches anything. Lines of the script that are empty or begin with # are comments.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TESTS_TRANSCRIPT_H
@@ -27,11 +28,16 @@ struct transcript {
 	const char *script;
 	/* Called when the script first speaks of a client: starts a session on fd, in a task. */
 	void (*connect)(int fd_take, int client);
-	void (*action)(const char *name); /* for DO; may be NULL */
+	/* A line of the test's own. False: not known, or not so; *ret_why may say more. */
+	bool (*directive)(struct span word, struct span text, const char **ret_why);
+	void (*end)(void); /* called when all sessions have ended; may be NULL */
 };
 
 /* Opens a loop, plays, closes the loop. NULL when all was as written; otherwise what was not
  * (static text, valid until the next call). */
 const char *transcript_play(const struct transcript *transcript);
+
+/* As in the text of C-. */
+void transcript_unescape(struct span text, struct buf *out);
 
 #endif

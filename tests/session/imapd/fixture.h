@@ -119,6 +119,18 @@ struct case_of {
 static void (*prepare_case)(const char *name); /* may be NULL */
 static void (*case_action)(const char *name);
 
+/* "DO name" */
+static bool run_action(struct span word, struct span text, const char **ret_why)
+{
+	(void)ret_why;
+	if (!span_equal(word, SPAN("DO")) || case_action == NULL)
+		return false;
+	char *name = span_dup_cstr(text);
+	case_action(name);
+	free(name);
+	return true;
+}
+
 static void play_cases(const struct case_of *cases, size_t count)
 {
 	size_t failures = 0;
@@ -133,7 +145,7 @@ static void play_cases(const struct case_of *cases, size_t count)
 		struct transcript transcript = {.name = cases[i].name,
 			.script = cases[i].script,
 			.connect = connect_session,
-			.action = case_action};
+			.directive = run_action};
 		const char *failure = transcript_play(&transcript);
 		drop_maildir(NULL);
 		if (failure != NULL) {

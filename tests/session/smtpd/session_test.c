@@ -1,5 +1,5 @@
 /* Dialogues of SMTP and LMTP sessions: real session code over a socketpair, with fakes for cleanup,
- * auth and anvil. Each *.txt beside this file is a case; tests/support/dialogue.h says how they
+ * auth and anvil. Each *.txt beside this file is a case; tests/support/transcript.h says how they
  * read. Directives of this test:
  *   CONF name = value     a line of main.cf
  *   TABLE name            a file $table_name follows, up to a line "."
@@ -20,7 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,7 +36,8 @@
 #include "service/cleanup.h"
 #include "service/lookup.h"
 #include "smtpd/session.h"
-#include "dialogue.h"
+#include "sys/fd.h"
+#include "transcript.h"
 
 static const char base_conf[] =
 	"compatibility_level = 3.6\n"
@@ -59,10 +63,11 @@ static struct {
 	enum lookup_status name_status;
 	char cleanup_answer, ready_answer;
 	struct anvil_answer counts;
-	bool auth_off, stopping, refused, in_table;
+	bool auth_off, stopping, refused, in_table, starts;
 	unsigned queued;
-	int client_fd, server_fd;
-	struct dialogue dialogue;
+	int server_fd;
+	const char *path;
+	struct conf *opened;
 } t;
 
 static void sink(enum log_level level, const char *line, size_t len)
@@ -355,11 +360,10 @@ static bool has(const struct buf *buf, struct span text)
 	return span_find(buf_span(buf), text) != SIZE_MAX;
 }
 
-static bool directive(void *arg, struct span word, struct span text, const char **ret_why)
+static bool directive(struct span word, struct span text, const char **ret_why)
 {
 	uint64_t count = 0;
 
-	(void)arg;
 	if (t.in_table) {
 		if (span_equal(word, SPAN("."))) {
 			save_table();
@@ -381,7 +385,7 @@ static bool directive(void *arg, struct span word, struct span text, const char 
 		return span_to_u64(text, 1000, &count) && count == t.queued;
 	if (span_equal(word, SPAN("GOT")) || span_equal(word, SPAN("NOT"))) {
 		struct buf wanted = BUF_INIT(10000);
-		dialogue_unescape(text, &wanted);
+		transcript_unescape(text, &wanted);
 		bool good = has(&t.message, buf_span(&wanted)) == (word.ptr[0] == 'G');
 		buf_done(&wanted);
 		*ret_why = buf_cstr(&t.message);
@@ -411,10 +415,14 @@ static void run_server(void *arg)
 	anvil_client_done(&t.server.anvil);
 }
 
-static void run_client(void *arg)
+static char *read_file(const char *path)
 {
-	(void)arg;
-	dialogue_play(&t.dialogue, t.client_fd);
+	struct buf text = BUF_INIT(1 << 22);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, &text) != 0)
+		fail_msg("cannot read %s", path);
+	close(fd);
+	return buf_steal(&text);
 }
 
 static struct conf *write_conf(void)
@@ -445,7 +453,6 @@ static void reset(void)
 	assert_non_null(mkdtemp(t.folder));
 	buf_append_cstr(&t.conf, base_conf);
 	t.name_status = LOOKUP_FOUND;
-	t.dialogue.directive = directive;
 }
 
 static void clear(void)
@@ -456,50 +463,52 @@ static void clear(void)
 	buf_done(&t.log);
 	buf_done(&t.message);
 	buf_done(&t.table);
-	dialogue_done(&t.dialogue);
 	(void)snprintf(command, sizeof(command), "rm -rf %s", t.folder);
 	assert_int_equal(system(command), 0);
 }
 
-static void talk(struct conf *conf)
+static int open_server(void)
 {
-	int fds[2];
-
-	assert_int_equal(task_loop_open(), 0);
+	t.opened = write_conf();
 	t.server.services = (struct services){take, give, stopping};
-	int rc = server_open(&t.server, conf);
-	if (t.refused) {
-		assert_int_not_equal(rc, 0);
-	} else {
-		if (rc != 0)
-			fail_msg("%s: the configuration is refused:\n%s", t.dialogue.path,
-				buf_cstr(&t.log));
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-		t.server_fd = fds[0];
-		t.client_fd = fds[1];
-		assert_non_null(task_spawn("session", run_server, NULL, 0));
-		assert_non_null(task_spawn("client", run_client, NULL, 256 * 1024));
-		assert_int_equal(task_loop_run(), 0);
-	}
+	return server_open(&t.server, t.opened);
+}
+
+/* The settings of the script are complete when it first speaks. */
+static void connect_session(int fd_take, int client)
+{
+	(void)client;
+	if (open_server() != 0)
+		fail_msg("%s: the configuration is refused:\n%s", t.path, buf_cstr(&t.log));
+	t.server_fd = fd_take;
+	CHECK(socket_set_nonblocking(fd_take) == 0);
+	assert_non_null(task_spawn("session", run_server, NULL, 0));
+}
+
+/* Where nothing is said, the server is not to start. */
+static void end(void)
+{
+	t.starts = t.opened != NULL || open_server() == 0;
 	server_close(&t.server);
-	task_loop_close();
 }
 
 static void play(const char *path)
 {
 	reset();
 	log_set_sink(sink);
-	if (!dialogue_open(&t.dialogue, path))
-		fail_msg("cannot read %s", path);
-	dialogue_setup(&t.dialogue);
-	if (t.dialogue.failure == NULL) {
-		struct conf *conf = write_conf();
-		talk(conf);
-		conf_free(conf);
-	}
+	t.path = path;
+	char *script = read_file(path);
+	struct transcript transcript = {.name = path, .script = script, .connect = connect_session,
+		.directive = directive, .end = end};
+	const char *failure = transcript_play(&transcript);
 	log_set_sink(NULL);
-	if (t.dialogue.failure != NULL)
-		fail_msg("%s", t.dialogue.failure);
+	conf_free(t.opened);
+	free(script);
+	if (failure != NULL)
+		fail_msg("%s", failure);
+	if (t.starts == t.refused)
+		fail_msg("%s: the configuration is%s refused:\n%s", path, t.starts ? " not" : "",
+			buf_cstr(&t.log));
 	clear();
 }
 
