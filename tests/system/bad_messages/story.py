@@ -99,7 +99,7 @@ BODIES = {
 FILES = {
     'no byte': b'', 'all NUL': b'\0' * 1000000, 'NUL in a header': b'Subject: a\0b\r\n\r\nx\r\n', 'bare CR': b'Subject: x\r\rx\r' * 1000,
     'bare LF': b'Subject: x\nTo: a@b\n\nx\n.\n', 'no line end': b'Subject: x', 'one byte': b'x', 'a line end': b'\r\n',
-    'a header of 20 mebibytes': b'X: ' + b'y' * (20 << 20) + b'\r\n\r\nx\r\n', 'many short headers': b'a:\n' * 2000000 + b'\nx\n',
+    'a header of 20 mebibytes': b'X: ' + b'y' * (20 << 20) + b'\r\n\r\nx\r\n', 'many short headers': b'a:\n' * 500000 + b'\nx\n',
 }
 FETCH = ('(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT FROM TO DATE)] '
          'BODY.PEEK[1]<0.100> BODY.PEEK[1.1.1.1.MIME] BODY.PEEK[2.HEADER] BODY.PEEK[TEXT]<100.100>)')
@@ -199,7 +199,9 @@ def test_bodies(folder):
 
 
 def test_files_of_another_program(folder):
-    messages = dict(FILES, **PARTS)
+    messages = dict(FILES)
+    for name in ('nested multiparts', 'messages in multiparts', 'many parts with a header'):
+        messages[name] = PARTS[name]    # with other line ends than those that were delivered
     with instance(folder) as t:
         t.pop3('alice').quit()
         for n, text in enumerate(messages.values()):

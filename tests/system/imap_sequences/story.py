@@ -405,7 +405,7 @@ def after_login(folder, pipelined):
                 if wrong:
                     return wrong
             return None
-        share(walks(COMMANDS, 6000), work, WORKERS)
+        share(walks(COMMANDS, 4000), work, WORKERS)
 
 
 def test_after_login_one_by_one(folder):

@@ -300,7 +300,7 @@ def after_login(folder, pipelined):
                 if wrong:
                     return wrong
             return None
-        share(walks(COMMANDS, 8000), work, WORKERS)
+        share(walks(COMMANDS, 5000), work, WORKERS)
 
 
 def test_after_login_one_by_one(folder):
