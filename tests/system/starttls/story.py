@@ -162,7 +162,7 @@ def test_starttls_is_possible_once(folder):
 
 
 def test_a_handshake_and_then_silence_or_rubbish(folder):
-    with make(folder, smtpd_starttls_timeout='1s', smtpd_timeout='1s', imapd_timeout='1s', pop3d_timeout='1s') as t:
+    with make(folder, smtpd_starttls_timeout='3s', smtpd_timeout='3s', imapd_timeout='3s', pop3d_timeout='3s') as t:
         wires = []
         for service, (_, ask, _, _, _) in TALKS.items():
             for sent in (b'', b'\x16\x03\x01', b'\x16\x03\x01\xff\xff' + b'x' * 20000, b'GET / HTTP/1.0\r\n\r\n'):

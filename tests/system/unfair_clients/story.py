@@ -146,7 +146,7 @@ def is_cut_off(wire):
 
 def test_many_who_hardly_say_a_word(folder):
     """One byte at a time, for ever: each is sent away when its time is over, others are served meanwhile."""
-    with instance(folder, imapd_timeout='2s', pop3d_timeout='2s', smtpd_timeout='2s') as t:
+    with instance(folder, imapd_timeout='4s', pop3d_timeout='4s', smtpd_timeout='4s') as t:
         with Usage(t, 'smtpd', 'imapd', 'pop3d') as usage:
             wires = [(service, Wire(t, service)) for service in ('smtp', 'imap', 'pop3') for _ in range(100)]
             left = wires
