@@ -209,6 +209,15 @@ static void flush_all_in_pool(void *arg)
 	flush->error = syncfs(flush->dir_fd) != 0 ? -errno : 0;
 }
 
+/* A flush that failed is not tried again as an index is: the kernel tells of lost bytes once, and the next flush
+ * would answer that all is well. */
+#define FLUSH_FAILED (-EREMOTEIO)
+
+static int lost(int error)
+{
+	return error == -EIO ? FLUSH_FAILED : error;
+}
+
 /* DURABLE: a link is as durable as what it names, and a delivery waits for the checkpoint of
  * `local`: what is fresh is flushed before it is linked. */
 static int flush_sources(struct copying *copying)
@@ -351,7 +360,7 @@ static int copy_locked(struct copying *copying)
 		error = put_all(copying);
 	/* DURABLE: names before OK. */
 	if (error == 0)
-		error = file_sync_dir_at(copying->to->dir_fd, "cur");
+		error = lost(file_sync_dir_at(copying->to->dir_fd, "cur"));
 	folder_touch_end(copying->to, &touch);
 	if (error != 0)
 		undo(copying);
@@ -384,7 +393,7 @@ static int copy_once(struct mailbox *mailbox, struct folder *to, const uint32_t 
 		arena_init(&copying->arena, ARENA_MAX);
 		error = load_items(copying, uids, count);
 		if (error == 0)
-			error = flush_sources(copying);
+			error = lost(flush_sources(copying));
 		if (error == 0) {
 			error = folder_lock(to);
 			if (error == 0) {
@@ -428,6 +437,8 @@ int mailbox_copy(struct mailbox *mailbox, const uint32_t *uids, size_t uid_count
 			error = copy_once(mailbox, folder, uids, uid_count, ret_result);
 	}
 	folder_release(folder);
+	if (error == FLUSH_FAILED)
+		error = -EIO;
 	if (error == 0 && move && ret_result->count > 0)
 		error = mailbox_expunge(mailbox, ret_result->source_uids, ret_result->count, false, NULL);
 	if (error != 0)
