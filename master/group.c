@@ -12,6 +12,7 @@
 #define HEALTHY_MS 60000     /* a process that lived so long forgives what was before */
 #define FIRST_BACKOFF_MS 100 /* doubled each time, up to service_throttle_time */
 #define EXCLUSIVE_STOP_MS 5000
+#define REFUSED_EVERY_MS 1000 /* told that often at most */
 #define SESSION_STOP_MS (3600 * 1000)
 
 struct process_group *group_new(
@@ -127,17 +128,32 @@ static void hand_over(struct process *process, int fd, const char *peer, pid_t p
 	process_send(process, &message, fd);
 }
 
+static void refuse_peer(struct process_group *group, int fd_take)
+{
+	int64_t now = clock_ms();
+	if (group->refused_at == 0 || now - group->refused_at >= REFUSED_EVERY_MS) {
+		group->refused_at = now;
+		log_warning(NULL, "service %s: too many peers are waiting for it",
+			group->service->name);
+	}
+	close(fd_take);
+}
+
 void group_give(struct process_group *group, int fd_take, const struct process *asker)
 {
 	struct process *process = choose(group);
+	if (process != NULL && process->unsent_count >= SERVICE_PENDING_MAX) {
+		/* It is behind, or somebody asks too fast: that one waits, nobody is killed for it. */
+		refuse_peer(group, fd_take);
+		return;
+	}
 	if (process != NULL) {
 		hand_over(process, fd_take, asker->service_name, asker->pid);
 		close(fd_take);
 		return;
 	}
 	if (group->pending_count == SERVICE_PENDING_MAX) {
-		log_warning(NULL, "service %s: too many peers are waiting for it", group->service->name);
-		close(fd_take);
+		refuse_peer(group, fd_take);
 		return;
 	}
 	struct pending *pending = NEW(struct pending);

@@ -51,6 +51,7 @@ struct process_group {
 	struct list_node processes;
 	struct list_node pending; /* struct pending */
 	size_t pending_count;
+	int64_t refused_at; /* monotonic ms of the last word on it; 0: never */
 	/* crash loop */
 	int64_t start_after;  /* monotonic ms; 0: at once */
 	int64_t backoff_ms;

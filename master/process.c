@@ -71,6 +71,7 @@ void process_send(struct process *process, const struct control_message *message
 		log_warning(NULL, "process %d of service %s does not listen: killed", (int)process->pid,
 			process->service_name);
 		kill(process->pid, SIGKILL);
+		close_control(process); /* SIGCHLD does the rest */
 		return;
 	}
 	struct packet *packet = NEW(struct packet);

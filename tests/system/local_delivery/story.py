@@ -59,7 +59,7 @@ def test_mbox_with_quoted_from_line(folder):
         assert text.startswith('From '), text[:50]
         assert text.count('\n>From here\n') == 2, text
         assert len(re.findall(r'^From ', text, re.M)) == 2, text
-        assert not os.path.exists(path + '.lock')
+        wait_for('the end of the lock', lambda: not os.path.exists(path + '.lock'))
         t.wait_log(r'status=sent \(delivered to mailbox\)')
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 

@@ -521,7 +521,7 @@ def test_one_process_cannot_have_all_channels(folder):
         probe = Probe(t.ports['smtp'])
         probe.socket.settimeout(120)
         probe.allowed('HOARD anvil 200')
-        answer = probe.ask('HOARD anvil 5100')
+        answer = probe.ask('HOARD anvil 5200')
         assert answer == 'E2BIG', answer
         t.wait_log(r'anvil.*process %d of service .* has 5000 channels open: no more' % pid_of(probe))
         # They are free again, and others were served all the time.
