@@ -191,16 +191,19 @@ int folder_save_record(struct folder *folder, uint64_t highestmodseq)
 
 int folder_reserve_uids(struct folder *folder, struct index_folder *row, uint32_t count)
 {
+	/* In memory: those below the mark may be another process's, and the file that never hears of these
+	 * must not be believed again. None is kept for later: by then there may be a new file. */
+	bool in_memory = count > 0 && index_is_in_memory(folder->store->index);
+	if (in_memory && row->uidnext < folder->record.uidnext_mark)
+		row->uidnext = folder->record.uidnext_mark;
 	/* The last numbers stay unused: a mark must fit above every UID. */
 	if (row->uidnext > UINT32_MAX - 2 * UID_BLOCK - count)
 		return -EOVERFLOW;
 	if (row->uidnext + count <= folder->record.uidnext_mark)
 		return 0;
 	uint32_t old = folder->record.uidnext_mark;
-	folder->record.uidnext_mark = row->uidnext + count + UID_BLOCK;
-	/* A file that never hears of these UIDs must not be believed again. */
-	int error = index_is_in_memory(folder->store->index)
-		? index_remove_file(folder->store->index) : 0;
+	folder->record.uidnext_mark = row->uidnext + count + (in_memory ? 0 : UID_BLOCK);
+	int error = in_memory ? index_remove_file(folder->store->index) : 0;
 	/* DURABLE: the mark is on disk before the first UID above the old one is given out. */
 	if (error == 0 && !folder->beginning)
 		error = folder_save_record(folder, row->highestmodseq);

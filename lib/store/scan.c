@@ -202,8 +202,10 @@ static void match_group(struct scan *scan, struct found **group, size_t count)
 	struct known *known = uid == 0 ? NULL : find_known(scan, uid);
 	struct found *keeps = uid == 0 ? NULL : choose(group, count, known);
 	/* An UID below UIDNEXT without a row: that message was expunged. A name that brings it back is
-	 * a new message, its UID is not used again. */
-	if (known == NULL && !scan->rebuilding && uid < scan->row.uidnext)
+	 * a new message, its UID is not used again. An index in memory does not know all that other
+	 * processes gave out. */
+	if (known == NULL && !scan->rebuilding && uid < scan->row.uidnext
+		&& !index_is_in_memory(scan->folder->store->index))
 		keeps = NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (group[i] == keeps && known != NULL) {
