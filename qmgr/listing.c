@@ -32,19 +32,17 @@ static bool is_listed(const struct queue_entry *entry)
 			queue_entry_count(entry, RECIPIENT_AWAY) > 0);
 }
 
-struct names {
-	const struct queue_entry **entries;
-	size_t count;
+/* What the order depends on stands beside the pointer: sorting looks at no entry, but for equal times. */
+struct name {
+	int rank;
+	int64_t arrival_ms;
+	const struct queue_entry *entry;
 };
 
-static bool collect(struct span key, void *value, void *arg)
-{
-	(void)key;
-	struct names *names = arg;
-	if (is_listed(value))
-		names->entries[names->count++] = value;
-	return true;
-}
+struct names {
+	struct name *names;
+	size_t count;
+};
 
 static int rank(const struct queue_entry *entry)
 {
@@ -56,28 +54,38 @@ static int rank(const struct queue_entry *entry)
 	return 3;
 }
 
+static bool collect(struct span key, void *value, void *arg)
+{
+	(void)key;
+	struct names *names = arg;
+	const struct queue_entry *entry = value;
+	if (is_listed(entry))
+		names->names[names->count++] =
+			(struct name){rank(entry), entry->arrival_ms, entry};
+	return true;
+}
+
 static int compare(const void *a, const void *b)
 {
-	const struct queue_entry *const *left = a, *const *right = b;
-	int order = rank(*left) - rank(*right);
-	if (order != 0)
-		return order;
-	if ((*left)->arrival_ms != (*right)->arrival_ms)
-		return (*left)->arrival_ms < (*right)->arrival_ms ? -1 : 1;
-	return strcmp((*left)->queue_id, (*right)->queue_id);
+	const struct name *left = a, *right = b;
+	if (left->rank != right->rank)
+		return left->rank - right->rank;
+	if (left->arrival_ms != right->arrival_ms)
+		return left->arrival_ms < right->arrival_ms ? -1 : 1;
+	return strcmp(left->entry->queue_id, right->entry->queue_id);
 }
 
 /* Ids, NUL behind each, in the order of the listing. */
 static void take_ids(struct buf *ids)
 {
-	struct names names = {memory_alloc((qmgr.index.entries.count + 1) *
-		sizeof *names.entries), 0};
+	struct names names = {
+		memory_alloc((qmgr.index.entries.count + 1) * sizeof *names.names), 0};
 	table_each(&qmgr.index.entries, collect, &names);
-	qsort(names.entries, names.count, sizeof *names.entries, compare);
+	qsort(names.names, names.count, sizeof *names.names, compare);
 	for (size_t i = 0; i < names.count; i++)
-		buf_append_bytes(ids, names.entries[i]->queue_id,
-			strlen(names.entries[i]->queue_id) + 1);
-	free(names.entries);
+		buf_append_bytes(ids, names.names[i].entry->queue_id,
+			strlen(names.names[i].entry->queue_id) + 1);
+	free(names.names);
 }
 
 struct item {
