@@ -9,7 +9,8 @@
  * holds because printable ASCII is never encoded. */
 #define ENCODED_DOT "&AC4-"
 
-/* Control characters, line and paragraph separators, noncharacters: they never belong into a name. */
+/* Control characters, line and paragraph separators, noncharacters: they never belong into a
+ * name. */
 static bool has_forbidden(struct span utf8)
 {
 	const unsigned char *at = (const unsigned char *)utf8.ptr;

@@ -4,8 +4,8 @@
  *                                                 until standard input ends
  *   bench_sessions shake PORT COUNT full|resume CLIENTS   COUNT TLS handshakes by CLIENTS processes, each
  *                                                 with a greeting and QUIT; prints one JSON line
- * A session that is not greeted within 5 seconds ends the opening. Resumed ones are what OpenSSL says
- * was resumed: each takes the newest ticket of its client.
+ * A session that is not greeted within 5 seconds ends the opening. Resumed ones are what OpenSSL
+ * says was resumed: each takes the newest ticket of its client.
  * SPDX-License-Identifier: ISC */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Helper programs that a test starts (tests/support/NAME.py): they say "ready PORT" and die with the
- * test.
+/* Helper programs that a test starts (tests/support/NAME.py): they say "ready PORT" and die with
+ * the test.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TESTS_HELPER_H
 #define TAMBO_TESTS_HELPER_H

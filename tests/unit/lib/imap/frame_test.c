@@ -15,8 +15,8 @@ static const struct imap_frame_limits SMALL = {
 	.line_max = 40, .literal_max = 20, .literal_count = 3, .total_max = 100};
 
 /* Runs all of input through a frame that accepts every literal that fits; writes what happened:
- * O command, B bad, L long, R refused literal, ">" for each continuation. A refused literal is dropped
- * with the rest of its line, as imapd does it. */
+ * O command, B bad, L long, R refused literal, ">" for each continuation. A refused literal is
+ * dropped with the rest of its line, as imapd does it. */
 static void run(struct span input, size_t step, struct buf *out)
 {
 	struct imap_frame frame;
