@@ -110,7 +110,7 @@ def test_idle_imap_sessions(folder):
 def wait_for_plus(s):
     s.settimeout(60)
     text = b''
-    while b'+ ' not in text:
+    while b'\n+ ' not in text:  # not the end of LITERAL+
         more = s.recv(4096)
         assert more, text
         text += more
