@@ -37,6 +37,7 @@ struct log_file {
 
 struct ledger {
 	int directory, lock;
+	int spare; /* given up for a new log when there is no other descriptor */
 	struct log_file log;
 	uint64_t last_length;	      /* valid bytes of the log before the next one */
 	uint64_t bytes;		      /* in logs since the last snapshot */
@@ -149,6 +150,7 @@ int ledger_open(const char *queue_directory,
 	struct ledger *ledger = NEW(struct ledger);
 	ledger->directory = directory;
 	ledger->lock = lock;
+	ledger->spare = fcntl(directory, F_DUPFD_CLOEXEC, 0);
 	ledger->log = (struct log_file){.fd = -1, .number = reading.highest};
 	ledger->last_length = reading.last_length;
 	ledger->bytes = reading.bytes;
@@ -169,6 +171,8 @@ void ledger_close(struct ledger *ledger)
 	trim_log(&ledger->log);
 	close_log(&ledger->log);
 	close(ledger->lock);
+	if (ledger->spare >= 0)
+		close(ledger->spare);
 	close(ledger->directory);
 	buf_done(&ledger->pending);
 	free(ledger);
@@ -271,6 +275,17 @@ static void put_back(struct ledger *ledger, struct commit_job *job)
 	ledger->failures++;
 }
 
+/* Deliveries keep their descriptors until the ledger is written, so it must not wait for theirs. Not
+ * in the pool: until the log is made nobody may take the descriptor that is free now. */
+static void create_with_spare(struct ledger *ledger, struct commit_job *job)
+{
+	if (ledger->spare >= 0)
+		close(ledger->spare);
+	job->result = create_log(
+		ledger->directory, job->log.number + 1, job->previous, &job->log);
+	ledger->spare = fcntl(ledger->directory, F_DUPFD_CLOEXEC, 0);
+}
+
 static void commit_once(struct ledger *ledger)
 {
 	struct commit_job job = {.ledger = ledger,
@@ -282,6 +297,11 @@ static void commit_once(struct ledger *ledger)
 	ledger->ahead = ledger->ahead_framed = 0;
 	uint64_t before = job.log.fd < 0 ? LEDGER_HEADER_SIZE : job.log.offset;
 	task_offload(commit_offloaded, &job);
+	if (job.log.fd < 0 && (job.result == -EMFILE || job.result == -ENFILE)) {
+		create_with_spare(ledger, &job);
+		if (job.result == 0)
+			task_offload(commit_offloaded, &job);
+	}
 	if (job.log.fd >= 0) {
 		ledger->log = job.log;
 		ledger->last_length = job.log.offset;

@@ -10,8 +10,10 @@
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "queue/faults.h"
 #include "queue/ledger.h"
 #include "queue_fixture.h"
@@ -117,6 +119,30 @@ static void test_written_ahead(void **state)
 	read_all();
 	assert_sequence((size_t)value);
 	ledger_close(ledger);
+}
+
+/* The first log is made although no descriptor is left. */
+static void test_no_descriptors(void **state)
+{
+	(void)state;
+	struct rlimit before, few;
+	int taken[64];
+	size_t count = 0;
+	struct ledger *ledger = open_ledger();
+	append(ledger, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = ARRAY_LEN(taken), .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (count < ARRAY_LEN(taken) && (taken[count] = open("/dev/null", O_RDONLY)) >= 0)
+		count++;
+	int error = ledger_commit(ledger);
+	while (count > 0)
+		close(taken[--count]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(error, 0);
+	ledger_close(ledger);
+	read_all();
+	assert_sequence(1);
 }
 
 static char *find_file(const char *pattern)
@@ -333,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order_and_reopening, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written_ahead, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_at_every_byte, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fault_at_every_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk_keeps_entries, setup, teardown),
