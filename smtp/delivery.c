@@ -12,15 +12,17 @@
 #include "smtp/settings.h"
 #include "smtp/transaction.h"
 #include "sys/clock.h"
+#include "sys/fd.h"
 
 #define ARENA_MAX (16 << 20)
 #define HOPS_MAX 20
 #define REPLY_TEXTS_MAX (256 * 1024) /* bytes of all texts in one reply, twice over */
 
-int delivery_init(struct delivery *delivery, const struct delivery_request *request)
+int delivery_init(struct delivery *delivery, const struct delivery_request *request, int requester)
 {
 	size_t count = request->recipient_count;
-	*delivery = (struct delivery){.request = request, .open_count = count};
+	*delivery = (struct delivery){
+		.request = request, .requester = requester, .open_count = count};
 	arena_init(&delivery->arena, ARENA_MAX);
 	problem_init(&delivery->problem);
 	delivery->id = arena_dup_cstr(&delivery->arena, request->queue_id);
@@ -106,6 +108,16 @@ void delivery_failed_all(struct delivery *delivery, const struct connection *con
 	delivery->site_failed = site && !final;
 	for (size_t i = 0; i < delivery->request->recipient_count; i++)
 		delivery_failed(delivery, i, connection);
+}
+
+bool delivery_is_abandoned(struct delivery *delivery)
+{
+	if (!fd_has_hung_up(delivery->requester))
+		return false;
+	for (size_t i = 0; i < delivery->request->recipient_count; i++)
+		delivery->settled[i] = true;
+	delivery->open_count = 0;
+	return true;
 }
 
 /* --- the servers of the next hop, one after the other --- */

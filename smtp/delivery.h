@@ -9,6 +9,7 @@
 
 struct delivery {
 	const struct delivery_request *request;
+	int requester;             /* the socket on which somebody waits for the outcomes */
 	const char *id;            /* queue id, NUL-terminated */
 	struct arena arena;        /* of texts and targets */
 	struct delivery_times times;
@@ -20,8 +21,9 @@ struct delivery {
 	bool site_failed;          /* the problem is the destination's, not the message's */
 };
 
-/* 0 or -ENOMEM. request must outlive the delivery. */
-int delivery_init(struct delivery *delivery, const struct delivery_request *request);
+/* 0 or -ENOMEM. request must outlive the delivery. requester: a socket, not taken. */
+int delivery_init(struct delivery *delivery, const struct delivery_request *request,
+	int requester);
 void delivery_done(struct delivery *delivery);
 /* Tries all servers of the next hop until every recipient has an outcome. */
 void delivery_run(struct delivery *delivery);
@@ -39,5 +41,8 @@ void delivery_failed(struct delivery *delivery, size_t recipient,
 	const struct connection *connection);
 /* The same for all that are open. site: the destination as a whole is at fault. */
 void delivery_failed_all(struct delivery *delivery, const struct connection *connection, bool site);
+/* Whoever asked has gone and will ask anew: nothing more is to be sent. Then all are settled,
+ * without outcomes or a line in the log. */
+bool delivery_is_abandoned(struct delivery *delivery);
 
 #endif

@@ -16,7 +16,7 @@ static int answer(struct channel *channel, const struct delivery_request *reques
 {
 	struct delivery delivery;
 	struct delivery_reply reply = {.site_failed = false};
-	int error = delivery_init(&delivery, request);
+	int error = delivery_init(&delivery, request, channel_fd(channel));
 	/* Without memory nobody is named: all are deferred. */
 	if (error == 0) {
 		delivery_run(&delivery);

@@ -277,6 +277,11 @@ void transaction_run(struct delivery *delivery, struct connection *connection)
 	}
 	if (!is_acceptable(&t) || !send_envelope(&t) || !start_data(&t))
 		return;
+	/* The last moment at which a second copy can be avoided. */
+	if (delivery_is_abandoned(delivery)) {
+		connection->broken = true;
+		return;
+	}
 	if (!send_content(delivery->request, connection, &delivery->problem)) {
 		lost(&t);
 		return;

@@ -3,6 +3,7 @@
 #include "sys/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define PIECE 16384
@@ -53,4 +54,10 @@ int fd_write_all(int fd, struct span bytes)
 		bytes = span_skip(bytes, (size_t)n);
 	}
 	return 0;
+}
+
+bool fd_has_hung_up(int fd)
+{
+	struct pollfd socket = {.fd = fd, .events = POLLRDHUP};
+	return poll(&socket, 1, 0) == 1 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }

@@ -13,5 +13,7 @@ int fd_read_all(int fd, struct buf *out);
 ssize_t fd_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 /* 0 or -errno: then a part may have been written. */
 int fd_write_all(int fd, struct span bytes);
+/* The peer of a connected socket has closed it; what it sent before may still be unread. */
+bool fd_has_hung_up(int fd);
 
 #endif

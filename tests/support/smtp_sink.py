@@ -45,6 +45,7 @@ class Session:
 
     def reset(self):
         self.sender, self.recipients, self.mail_line, self.rcpt_lines = None, [], '', []
+        self.began = None  # time.monotonic() of MAIL
 
     def send(self, text):
         self.connection.sendall(text.encode('latin-1'))
@@ -148,12 +149,12 @@ class Session:
                    'rcpt': self.rcpt_lines, 'tls': self.tls, 'user': self.user, 'helo': self.helo,
                    'bare': bool(bare), 'data': bytes(content).decode('latin-1')}
         if self.sink.lmtp:
-            self.sink.keep(message)
+            self.sink.keep(message, self.began)
             for recipient in self.recipients:
                 self.act('DOT ' + recipient, '250 2.1.5 <%s> Saved' % recipient)
         else:
             self.act('DOT', '250 2.0.0 Ok: queued as %X' % (len(self.sink.messages) + 0xA0),
-                     lambda: self.sink.keep(message))
+                     lambda: self.sink.keep(message, self.began))
         self.reset()
 
     def command(self, line):
@@ -170,6 +171,7 @@ class Session:
             if self.act(line, '250 2.1.0 Ok'):
                 self.sender = re.search(r'<(.*?)>', line).group(1)
                 self.mail_line = line
+                self.began = time.monotonic()
         elif verb == 'RCPT':
             if self.sender is None:
                 self.reply('503 5.5.1 Error: need MAIL command')
@@ -269,7 +271,7 @@ class SmtpSink:
             if self.out:
                 print(json.dumps({'command': line}), file=self.out, flush=True)
 
-    def keep(self, message):
+    def keep(self, message, _began):
         with self.lock:
             self.messages.append(message)
             if self.out:
@@ -303,7 +305,7 @@ class Sink(SmtpSink):
 
     def __init__(self, port=0, **options):
         self.replies, self.delay = {}, 0
-        self.times = []  # time.monotonic() of each of the messages
+        self.times = []  # time.monotonic() of MAIL and of the end of data, for each of the messages
         super().__init__(port=port, extensions=('PIPELINING', '8BITMIME'), **options)
 
     def action(self, what):
@@ -312,10 +314,10 @@ class Sink(SmtpSink):
             return self.replies[recipient.group(1)]
         return 'WAIT %s' % self.delay if what == 'DOT' and self.delay else super().action(what)
 
-    def keep(self, message):
+    def keep(self, message, began):
         with self.lock:
             self.messages.append((message['sender'], message['recipients'], message['data'].encode('latin-1')))
-            self.times.append(time.monotonic())
+            self.times.append((began, time.monotonic()))
 
     def to(self, recipient):
         """Messages for this recipient, as (sender, bytes)."""

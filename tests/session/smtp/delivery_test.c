@@ -49,6 +49,9 @@ static const struct scenario scenarios[] = {
 			"host 127.0.0.1[127.0.0.1] refused to talk to me: 554 "
 			"5.7.1 no service"}},
 		"relay=127.0.0.1[127.0.0.1]:%P", NULL, "EHLO"},
+	{.what = "nobody waits for the outcome any more: not delivered", .config = "",
+		.sink = {"--rule", "DATA=WAIT 0.3 354 go on"}, .nexthop = HOST,
+		.recipients = {"b@x.test"}, .seen = "\"DATA\"", .not_seen = "\"data\"", .gone = true},
 	{"lost connection", "", {"--rule", "DATA=DROP"}, {NULL}, HOST, {"b@x.test"},
 		{{DELIVERY_DEFERRED, "4.4.2",
 			"lost connection with 127.0.0.1[127.0.0.1] while sending DATA command"}},
@@ -341,6 +344,11 @@ static void ask_side(void *arg)
 			request.content_offset = 12;
 		}
 		void *reply;
+		if (s->gone) {
+			assert_int_equal(channel_send(channel, &delivery_request_type, &request), 0);
+			assert_int_equal(channel_flush(channel, task_deadline(30000)), 0);
+			break;
+		}
 		int error = channel_call(channel, &delivery_request_type, &request, &delivery_reply_type,
 			task_deadline(30000), &reply);
 		if (request.content_fd >= 0)
