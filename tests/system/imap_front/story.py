@@ -245,7 +245,7 @@ def test_slow_and_silent_clients(folder):
         c = Raw(t)
         began = time.monotonic()
         assert c.line().startswith('* BYE')
-        assert c.is_closed() and time.monotonic() - began < 4
+        assert c.is_closed() and time.monotonic() - began < 20
         c = Raw(t)
         began = time.monotonic()
         for _ in range(60):     # never silent, never logged in
@@ -316,7 +316,7 @@ def test_reload_keeps_sessions_and_stop_says_goodbye(folder):
         assert tls.line() == '* 1 EXISTS'
         began = time.monotonic()
         t.stop()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert plain.line().startswith('* BYE')
         line = tls.line()
         while line and not line.startswith('* BYE'):

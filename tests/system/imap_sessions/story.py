@@ -183,7 +183,7 @@ def test_idle_sees_everything_at_once(folder):
         began = time.monotonic()
         threading.Timer(0.2, lambda: other.ok('STORE 1 +FLAGS (\\Flagged)')).start()
         watcher.idle(lambda line: b'\\Flagged' in line)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         threading.Timer(0.2, lambda: other.call('UID STORE 1 +FLAGS (\\Deleted)') and
                         other.call('EXPUNGE')).start()
         watcher.idle(lambda line: b'EXPUNGE' in line)
