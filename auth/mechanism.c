@@ -346,9 +346,9 @@ static bool mechanism_takes_a_password(const char *mechanism)
 	return false;
 }
 
-/* Cyrus' PLAIN and LOGIN lose memory when they cannot make a user of the name, because it is too long,
- * or white space stands around it: a stranger could fill this process. Such a name does not get there:
- * false, or the response is trimmed. */
+/* Cyrus' PLAIN and LOGIN lose memory when they cannot make a user of the name, because it is too
+ * long, or white space stands around it: a stranger could fill this process. Such a name does not
+ * get there: false, or the response is trimmed. */
 static bool make_harmless(struct exchange *exchange, struct span *response)
 {
 	if (!mechanism_takes_a_password(exchange->mechanism))
@@ -382,7 +382,8 @@ enum exchange_status exchange_step(struct exchange *exchange, const struct span 
 		in = given.ptr;
 		in_len = (unsigned)given.len;
 	}
-	/* SCRAM looked the user up in its first step; the proof, which may be a guess, comes in the next. */
+	/* SCRAM looked the user up in its first step; the proof, which may be a guess, comes in the
+	 * next. */
 	if (exchange->started && exchange->login.len > 0 &&
 		!brake(exchange, buf_span(&exchange->login)))
 		return EXCHANGE_TEMPORARY;

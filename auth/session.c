@@ -199,8 +199,8 @@ static int answer_start(struct channel *channel, struct request *request,
 	return status;
 }
 
-/* PRIV: the brake goes by the client's address; a front that has been taken over could claim any, so
- * auth asks the kernel. Connections that have none share one name, and so one brake. */
+/* PRIV: the brake goes by the client's address; a front that has been taken over could claim any,
+ * so auth asks the kernel. Connections that have none share one name, and so one brake. */
 static struct span client_address(int client_fd, struct arena *arena)
 {
 	struct address peer;

@@ -167,8 +167,9 @@ static int put(struct content *content, struct span part, struct buf *out)
 }
 
 /* How much to read at place. No more than is asked for, as a message may have thousands of small
- * parts; what is in the file is at least half as long as on the wire, and never longer. The next part
- * will be looked for from the place where the last piece began, so that is brought close to start. */
+ * parts; what is in the file is at least half as long as on the wire, and never longer. The next
+ * part will be looked for from the place where the last piece began, so that is brought close to
+ * start. */
 static size_t next_piece(const struct content_place *place, uint64_t start, uint64_t end)
 {
 	uint64_t gap = start > place->wire_offset ? start - place->wire_offset : 0;

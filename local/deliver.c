@@ -470,7 +470,8 @@ void deliver_recipient(const struct delivery_request *request,
 	struct delivery_outcome *ret_outcome)
 {
 	struct delivery delivery = {.request = request, .recipient = recipient, .arena = arena,
-		.header = header, .start_ms = clock_wall_ms(), .is_virtual = is_virtual(request, recipient)};
+		.header = header, .start_ms = clock_wall_ms(),
+		.is_virtual = is_virtual(request, recipient)};
 	struct target target = make_target(recipient->address, request->sender);
 	table_init(&delivery.seen);
 	buf_init(&delivery.outcome.text, 4096);

@@ -226,6 +226,7 @@ void forward_all(struct delivery *delivery, const struct target *target)
 		if (members > 0 && forward_group(delivery, &from, group, members))
 			forwarded_note(delivery, from.sender, group, members);
 		else if (members == 0 && before)
-			delivery_end(delivery, &from, DELIVERY_EXPANDED, "2.0.0", "forwarded at an earlier try");
+			delivery_end(delivery, &from, DELIVERY_EXPANDED, "2.0.0",
+				"forwarded at an earlier try");
 	}
 }

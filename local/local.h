@@ -134,8 +134,8 @@ struct worker_key {
 	bool command;     /* one that may run commands */
 	struct span tree; /* as in struct daemon_worker; outlives the work */
 };
-int worker_call(const struct worker_key *key, const struct local_work *work, struct channel **ret_channel,
-	struct local_done **ret_done);
+int worker_call(const struct worker_key *key, const struct local_work *work,
+	struct channel **ret_channel, struct local_done **ret_done);
 void worker_give(const struct worker_key *key, struct channel *channel_take);
 /* Closes channels that were not used for a while. */
 void workers_trim(void);

@@ -89,8 +89,8 @@ static void call(struct delivery *delivery, const struct target *target, struct 
 	worker_give(&key, channel);
 }
 
-static void deliver_to_file(struct delivery *delivery, const struct target *target, struct span path,
-	const struct account *owner)
+static void deliver_to_file(struct delivery *delivery, const struct target *target,
+	struct span path, const struct account *owner)
 {
 	struct local_work work;
 	if (span_equal(path, SPAN("/dev/null"))) {

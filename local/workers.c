@@ -51,8 +51,8 @@ static int connect_to(const struct worker_key *key, struct channel **ret_channel
 	return daemon_connect_worker(&worker, task_deadline(CONNECT_MS), ret_channel);
 }
 
-int worker_call(const struct worker_key *key, const struct local_work *work, struct channel **ret_channel,
-	struct local_done **ret_done)
+int worker_call(const struct worker_key *key, const struct local_work *work,
+	struct channel **ret_channel, struct local_done **ret_done)
 {
 	int64_t limit = WORK_MS + work->time_limit_ms
 		+ (int64_t)work->lock_attempts * work->lock_delay_ms;

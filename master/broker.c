@@ -100,7 +100,8 @@ static struct process_group *find_worker_group(const struct wanted *wanted)
 	return NULL;
 }
 
-/* "service" or "service /tree". PRIV: a tree takes from what the uid may, and adds nothing to it. */
+/* "service" or "service /tree". PRIV: a tree takes from what the uid may, and adds nothing to
+ * it. */
 static int take_wanted(const struct control_message *message, struct wanted *ret_wanted)
 {
 	struct span tree = span_from_cstr(message->text);

@@ -249,8 +249,8 @@ void process_kill_late(void)
 	}
 }
 
-/* One that writes into a pipe goes on doing so, unless lines go to syslog now; the other way round it
- * keeps to syslog for the rest of its life. */
+/* One that writes into a pipe goes on doing so, unless lines go to syslog now; the other way round
+ * it keeps to syslog for the rest of its life. */
 void processes_send_log(void)
 {
 	struct control_message message;
@@ -269,7 +269,8 @@ bool room_is_running_old(const char *room)
 {
 	LIST_FOREACH(node, &master.processes) {
 		struct process *process = LIST_ENTRY(node, struct process, all_node);
-		if (process->group == NULL && !process->released && strcmp(process->program->room, room) == 0 &&
+		if (process->group == NULL && !process->released &&
+			strcmp(process->program->room, room) == 0 &&
 			process->role == CONTROL_ROLE_SERVICE)
 			return true;
 	}

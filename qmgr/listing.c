@@ -32,7 +32,8 @@ static bool is_listed(const struct queue_entry *entry)
 			queue_entry_count(entry, RECIPIENT_AWAY) > 0);
 }
 
-/* What the order depends on stands beside the pointer: sorting looks at no entry, but for equal times. */
+/* What the order depends on stands beside the pointer: sorting looks at no entry, but for equal
+ * times. */
 struct name {
 	int rank;
 	int64_t arrival_ms;

@@ -126,8 +126,8 @@ static void soften(struct outcome *outcomes, size_t count, struct arena *codes)
 }
 
 /* Whether something follows from an outcome that a crash must not undo. What is deferred is tried
- * again anyway; what is written is not believed after a power cut. For the case that only this process
- * dies they are in the file at once; they are flushed with the next batch. */
+ * again anyway; what is written is not believed after a power cut. For the case that only this
+ * process dies they are in the file at once; they are flushed with the next batch. */
 static bool must_be_durable(enum recipient_state state)
 {
 	return state == RECIPIENT_DONE || state == RECIPIENT_BOUNCED;

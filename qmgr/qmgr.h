@@ -144,11 +144,11 @@ bool bounce_failed(struct queue_entry *entry);
 bool bounce_delayed(struct queue_entry *entry);
 /* Puts what is left of a message into corrupt/, durably. Logs. */
 bool corrupt_keep(const struct queue_entry *entry);
-/* Puts those places of the journal into corrupt/ that the index met and that are not there yet. Logs. May wait for
- * the disk. */
+/* Puts those places of the journal into corrupt/ that the index met and that are not there yet.
+ * Logs. May wait for the disk. */
 void corrupt_keep_places(void);
-/* The record cannot be read any more and is too old: tells the postmaster; the sender, when not even the
- * recipients can be read. True: told, or nobody is to be told. */
+/* The record cannot be read any more and is too old: tells the postmaster; the sender, when not
+ * even the recipients can be read. True: told, or nobody is to be told. */
 bool bounce_corrupt_postmaster(struct queue_entry *entry);
 bool bounce_corrupt_sender(struct queue_entry *entry);
 /* Nobody (more) is told: the failed recipients are done. Logs why. */
@@ -172,7 +172,8 @@ void handover_outcome(const struct queue_entry *entry, const struct ledger_entry
 void handover_commit(void);
 void handover_close(void);
 
-/* late.c: what predecessors are still delivering. late_prepare: before the walls close; 0 or -errno. */
+/* late.c: what predecessors are still delivering. late_prepare: before the walls close; 0 or
+ * -errno. */
 int late_prepare(void);
 void late_start(void);
 

@@ -18,8 +18,8 @@
 /* How old the word of an idle channel may be, and how many are asked. */
 #define READY_AGE_MS 60000
 #define READY_TRIES 8
-/* Content is decoded in pieces of that size at most, and passed on when there is about that much of it:
- * whatever wakes the other side is dearer than the bytes. */
+/* Content is decoded in pieces of that size at most, and passed on when there is about that much of
+ * it: whatever wakes the other side is dearer than the bytes. */
 #define DECODE_SIZE (32 * 1024)
 #define SEND_SIZE (60 * 1024)
 

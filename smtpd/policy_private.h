@@ -105,7 +105,9 @@ struct policy_subject {
 };
 struct policy_subject policy_subject(const struct policy_call *call);
 struct policy_subject policy_subject_of(const struct policy_call *call, enum policy_stage stage);
-struct span policy_sender(const struct policy_call *call); /* Asks for a name; TEMPORARY when there is no answer. */
+struct span policy_sender(const struct policy_call *call);
+
+/* Asks for a name; TEMPORARY when there is no answer. */
 enum lookup_status policy_ask(struct policy_call *call, enum lookup_kind kind, struct span name);
 
 /* policy_access.c */

@@ -80,10 +80,10 @@ enum account_status account_by_user(struct accounts *accounts, struct span user,
 enum account_status account_by_virtual_address(struct accounts *accounts, struct span address,
 	struct account *ret_account);
 
-/* The folder that holds this account's mailbox and those of its kind: what the worker of its uid needs
- * to reach. virtual_mailbox_base for a virtual mailbox; the mailbox itself of a system account; the
- * folder of the homes otherwise, since many such accounts may share a uid and its worker. Lives as
- * long as the account and accounts. */
+/* The folder that holds this account's mailbox and those of its kind: what the worker of its uid
+ * needs to reach. virtual_mailbox_base for a virtual mailbox; the mailbox itself of a system
+ * account; the folder of the homes otherwise, since many such accounts may share a uid and its
+ * worker. Lives as long as the account and accounts. */
 struct span account_tree(const struct accounts *accounts, const struct account *account);
 
 /* Value of "name=value" in an extra field; false when it is not there. Pure. */

@@ -87,10 +87,11 @@ int control_receive(int socket_fd, struct control_message *ret_message, int *ret
 	if (n < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	int count = take_descriptors(&header, ret_fd);
-	/* Without a free descriptor the one that was sent is gone, and the message is as good as ever. */
+	/* Without a free descriptor the one that was sent is gone, and the message is as good as
+	 * ever. */
 	bool too_many = count > 1 || (count == 1 && (header.msg_flags & MSG_CTRUNC));
-	bool whole = n == (ssize_t)sizeof *ret_message && !too_many && !(header.msg_flags & MSG_TRUNC) &&
-		ret_message->magic == CONTROL_MAGIC;
+	bool whole = n == (ssize_t)sizeof *ret_message && !too_many &&
+		     !(header.msg_flags & MSG_TRUNC) && ret_message->magic == CONTROL_MAGIC;
 	if (whole) {
 		ret_message->text[CONTROL_TEXT_MAX - 1] = '\0';
 		return 0;

@@ -115,9 +115,10 @@ static void close_on_exec(void)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* PRIV: execve() made the process debuggable for its uid again, and that may be a person's (workers)
- * or shared with other rooms: nobody but root shall read keys and mail out of it. There is no core
- * then either. An ordinary user's instance has one uid anyway and stays open to debuggers. */
+/* PRIV: execve() made the process debuggable for its uid again, and that may be a person's
+ * (workers) or shared with other rooms: nobody but root shall read keys and mail out of it. There
+ * is no core then either. An ordinary user's instance has one uid anyway and stays open to
+ * debuggers. */
 static void hide_memory(void)
 {
 	if (daemon_state.arguments.from_root && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

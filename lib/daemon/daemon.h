@@ -22,7 +22,7 @@
 enum daemon_right {
 	DAEMON_NETWORK_OUT = 1,  /* socket() and connect() for IPv4 and IPv6 */
 	DAEMON_QUEUE = 2,        /* read and write queue_directory */
-	DAEMON_FILES = 4,        /* a worker: the files its uid may reach, below its tree if it has one */
+	DAEMON_FILES = 4,        /* a worker: what its uid may reach, below its tree if it has one */
 	DAEMON_EXEC = 8,         /* runs commands: no seccomp, no Landlock, no no_new_privs */
 	DAEMON_PASSWORDS = 16,   /* /etc/passwd, shadow, PAM and their modules */
 	DAEMON_DATA = 32,        /* read and write data_directory */
@@ -64,8 +64,8 @@ bool daemon_is_stopping(void);
 /* Asks master for a channel to a service ("cleanup", "qmgr", "auth" ...). NULL when refused, or the
  * deadline passed. */
 struct channel *daemon_connect(const char *service, task_time deadline);
-/* Which worker. tree: the folder whose files it may reach (Landlock), besides what its uid lets it; one
- * process serves all that ask for the same. Empty: whatever its uid may. */
+/* Which worker. tree: the folder whose files it may reach (Landlock), besides what its uid lets it;
+ * one process serves all that ask for the same. Empty: whatever its uid may. */
 struct daemon_worker {
 	const char *service;
 	uid_t uid;
@@ -94,8 +94,8 @@ int daemon_read_file(const char *path, size_t max, struct buf *out);
  * channel is to be freed, so that its peer comes to the new process. 0 or -errno. */
 int daemon_wait_request(struct channel *channel);
 
-/* In a service of which there is one process at a time, which has been told to stop: what it holds has been let go,
- * its successor may begin while this one finishes its work. */
+/* In a service of which there is one process at a time, which has been told to stop: what it holds
+ * has been let go, its successor may begin while this one finishes its work. */
 void daemon_release(void);
 
 /* Work in progress: a stopping process waits for it (at most 30 s for sessions that are between

@@ -75,7 +75,8 @@ static int flow_move(struct flow *flow, struct stream *from, struct stream *to)
 	return wrote < 0 ? wrote : moved | wrote;
 }
 
-/* Until one side is at its end and the other has everything. False: the worker never said a word. */
+/* Until one side is at its end and the other has everything. False: the worker never said a
+ * word. */
 static bool relay(struct stream *client, struct stream *worker)
 {
 	struct flow up = {.held = BUF_INIT(PIECE)}, down = {.held = BUF_INIT(PIECE)};

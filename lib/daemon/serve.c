@@ -177,8 +177,8 @@ static void run_peer(void *arg)
 	daemon_work_end();
 }
 
-/* PRIV: one process that has been taken over must not use up what all others need here. Counted only
- * when there are so many in all. */
+/* PRIV: one process that has been taken over must not use up what all others need here. Counted
+ * only when there are so many in all. */
 static bool has_too_many(uint32_t pid)
 {
 	size_t count = 0;

@@ -67,8 +67,8 @@ bool mail_domain_is_literal(struct span domain, struct span *ret_address);
  * to compare and to ask DNS for. A literal is lower-cased only. False (nothing appended) when it is
  * not a domain name. */
 bool mail_domain_to_ascii(struct span domain, struct buf *out);
-/* An international name in its other form: appends the A-labels of one with U-labels, the U-labels of one
- * with A-labels. False (nothing appended): it has only one form. */
+/* An international name in its other form: appends the A-labels of one with U-labels, the U-labels
+ * of one with A-labels. False (nothing appended): it has only one form. */
 bool mail_domain_other_form(struct span domain, struct buf *out);
 /* True when both are the same domain: case and A-label/U-label form do not matter. */
 bool mail_domain_equal(struct span a, struct span b);

@@ -48,9 +48,9 @@ bool map_type_is_known(struct span name);
 /* How a confined process opens a table's file that it cannot open by path: fd or -errno. lib/daemon
  * gives one; it may wait. */
 void map_set_opener(int (*open_file)(const char *path));
-/* Who answers for tables that this process cannot ask itself: "proxy:" of a file it cannot read, types
- * that block, "unix:" beyond /etc/passwd in a confined process. It may wait. flags: enum map_flag
- * without MAP_QUIET. Without one such a lookup is MAP_ERROR. */
+/* Who answers for tables that this process cannot ask itself: "proxy:" of a file it cannot read,
+ * types that block, "unix:" beyond /etc/passwd in a confined process. It may wait. flags: enum
+ * map_flag without MAP_QUIET. Without one such a lookup is MAP_ERROR. */
 typedef enum map_result map_ask_fn(
 	const char *spec, unsigned flags, struct span key, struct buf *ret_value);
 void map_set_proxy(map_ask_fn *ask);

@@ -268,8 +268,8 @@ ssize_t stream_try_write(struct stream *stream, struct span bytes)
 	return stream->transport.write(stream->context, stream->fd, bytes.ptr, bytes.len, &io);
 }
 
-/* More of a long input (a pipeline), so that its commands are answered together. An end or an error shows
- * at the next read too. */
+/* More of a long input (a pipeline), so that its commands are answered together. An end or an error
+ * shows at the next read too. */
 static void read_what_is_there(struct stream *stream)
 {
 	enum task_io io = TASK_READ;

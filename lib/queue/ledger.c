@@ -275,8 +275,8 @@ static void put_back(struct ledger *ledger, struct commit_job *job)
 	ledger->failures++;
 }
 
-/* Deliveries keep their descriptors until the ledger is written, so it must not wait for theirs. Not
- * in the pool: until the log is made nobody may take the descriptor that is free now. */
+/* Deliveries keep their descriptors until the ledger is written, so it must not wait for theirs.
+ * Not in the pool: until the log is made nobody may take the descriptor that is free now. */
 static void create_with_spare(struct ledger *ledger, struct commit_job *job)
 {
 	if (ledger->spare >= 0)

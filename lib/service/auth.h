@@ -14,7 +14,7 @@ struct auth_start {
 	bool has_response;
 	struct span response;      /* decoded; wiped by both ends after use */
 	struct span local_address;
-	int client_fd;             /* the client's connection: auth itself looks whose it is; -1: LIST */
+	int client_fd;             /* the client's connection: auth looks whose it is; -1: LIST */
 	bool tls;
 };
 

@@ -1,7 +1,7 @@
 /* Handing a message to cleanup (smtpd, local for forwards, qmgr for bounces). On one channel, for
  * each message: cleanup's READY (the queue id that the message will have), then OPEN RECIPIENTS*
- * CHUNK* END without waiting, then RESULT and at once the READY of the next one. Closing the channel
- * before RESULT drops the message. A RESULT of CLEANUP_OK means: durable (DESIGN "250 means
+ * CHUNK* END without waiting, then RESULT and at once the READY of the next one. Closing the
+ * channel before RESULT drops the message. A RESULT of CLEANUP_OK means: durable (DESIGN "250 means
  * durable").
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_SERVICE_CLEANUP_H

@@ -205,7 +205,8 @@ static int flush_file(struct folder *folder, const char *path)
 }
 
 /* Ours takes the place of a file of the same size, under its name, times and UID: a power cut may
- * have kept the size and lost the bytes, a failed write-back may have been told to somebody else. */
+ * have kept the size and lost the bytes, a failed write-back may have been told to somebody
+ * else. */
 static int replace_file(struct append *append, const char *path, const struct stat *st)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, st->st_mtim};

@@ -33,8 +33,8 @@ static int look_into_index(struct folder *folder, struct span unique, struct ind
 	return good && txn.error == 0 ? 0 : LONG_WAY;
 }
 
-/* Arrivals, and a record that fits them. While the index says what it said, the record does up to the
- * mark: whoever begins a new life or names a keyword changes the mailbox's row as well. */
+/* Arrivals, and a record that fits them. While the index says what it said, the record does up to
+ * the mark: whoever begins a new life or names a keyword changes the mailbox's row as well. */
 static bool load(struct folder *folder, const struct index_folder *row)
 {
 	const struct arrivals *arrivals = &folder->arrivals;

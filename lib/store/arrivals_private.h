@@ -1,11 +1,12 @@
 /* Deliveries that the index does not know yet. A delivery appends one record to the mailbox's file
- * tambo-index/arrivals-ID instead of changing the index; whoever locks the mailbox for anything else
- * folds the records into the index first, all in one transaction.
+ * tambo-index/arrivals-ID instead of changing the index; whoever locks the mailbox for anything
+ * else folds the records into the index first, all in one transaction.
  *
  * A record counts for one state of the mailbox's row: it names the row's id, generation and highest
  * modification sequence. A fold moves the latter, so it takes rows in and ends the records in one
  * commit; the file's bytes are then written over. A torn record fails its checksum and is nobody's.
- * As with the index, what is lost here is found again by a scan: a delivery moves the mtime of new/.
+ * As with the index, what is lost here is found again by a scan: a delivery moves the mtime of
+ * new/.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_STORE_ARRIVALS_PRIVATE_H
 #define TAMBO_STORE_ARRIVALS_PRIVATE_H
@@ -58,6 +59,7 @@ int arrivals_fold(struct folder *folder);
 /* Pure. Appends the record that counts for that row. */
 void arrival_format(const struct index_folder *row, const struct arrival *arrival, struct buf *out);
 /* The length of the record with which bytes begin, 0: there is none that counts for that row. */
-size_t arrival_parse(struct span bytes, const struct index_folder *row, struct arrival *ret_arrival);
+size_t arrival_parse(
+	struct span bytes, const struct index_folder *row, struct arrival *ret_arrival);
 
 #endif

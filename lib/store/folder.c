@@ -191,8 +191,9 @@ int folder_save_record(struct folder *folder, uint64_t highestmodseq)
 
 int folder_reserve_uids(struct folder *folder, struct index_folder *row, uint32_t count)
 {
-	/* In memory: those below the mark may be another process's, and the file that never hears of these
-	 * must not be believed again. None is kept for later: by then there may be a new file. */
+	/* In memory: those below the mark may be another process's, and the file that never hears
+	 * of these must not be believed again. None is kept for later: by then there may be a new
+	 * file. */
 	bool in_memory = count > 0 && index_is_in_memory(folder->store->index);
 	if (in_memory && row->uidnext < folder->record.uidnext_mark)
 		row->uidnext = folder->record.uidnext_mark;
@@ -234,8 +235,8 @@ int folder_read_row(struct folder *folder, struct index_folder *ret_row)
 	return txn.error != 0 ? txn.error : known ? 0 : -ENOENT;
 }
 
-/* Does the index know this life of the mailbox, and every UID that was given out in it? One in memory
- * does not know those of other processes: they have moved the mark. */
+/* Does the index know this life of the mailbox, and every UID that was given out in it? One in
+ * memory does not know those of other processes: they have moved the mark. */
 static int check_index(struct folder *folder)
 {
 	struct index_folder row;
@@ -251,8 +252,8 @@ static int enter(struct folder *folder)
 	int error = -EIO;
 	if (!is_current(folder))
 		return -ESTALE;
-	/* An index that fails is dropped; the next attempt builds it anew. First the arrivals: a life that
-	 * is begun goes on where the index ends. */
+	/* An index that fails is dropped; the next attempt builds it anew. First the arrivals: a
+	 * life that is begun goes on where the index ends. */
 	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++) {
 		error = arrivals_fold(folder);
 		if (error == 0)

@@ -20,8 +20,8 @@
 
 static const char head_key[] = "A";
 
-/* The one that this process worked on last. What kills a process may stand in its pages: without the
- * file the next process begins with a new one. */
+/* The one that this process worked on last. What kills a process may stand in its pages: without
+ * the file the next process begins with a new one. */
 static struct index *volatile last_used;
 
 static void last_words(void)
@@ -286,7 +286,8 @@ int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
 		if (error == 0)
 			return 0;
 		struct index_call call = {.index = index};
-		if (error != MDB_MAP_RESIZED || attempt > 0 || index_guard(&call, run_adopt_size, NULL) != 0)
+		if (error != MDB_MAP_RESIZED || attempt > 0 ||
+			index_guard(&call, run_adopt_size, NULL) != 0)
 			index->broken = true;
 	}
 	return -EIO;

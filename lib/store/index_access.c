@@ -1,6 +1,6 @@
-/* Reading and writing LMDB's pages, which may be damaged at any moment: a fault on them (a file that was
- * cut, a number of a page that is none) and a failed assertion of LMDB become errors, and a value is
- * believed only with its checksum.
+/* Reading and writing LMDB's pages, which may be damaged at any moment: a fault on them (a file
+ * that was cut, a number of a page that is none) and a failed assertion of LMDB become errors, and
+ * a value is believed only with its checksum.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <string.h>

@@ -3,10 +3,11 @@
  * no disk wait), so after a restart of the machine it is not trusted: its boot file names the boot
  * that it belongs to.
  *
- * Nothing in the file is believed: each value carries a checksum of itself and its key, a head names
- * the transaction, the Maildir and the file it belongs to, each mailbox the sum of its rows, and a
- * fault in LMDB on damaged pages is an error like any other. Where no file can be written (a full
- * disk, a read-only one), the index is this process's own, in memory, until there is room again.
+ * Nothing in the file is believed: each value carries a checksum of itself and its key, a head
+ * names the transaction, the Maildir and the file it belongs to, each mailbox the sum of its rows,
+ * and a fault in LMDB on damaged pages is an error like any other. Where no file can be written (a
+ * full disk, a read-only one), the index is this process's own, in memory, until there is room
+ * again.
  *
  * INVARIANT: no function of lib/task that waits is called between index_begin and index_commit or
  * index_abort.
@@ -68,14 +69,14 @@ struct index_txn {
 
 int index_open(const char *root, struct index **ret_index);
 void index_close(struct index *index);
-/* Opens a new, empty index when this one was dropped by anyone, or cannot be written. -errno: no index
- * to be had. */
+/* Opens a new, empty index when this one was dropped by anyone, or cannot be written. -errno: no
+ * index to be had. */
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn);
 /* Its folder (-1: in memory), and a number that differs with each opening of it. */
 int index_folder_fd(const struct index *index);
 uint64_t index_opening(const struct index *index);
-/* A writing transaction that goes on from what an earlier one read or wrote: -EIO when the index has
- * been opened anew since. */
+/* A writing transaction that goes on from what an earlier one read or wrote: -EIO when the index
+ * has been opened anew since. */
 int index_continue(struct index *index, uint64_t opening, struct index_txn *ret_txn);
 int index_commit(struct index_txn *txn); /* the sticky error, or that of the commit */
 void index_abort(struct index_txn *txn);

@@ -1,9 +1,9 @@
-/* A look at the pages that a write is about to copy and change, before LMDB does: it believes the lengths
- * in them, and a wrong one would have it write over memory that is not its own. Reads need none: they
- * fault or find a wrong checksum.
+/* A look at the pages that a write is about to copy and change, before LMDB does: it believes the
+ * lengths in them, and a wrong one would have it write over memory that is not its own. Reads need
+ * none: they fault or find a wrong checksum.
  *
- * Pages are those of LMDB's data version 1: a head of number, flags and bounds, offsets of the nodes
- * that grow upwards, nodes that grow downwards from the end. Numbers are this machine's.
+ * Pages are those of LMDB's data version 1: a head of number, flags and bounds, offsets of the
+ * nodes that grow upwards, nodes that grow downwards from the end. Numbers are this machine's.
  * SPDX-License-Identifier: ISC */
 #include <string.h>
 

@@ -209,8 +209,8 @@ static void flush_all_in_pool(void *arg)
 	flush->error = syncfs(flush->dir_fd) != 0 ? -errno : 0;
 }
 
-/* A flush that failed is not tried again as an index is: the kernel tells of lost bytes once, and the next flush
- * would answer that all is well. */
+/* A flush that failed is not tried again as an index is: the kernel tells of lost bytes once, and
+ * the next flush would answer that all is well. */
 #define FLUSH_FAILED (-EREMOTEIO)
 
 static int lost(int error)

@@ -56,8 +56,8 @@ int view_take_recent(struct mailbox *mailbox);
 /* The record's keywords into the view. */
 void view_copy_keywords(struct mailbox *mailbox);
 struct change;
-/* Messages that the index did not find: -EIO, and the index is dropped, when the view has them still
- * after it was brought up to date. Not locked. */
+/* Messages that the index did not find: -EIO, and the index is dropped, when the view has them
+ * still after it was brought up to date. Not locked. */
 int mailbox_check_missing(struct mailbox *mailbox, const struct change *changes, size_t count);
 int mailbox_check_writable(const struct mailbox *mailbox);
 /* The row of a message, its name copied into *name; -ENOENT. */

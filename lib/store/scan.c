@@ -310,8 +310,8 @@ static void raise_uidnext(struct scan *scan)
 	for (size_t i = 0; i < scan->added_count; i++)
 		if (scan->added[i]->uid >= scan->row.uidnext)
 			scan->row.uidnext = scan->added[i]->uid + 1;
-	/* With no rows to know better, or in memory when another process has moved it, the mark: UIDs up
-	 * to it may have been seen. */
+	/* With no rows to know better, or in memory when another process has moved it, the mark:
+	 * UIDs up to it may have been seen. */
 	uint32_t mark = scan->folder->record.uidnext_mark;
 	bool is_behind = scan->row.mark != mark && index_is_in_memory(scan->folder->store->index);
 	if ((scan->rebuilding || is_behind) && scan->row.uidnext < mark)

@@ -37,12 +37,12 @@ int store_open(const char *root, unsigned flags, struct store **ret_store);
 struct store *store_share(struct store *store);
 void store_close(struct store *store); /* NULL is allowed */
 
-/* For processes that open the same stores again and again: it stays open after its last store_close,
- * until STORE_KEPT_MAX others were used later. */
+/* For processes that open the same stores again and again: it stays open after its last
+ * store_close, until STORE_KEPT_MAX others were used later. */
 #define STORE_KEPT_MAX 32
 void store_keep(struct store *store);
-/* A reference to the store that is kept for root, or NULL; also when another folder stands there now
- * (noticed within a second). */
+/* A reference to the store that is kept for root, or NULL; also when another folder stands there
+ * now (noticed within a second). */
 struct store *store_kept(const char *root);
 /* After a failure: the next store_open makes again what may be missing. */
 void store_forget(const char *root);

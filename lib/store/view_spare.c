@@ -48,8 +48,8 @@ void view_spare_give(struct mailbox *mailbox)
 	struct folder *folder = mailbox->folder;
 	size_t count = 0;
 	view_spare_free(folder);
-	if (mailbox->generation == 0 || mailbox->has_gaps || mailbox->count < KEPT_LEAST || folder->store == NULL
-		|| kept + mailbox->count > KEPT_MAX)
+	if (mailbox->generation == 0 || mailbox->has_gaps || mailbox->count < KEPT_LEAST ||
+		folder->store == NULL || kept + mailbox->count > KEPT_MAX)
 		return;
 	for (size_t i = 0; mailbox->has_own && i < mailbox->count; i++) {
 		if (mailbox->messages[i].expunged)
@@ -63,8 +63,8 @@ void view_spare_give(struct mailbox *mailbox)
 	struct view_spare *spare = NEW(struct view_spare);
 	*spare = (struct view_spare){.id = mailbox->id, .uidvalidity = mailbox->uidvalidity,
 		.uidnext = mailbox->uidnext, .generation = mailbox->generation,
-		.modseq = mailbox->modseq, .sum = mailbox->sum, .messages = mailbox->messages, .count = count,
-		.room = mailbox->room, .keyword_sets = mailbox->keyword_sets};
+		.modseq = mailbox->modseq, .sum = mailbox->sum, .messages = mailbox->messages,
+		.count = count, .room = mailbox->room, .keyword_sets = mailbox->keyword_sets};
 	mailbox->messages = NULL;
 	mailbox->count = mailbox->room = mailbox->told = 0;
 	table_init(&mailbox->keyword_sets);
@@ -97,8 +97,8 @@ static void copy_other(struct mailbox *mailbox)
 {
 	LIST_FOREACH(node, &mailbox->folder->views) {
 		const struct mailbox *other = LIST_ENTRY(node, struct mailbox, folder_node);
-		if (other == mailbox || other->generation == 0 || other->has_gaps || other->count < KEPT_LEAST
-			|| other->uidvalidity != mailbox->uidvalidity)
+		if (other == mailbox || other->generation == 0 || other->has_gaps ||
+			other->count < KEPT_LEAST || other->uidvalidity != mailbox->uidvalidity)
 			continue;
 		if (!copy_messages(mailbox, other))
 			return;

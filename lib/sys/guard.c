@@ -1,5 +1,5 @@
-/* See guard.h. Jumping out of a handler is sound here because the fault is one of the instruction that
- * body was at, never of a moment between two: the kernel's si_code tells.
+/* See guard.h. Jumping out of a handler is sound here because the fault is one of the instruction
+ * that body was at, never of a moment between two: the kernel's si_code tells.
  * SPDX-License-Identifier: ISC */
 #include "sys/guard.h"
 

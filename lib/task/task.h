@@ -31,8 +31,8 @@ int task_loop_open(void);
 /* Runs until task_loop_stop, or until no task is left. Returns 0 or -errno. */
 int task_loop_run(void);
 void task_loop_stop(void);
-/* fn is called at the end of each turn, before the loop looks for what comes next: it must not wait.
- * For what can be done once for all that a turn did. */
+/* fn is called at the end of each turn, before the loop looks for what comes next: it must not
+ * wait. For what can be done once for all that a turn did. */
 void task_loop_on_turn(void (*fn)(void));
 /* Frees the loop, its stacks and threads; all tasks must have ended or are dropped. */
 void task_loop_close(void);

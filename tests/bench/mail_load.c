@@ -1,12 +1,13 @@
 /* The client of the IMAP and POP3 rows: runs a script of commands on some sessions, each a thread.
  *   mail_load PORT SESSIONS COUNT fresh|kept none|full|resume < script
- * kept: each session connects once, runs the lines P, then all of them share COUNT runs of the lines M.
- * fresh: each of the COUNT runs has a connection of its own. Prints "ready", waits for a byte on
- * standard input, runs, prints one JSON line (seconds, milliseconds per run, TLS sessions resumed,
- * bytes received), keeps its sessions open until standard input ends.
- * A line of the script: P or M, then what ends the answer (t: tagged line, l: a line, d: a line with a
- * dot, +: a continuation, n: nothing awaited), a space, what to send with \r \n \\, %d (number of the run, %n from 1),
- * %s (of the session). The script ends with an empty line. An answer that is not OK or +OK ends the run.
+ * kept: each session connects once, runs the lines P, then all of them share COUNT runs of the
+ * lines M. fresh: each of the COUNT runs has a connection of its own. Prints "ready", waits for a
+ * byte on standard input, runs, prints one JSON line (seconds, milliseconds per run, TLS sessions
+ * resumed, bytes received), keeps its sessions open until standard input ends.
+ * A line of the script: P or M, then what ends the answer (t: tagged line, l: a line, d: a line
+ * with a dot, +: a continuation, n: nothing awaited), a space, what to send with \r \n \\, %d
+ * (number of the run, %n from 1), %s (of the session). The script ends with an empty line. An
+ * answer that is not OK or +OK ends the run.
  * SPDX-License-Identifier: ISC */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -274,7 +275,8 @@ int main(int argc, char **argv)
 	}
 	double took = (double)(now() - began) / 1e9;
 	qsort(times, (size_t)count, sizeof *times, by_time);
-	printf("{\"seconds\": %.6f, \"p50\": %.3f, \"p99\": %.3f, \"resumed\": %llu, \"received\": %llu}\n",
+	printf("{\"seconds\": %.6f, \"p50\": %.3f, \"p99\": %.3f, \"resumed\": %llu, "
+	       "\"received\": %llu}\n",
 		took, (double)times[count / 2] / 1e6, (double)times[count * 99 / 100] / 1e6,
 		(unsigned long long)resumed, (unsigned long long)received);
 	fflush(stdout);

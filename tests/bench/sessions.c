@@ -1,9 +1,10 @@
 /* Connections of the benchmark that send no mail, all by one blocking client after the other.
- *   bench_sessions hold PORT COUNT plain|tls      opens COUNT sessions (TLS from the first byte), says
- *                                                 HELO in each, prints how many are open, holds them
- *                                                 until standard input ends
- *   bench_sessions shake PORT COUNT full|resume CLIENTS   COUNT TLS handshakes by CLIENTS processes, each
- *                                                 with a greeting and QUIT; prints one JSON line
+ *   bench_sessions hold PORT COUNT plain|tls
+ *       opens COUNT sessions (TLS from the first byte), says HELO in each, prints how many are
+ *       open, holds them until standard input ends
+ *   bench_sessions shake PORT COUNT full|resume CLIENTS
+ *       COUNT TLS handshakes by CLIENTS processes, each with a greeting and QUIT; prints one JSON
+ *       line
  * A session that is not greeted within 5 seconds ends the opening. Resumed ones are what OpenSSL
  * says was resumed: each takes the newest ticket of its client.
  * SPDX-License-Identifier: ISC */

@@ -53,9 +53,9 @@ static inline void fixture_close(struct fixture *f)
 static inline int fixture_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
 	(void)snprintf(f->root, sizeof(f->root), "/tmp/tambo-store-XXXXXX");
-	if (f == NULL || mkdtemp(f->root) == NULL)
-		return -1;
+	assert_non_null(mkdtemp(f->root));
 	fixture_open(f);
 	*state = f;
 	return 0;

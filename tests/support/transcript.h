@@ -13,8 +13,8 @@
  *   WORD text    anything else is the test's own affair (settings, fakes, what is to be looked at)
  *
  * Each may be led by a digit, the number of the client ("2C: x"; without one it is 1). In the text
- * of C- \r, \n, \t, \0, \\ and \xHH stand for bytes. A pattern is compared without the line end; * in
- * it matches anything. Lines of the script that are empty or begin with # are comments.
+ * of C- \r, \n, \t, \0, \\ and \xHH stand for bytes. A pattern is compared without the line end;
+ * * in it matches anything. Lines of the script that are empty or begin with # are comments.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_TESTS_TRANSCRIPT_H
 #define TAMBO_TESTS_TRANSCRIPT_H

@@ -1,7 +1,8 @@
-/* For tests, preloaded into a daemon: system calls on files, and allocations, fail as the shared page says: all
- * of them, or the one that follows so many others. The page is mapped before the daemon's sandbox closes;
- * the test changes it while the daemon runs. It tells where in the program each failure was met. Pipes, sockets
- * and files that are only appended to (the log) are left alone.
+/* For tests, preloaded into a daemon: system calls on files, and allocations, fail as the shared
+ * page says: all of them, or the one that follows so many others. The page is mapped before the
+ * daemon's sandbox closes; the test changes it while the daemon runs. It tells where in the program
+ * each failure was met. Pipes, sockets and files that are only appended to (the log) are left
+ * alone.
  * SPDX-License-Identifier: ISC */
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,7 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* SHORT: half of a write is done; SHORT_AT: of a pwrite, which LMDB does not bear but as an error. */
+/* SHORT: half of a write is done; SHORT_AT: of a pwrite, which LMDB does not bear but as an
+ * error. */
 enum { FLUSH = 1, FILE_SYSTEM = 2, WRITE = 4, SHORT = 8, CREATE = 16, RENAME = 32, SHORT_AT = 64,
 	ALLOCATE = 128, UNLINK = 256,
 	CROSS = 512 /* a link is always one to another file system */ };

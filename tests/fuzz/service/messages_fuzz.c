@@ -23,8 +23,9 @@ static const struct message_type *const types[] = {
 	&cleanup_open_type, &cleanup_ready_type, &cleanup_recipients_type, &cleanup_chunk_type,
 	&cleanup_end_type, &cleanup_result_type, &anvil_count_type, &anvil_answer_type,
 	&lookup_question_type, &lookup_answer_type, &auth_start_type, &auth_continue_type,
-	&auth_reply_type, &session_user_type, &session_start_type, &session_begun_type, &local_work_type,
-	&local_done_type, &map_question_type, &map_answer_type, &account_question_type,
+	&auth_reply_type, &session_user_type, &session_start_type, &session_begun_type,
+	&local_work_type, &local_done_type,
+	&map_question_type, &map_answer_type, &account_question_type,
 	&account_answer_type,
 };
 

@@ -1,6 +1,6 @@
-/* A whole SMTP session (port 25, no TLS), with fakes for the other daemons: whatever the client sends,
- * every line of every reply is whole, no relaying is granted, and after the client has closed nothing
- * stays behind. The first byte chooses what cleanup answers.
+/* A whole SMTP session (port 25, no TLS), with fakes for the other daemons: whatever the client
+ * sends, every line of every reply is whole, no relaying is granted, and after the client has
+ * closed nothing stays behind. The first byte chooses what cleanup answers.
  * SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -113,7 +113,8 @@ static int try_overwrite_log(const char *how)
 	if (strcmp(how, "copy") == 0)
 		return result_of(fcntl(dup(CONTROL_LOG_FD), F_SETFL, O_NONBLOCK));
 	if (strcmp(how, "hole") == 0)
-		return result_of(fallocate(CONTROL_LOG_FD, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 4096));
+		return result_of(fallocate(
+			CONTROL_LOG_FD, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 4096));
 	return result_of(fcntl(CONTROL_LOG_FD, F_SETFL, 0));
 }
 
@@ -125,9 +126,10 @@ static int try_socket(const char *family)
 		const char *name;
 		int family, type;
 	} kinds[] = {
-		{"inet", AF_INET, SOCK_STREAM}, {"inet6", AF_INET6, SOCK_STREAM}, {"udp", AF_INET, SOCK_DGRAM},
-		{"unix", AF_UNIX, SOCK_STREAM}, {"netlink", AF_NETLINK, SOCK_RAW},
-		{"raw", AF_INET, SOCK_RAW}, {"packet", AF_PACKET, SOCK_RAW}, {"alg", AF_ALG, SOCK_SEQPACKET},
+		{"inet", AF_INET, SOCK_STREAM}, {"inet6", AF_INET6, SOCK_STREAM},
+		{"udp", AF_INET, SOCK_DGRAM}, {"unix", AF_UNIX, SOCK_STREAM},
+		{"netlink", AF_NETLINK, SOCK_RAW}, {"raw", AF_INET, SOCK_RAW},
+		{"packet", AF_PACKET, SOCK_RAW}, {"alg", AF_ALG, SOCK_SEQPACKET},
 		{"vsock", AF_VSOCK, SOCK_STREAM},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -325,8 +327,9 @@ static const struct {
 	{"DEVICE", try_device}, {"DUMPABLE", try_dumpable}, {"EMPTYLOG", try_empty_log},
 	{"EXEC", try_exec}, {"EXIT", try_exit}, {"FORK", try_fork}, {"KERNEL", try_kernel},
 	{"KILL", try_kill}, {"LIMITS", try_limits}, {"LINK", try_link}, {"LIST", try_list},
-	{"LISTEN", try_listen}, {"MOUNT", try_mount}, {"OPEN", try_open}, {"OVERLOG", try_overwrite_log},
-	{"PIDFD", try_pidfd}, {"PTRACE", try_ptrace}, {"READ", try_read_memory}, {"REMOVE", try_remove},
+	{"LISTEN", try_listen}, {"MOUNT", try_mount}, {"OPEN", try_open},
+	{"OVERLOG", try_overwrite_log}, {"PIDFD", try_pidfd},
+	{"PTRACE", try_ptrace}, {"READ", try_read_memory}, {"REMOVE", try_remove},
 	{"SIGIO", try_sigio}, {"SOCKET", try_socket}, {"TGKILL", try_tgkill}, {"UNSHARE", try_unshare},
 	{"USER", try_user}, {"WRITE", try_write},
 };

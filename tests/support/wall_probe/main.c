@@ -1,11 +1,11 @@
 /* A daemon that does what an intruder would try, from inside: it is put into daemon_directory under
- * the name of a real one, gets that one's rights, and obeys one-line commands of its client: those of
- * attempts.c, and WORKER service uid gid [tree], ASK service,
- * HOARD service count, GUESS own|none|pair, BREACH how, WHOAMI. TELL service command
- * and TELLWORKER service uid gid tree|- command pass a command on to another probe. Answers "OK ..." or
- * the name of the errno. A worker asks for its room's files of root at the start, as the real ones do.
- * "wall_probe harness [permissive | seccomp] [landlock[=folder]]..." obeys standard input without master,
- * behind these walls alone (permissive: what the most trusted may); without any, behind none.
+ * the name of a real one, gets that one's rights, and obeys one-line commands of its client: those
+ * of attempts.c, and WORKER service uid gid [tree], ASK service, HOARD service count, GUESS
+ * own|none|pair, BREACH how, WHOAMI. TELL service command and TELLWORKER service uid gid tree|-
+ * command pass a command on to another probe. Answers "OK ..." or the name of the errno. A worker
+ * asks for its room's files of root at the start, as the real ones do. "wall_probe harness
+ * [permissive | seccomp] [landlock[=folder]]..." obeys standard input without master, behind these
+ * walls alone (permissive: what the most trusted may); without any, behind none.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <libgen.h>
@@ -53,7 +53,8 @@ static struct daemon_spec specs[] = {
 /* --- other daemons --- */
 
 /* "service uid gid [tree [command]]"; tree "-": none. */
-static int connect_worker(const char *arguments, struct channel **ret_channel, const char **ret_rest)
+static int connect_worker(
+	const char *arguments, struct channel **ret_channel, const char **ret_rest)
 {
 	char service[64], tree[500] = "-";
 	unsigned uid, gid;
@@ -63,8 +64,11 @@ static int connect_worker(const char *arguments, struct channel **ret_channel, c
 	char *command = strstr(service, "+command");
 	if (command != NULL)
 		*command = '\0';
-	struct daemon_worker worker = {.service = service, .uid = uid, .gid = gid,
-		.command = command != NULL, .tree = strcmp(tree, "-") == 0 ? SPAN_EMPTY : span_from_cstr(tree)};
+	struct daemon_worker worker = {.service = service,
+		.uid = uid,
+		.gid = gid,
+		.command = command != NULL,
+		.tree = strcmp(tree, "-") == 0 ? SPAN_EMPTY : span_from_cstr(tree)};
 	if (ret_rest != NULL)
 		*ret_rest = arguments + used + strspn(arguments + used, " ");
 	return daemon_connect_worker(&worker, task_deadline(ANSWER_MS), ret_channel);
@@ -119,8 +123,8 @@ static int result_of(long value)
 	return value < 0 ? -errno : 0;
 }
 
-/* A guess at alice's password, as a front that says what it likes of its client. how: "own" passes our
- * client's connection, "none" none, "pair" one that leads nowhere. */
+/* A guess at alice's password, as a front that says what it likes of its client. how: "own" passes
+ * our client's connection, "none" none, "pair" one that leads nowhere. */
 static int guess(const char *how, struct stream *client)
 {
 	int pair[2] = {-1, -1};

@@ -75,7 +75,8 @@ static struct found scan_all(void)
 	assert_int_equal(queue_reader_open(directory, &reader), 0);
 	assert_int_equal(queue_reader_segments(reader, &numbers, &count), 0);
 	for (size_t i = 0; i < count; i++) {
-		const struct queue_scan wanted = {.segment = numbers[i], .visit = count_record, .arg = &found};
+		const struct queue_scan wanted = {
+			.segment = numbers[i], .visit = count_record, .arg = &found};
 		queue_reader_scan(reader, &wanted, &end);
 	}
 	free(numbers);

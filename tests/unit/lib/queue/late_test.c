@@ -1,5 +1,5 @@
-/* The outcomes of deliveries that outlive their queue manager: written and read back, torn tails, faults at every
- * step, and whose end is noticed.
+/* The outcomes of deliveries that outlive their queue manager: written and read back, torn tails,
+ * faults at every step, and whose end is noticed.
  * SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>

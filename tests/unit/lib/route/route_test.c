@@ -202,12 +202,33 @@ static void test_recipients(void **state)
 	}
 }
 
+struct resolve_row {
+	const char *name, *recipient, *sender, *more, *transport, *nexthop;
+};
+
+static void resolve_all(const struct resolve_row *rows, size_t count)
+{
+	struct route_result result;
+	route_result_init(&result);
+	for (size_t i = 0; i < count; i++) {
+		struct conf *conf;
+		struct route *route = open_route(rows[i].more, &conf);
+		if (!route_resolve(route, span_from_cstr(rows[i].recipient),
+			span_from_cstr(rows[i].sender), &result))
+			fail_msg("%s: error", rows[i].name);
+		if (strcmp(buf_cstr(&result.transport), rows[i].transport) != 0 ||
+			strcmp(buf_cstr(&result.nexthop), rows[i].nexthop) != 0)
+			fail_msg("%s: %s:%s", rows[i].name, buf_cstr(&result.transport),
+				buf_cstr(&result.nexthop));
+		close_route(route, conf);
+	}
+	route_result_done(&result);
+}
+
 static void test_resolve(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *name, *recipient, *sender, *more, *transport, *nexthop;
-	} rows[] = {
+	static const struct resolve_row rows[] = {
 		{"local", "ann@example.com", "s@x.test", "", "local", "mail.example.com"},
 		{"no domain", "ann", "s@x.test", "", "local", "mail.example.com"},
 		{"the null recipient", "", "s@x.test", "mydestination = mail.example.com\n", "local",
@@ -241,6 +262,16 @@ static void test_resolve(void **state)
 		{"default transport by sender", "u@victim.test", "s@x.test",
 			"sender_dependent_default_transport_maps = inline:{ @x.test=slow:way.example }\n",
 			"slow", "way.example"},
+		{"a route through us", "u%victim.test@example.com", "s@x.test", "", "smtp",
+			"victim.test"},
+	};
+	resolve_all(rows, ARRAY_LEN(rows));
+}
+
+static void test_transport_maps(void **state)
+{
+	(void)state;
+	static const struct resolve_row rows[] = {
 		{"transport by address", "u+e@victim.test", "s@x.test",
 			"transport_maps = inline:{ u+e@victim.test=a:1, u@victim.test=b:2, "
 			"victim.test=c:3, *=d:4 }\n", "a", "1"},
@@ -278,24 +309,8 @@ static void test_resolve(void **state)
 		{"a pattern sees the whole address", "u+e@victim.test", "s@x.test",
 			"transport_maps = regexp:tests/unit/lib/route/transport.regexp\n",
 			"whole", "3"},
-		{"a route through us", "u%victim.test@example.com", "s@x.test", "", "smtp",
-			"victim.test"},
 	};
-	struct route_result result;
-	route_result_init(&result);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct conf *conf;
-		struct route *route = open_route(rows[i].more, &conf);
-		if (!route_resolve(route, span_from_cstr(rows[i].recipient),
-			span_from_cstr(rows[i].sender), &result))
-			fail_msg("%s: error", rows[i].name);
-		if (strcmp(buf_cstr(&result.transport), rows[i].transport) != 0 ||
-			strcmp(buf_cstr(&result.nexthop), rows[i].nexthop) != 0)
-			fail_msg("%s: %s:%s", rows[i].name, buf_cstr(&result.transport),
-				buf_cstr(&result.nexthop));
-		close_route(route, conf);
-	}
-	route_result_done(&result);
+	resolve_all(rows, ARRAY_LEN(rows));
 }
 
 static void test_resolve_fails_when_a_table_does(void **state)
@@ -425,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_relay_domains_without_subdomains),
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_transport_maps),
 		cmocka_unit_test(test_resolve_fails_when_a_table_does),
 		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(test_virtual_alias_keys),

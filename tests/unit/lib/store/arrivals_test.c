@@ -180,7 +180,8 @@ static uint32_t deliver_elsewhere(struct fixture *f, unsigned number)
 		(void)snprintf(path, sizeof(path), "%s/.", f->root);
 		(void)snprintf(digits, sizeof(digits), "%u", number % 1000);
 		(void)snprintf(descriptor, sizeof(descriptor), "%d", fds[1]);
-		execl("/proc/self/exe", "arrivals_test", path, number < 1000 ? "deliver" : number < 2000 ? "look" : "name",
+		execl("/proc/self/exe", "arrivals_test", path,
+			number < 1000 ? "deliver" : number < 2000 ? "look" : "name",
 			digits, descriptor, (char *)NULL);
 		_exit(9);
 	}

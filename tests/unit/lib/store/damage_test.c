@@ -1,7 +1,8 @@
-/* The index damaged at random places, while it is open and while it is not: every answer is what the
- * Maildir says, UIDs stay and none is used twice, and it mends itself. Each round runs in a process of
- * its own: where LMDB itself does not survive what it reads, the next process must find all well.
- * TAMBO_DAMAGE_ROUNDS and TAMBO_DAMAGE_SEED in the environment make the run longer, or another.
+/* The index damaged at random places, while it is open and while it is not: every answer is what
+ * the Maildir says, UIDs stay and none is used twice, and it mends itself. Each round runs in a
+ * process of its own: where LMDB itself does not survive what it reads, the next process must find
+ * all well. TAMBO_DAMAGE_ROUNDS and TAMBO_DAMAGE_SEED in the environment make the run longer, or
+ * another.
  * SPDX-License-Identifier: ISC */
 #include "store_fixture.h"
 
@@ -207,8 +208,8 @@ static bool run_round(const struct round *round, const char *what)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGALRM) {
-		print_message("message %u: died of signal %d: %s, %s\n", round->serial, WTERMSIG(status), what,
-			round->is_open ? "open" : "not open");
+		print_message("message %u: died of signal %d: %s, %s\n", round->serial,
+			WTERMSIG(status), what, round->is_open ? "open" : "not open");
 		return true;
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

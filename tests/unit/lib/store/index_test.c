@@ -128,7 +128,8 @@ static ino_t data_file(struct fixture *f)
 	return st.st_ino;
 }
 
-/* Rows and large values come and go in several processes' lives: no look at the pages finds fault. */
+/* Rows and large values come and go in several processes' lives: no look at the pages finds
+ * fault. */
 static void a_healthy_index_is_kept(void **state)
 {
 	static char large[20000];
@@ -201,7 +202,7 @@ static void uids_of_an_index_in_memory_are_not_used_again(void **state)
 static void an_index_of_another_is_not_believed(void **state)
 {
 	struct fixture *f = *state;
-	void *other_state;
+	void *other_state = NULL;
 	assert_int_equal(fixture_setup(&other_state), 0);
 	struct fixture *other = other_state;
 	(void)append_text(f, "INBOX", MESSAGE, MESSAGE_SEEN, NULL);

@@ -1,5 +1,5 @@
-/* A mailbox that is opened again, or by a second session, begins with the list of messages that is in
- * memory: it shows the same as one that reads the index. A store that is kept stays open.
+/* A mailbox that is opened again, or by a second session, begins with the list of messages that is
+ * in memory: it shows the same as one that reads the index. A store that is kept stays open.
  * SPDX-License-Identifier: ISC */
 #include "store_fixture.h"
 
@@ -61,9 +61,11 @@ static void a_second_session_has_no_recent_of_the_first(void **state)
 	assert_int_equal(mailbox_recent(first), COUNT);
 	assert_int_equal(mailbox_recent(second), 0);
 	assert_int_equal(mailbox_count(second), COUNT);
-	assert_true(message_has_keyword(mailbox_at(second, 10), mailbox_keyword_find(second, SPAN("key"))));
+	assert_true(message_has_keyword(
+		mailbox_at(second, 10), mailbox_keyword_find(second, SPAN("key"))));
 	mailbox_close(first);
-	assert_true(message_has_keyword(mailbox_at(second, 10), mailbox_keyword_find(second, SPAN("key"))));
+	assert_true(message_has_keyword(
+		mailbox_at(second, 10), mailbox_keyword_find(second, SPAN("key"))));
 	uint32_t gone = 1;
 	assert_int_equal(mailbox_expunge(second, &gone, 1, false, NULL), 0);
 	/* Gone, but not yet told to the second: the third never hears of it. */
