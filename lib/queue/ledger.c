@@ -49,9 +49,8 @@ struct ledger {
 	bool committing;
 	struct task_event changed;
 	/* a snapshot being made */
-	struct log_file snapshot;
+	struct log_file snapshot; /* its number: of the last log that it replaces */
 	struct buf snapshot_bytes;
-	uint64_t snapshot_covers; /* number of the last log that it replaces */
 	uint64_t bytes_at_snapshot;
 };
 
@@ -366,7 +365,8 @@ static void begin_offloaded(void *arg)
 		ledger->directory, ledger->log.number + 1, ledger->last_length, &job->log);
 	if (job->result != 0)
 		return;
-	ledger->snapshot.number = ledger->log.number;
+	/* Not simply the present log: numbers between them may be taken by logs that hold nothing. */
+	ledger->snapshot.number = job->log.number - 1;
 	job->result = write_header(&ledger->snapshot, ledger->directory, LEDGER_NEW_SNAPSHOT, 0);
 	if (job->result != 0)
 		close_log(&ledger->snapshot);
@@ -387,7 +387,6 @@ int ledger_snapshot_begin(struct ledger *ledger)
 		ledger->log = job.log;
 		ledger->last_length = LEDGER_HEADER_SIZE;
 	}
-	ledger->snapshot_covers = ledger->log.number - 1;
 	ledger->bytes_at_snapshot = ledger->bytes;
 	ledger->committing = false;
 	task_event_signal(&ledger->changed);
@@ -432,7 +431,7 @@ static void snapshot_commit_offloaded(void *arg)
 	struct commit_job *job = arg;
 	struct ledger *ledger = job->ledger;
 	char name[LEDGER_NAME_LENGTH];
-	ledger_make_name(name, ledger->snapshot_covers, LEDGER_SNAPSHOT_SUFFIX);
+	ledger_make_name(name, ledger->snapshot.number, LEDGER_SNAPSHOT_SUFFIX);
 	job->result = queue_io_fsync(ledger->snapshot.fd);
 	if (job->result == 0)
 		job->result = queue_io_rename(ledger->directory, LEDGER_NEW_SNAPSHOT, name);
@@ -440,7 +439,7 @@ static void snapshot_commit_offloaded(void *arg)
 	if (job->result == 0)
 		job->result = queue_io_fsync_directory(ledger->directory);
 	if (job->result == 0)
-		ledger_remove_older(ledger->directory, ledger->snapshot_covers);
+		ledger_remove_older(ledger->directory, ledger->snapshot.number);
 }
 
 int ledger_snapshot_commit(struct ledger *ledger)
