@@ -266,7 +266,7 @@ void expansion_add(struct expansion *expansion, const struct cleanup_recipient *
 				: span_from_cstr(process.settings.empty_address_recipient),
 		&original);
 	if (original.overflow)
-		fail(expansion, CLEANUP_QUEUE_ERROR, "recipient address too long");
+		fail(expansion, CLEANUP_REJECTED, "recipient address too long");
 	else if (expansion->map && route_has_virtual_aliases(process.route))
 		expand(expansion, recipient, buf_span(&original));
 	else

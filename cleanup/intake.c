@@ -41,6 +41,16 @@ static void fail(struct intake *intake, enum cleanup_status status)
 		}
 }
 
+/* For a reason of the message's own, that no later attempt changes. */
+static void refuse(struct intake *intake, const char *code, const char *text)
+{
+	if (intake->status != CLEANUP_OK)
+		return;
+	intake->status = CLEANUP_REJECTED;
+	intake->code = code;
+	snprintf(intake->text, sizeof intake->text, "Error: %s", text);
+}
+
 static void fail_errno(struct intake *intake, int error, const char *what)
 {
 	if (intake->status != CLEANUP_OK)
@@ -51,6 +61,7 @@ static void fail_errno(struct intake *intake, int error, const char *what)
 	}
 	log_warning(intake->queue_id[0] == '\0' ? NULL : intake->queue_id, "%s: %s", what,
 		strerror(-error));
+	intake->queue_failed = true;
 	fail(intake, error == -ENOSPC || error == -EDQUOT ? CLEANUP_NO_SPACE : CLEANUP_QUEUE_ERROR);
 }
 
@@ -108,8 +119,12 @@ static void copy_envelope(struct intake *intake, const struct cleanup_open *open
 		    (open->flags & CLEANUP_HOLD ? QUEUE_HELD : 0u) |
 		    (open->flags & CLEANUP_REWRITE_LOCAL ? QUEUE_REWRITE_LOCAL : 0u) |
 		    (open->origin == CLEANUP_FROM_BOUNCE ? QUEUE_BOUNCE : 0u);
-	if (intake->arena.overflow || sender.overflow)
+	if (sender.overflow) {
+		to->sender = SPAN_EMPTY; /* no report goes to a part of it */
+		refuse(intake, "5.1.7", "sender address too long");
+	} else if (intake->arena.overflow) {
 		fail(intake, CLEANUP_QUEUE_ERROR);
+	}
 	buf_done(&sender);
 }
 
@@ -169,10 +184,12 @@ void intake_open(struct intake *intake, const struct cleanup_open *open, struct 
 		.code = ""};
 	arena_init(&intake->arena, ENVELOPE_ARENA);
 	uint64_t limit = (uint64_t)process.settings.message_size_limit;
-	if (open->origin == CLEANUP_FROM_SMTP && limit > 0 && open->size_hint > limit)
+	if (open->origin == CLEANUP_FROM_SMTP && limit > 0 && open->size_hint > limit) {
 		fail(intake, CLEANUP_TOO_BIG);
-	else if (!has_space())
+	} else if (!has_space()) {
+		intake->queue_failed = true;
 		fail(intake, CLEANUP_NO_SPACE);
+	}
 	copy_envelope(intake, open);
 	take_id(intake, queue_id);
 	intake->envelope.queue_id = span_from_cstr(intake->queue_id);
@@ -188,7 +205,10 @@ void intake_recipients(
 		if (intake->expansion.status == CLEANUP_OK)
 			continue;
 		log_warning(intake->queue_id, "%s", intake->expansion.problem);
-		fail(intake, intake->expansion.status);
+		if (intake->expansion.status == CLEANUP_REJECTED)
+			refuse(intake, "5.1.3", intake->expansion.problem);
+		else
+			fail(intake, intake->expansion.status);
 	}
 }
 

@@ -22,6 +22,7 @@ struct intake {
 	int64_t submitter_uid;     /* maildrop: of who submitted; -1 otherwise */
 	bool has_content;          /* Received: is written */
 	bool pending_cr, ends_with_lf;
+	bool queue_failed;         /* not the message's fault: the next one may fail as well */
 	enum cleanup_status status;
 	const char *code;          /* enhanced status, "" when OK */
 	char text[256];

@@ -32,7 +32,7 @@
 #define SCAN_MS (60 * 1000)
 #define REPORTED_MAX 100   /* recipients named in the report of a refusal */
 #define POKE_MS (10 * 1000) /* that a client of public/pickup may stay */
-#define FILES_AT_ONCE 1000 /* of one scan; the rest comes with the next, at once */
+#define FILES_AT_ONCE 1000 /* names held at a time */
 
 static int directory = -1, corrupt = -1, watch = -1, poke = -1;
 static struct task *pickup_task;
@@ -241,8 +241,8 @@ static void remove_file(const struct pickup *pickup)
 		log_warning(NULL, "cannot remove maildrop/%s: %s", pickup->name, strerror(errno));
 }
 
-/* What became of the message decides what becomes of the file. False: the queue takes nothing now.
- */
+/* What became of the message decides what becomes of the file. False: the queue takes nothing now;
+ * a message whose own recipients cannot be looked up does not keep the others waiting. */
 static bool settle(struct pickup *pickup)
 {
 	const struct intake *intake = pickup->intake;
@@ -254,7 +254,7 @@ static bool settle(struct pickup *pickup)
 	case CLEANUP_QUEUE_ERROR:
 		log_warning(NULL, "maildrop/%s: %s: it stays there and is tried again",
 			pickup->name, intake->text);
-		return false;
+		return !intake->queue_failed;
 	case CLEANUP_TOO_BIG:
 	case CLEANUP_TOO_MANY_HOPS:
 	case CLEANUP_REJECTED:
@@ -320,30 +320,26 @@ static bool pick_up(const char *name)
 	return go_on;
 }
 
-/* The names, oldest id first; the folder is not held open while files are processed. */
-static size_t list_names(char ***ret_names)
+/* The next names of the folder. */
+static size_t list_names(DIR *stream, char ***ret_names)
 {
 	char **names = NULL;
 	size_t count = 0;
-	DIR *stream = directory_open(directory, ".");
 	struct dirent *entry;
-	if (stream == NULL)
-		return 0;
 	while (count < FILES_AT_ONCE && (entry = readdir(stream)) != NULL)
 		if (queue_id_is_valid(span_from_cstr(entry->d_name))) {
 			names = memory_resize(names, count + 1, sizeof *names);
 			names[count++] = memory_dup_cstr(entry->d_name);
 		}
-	closedir(stream);
 	*ret_names = names;
 	return count;
 }
 
-/* True: there may be more. */
-static bool scan(void)
+/* False: at the end of the folder, or the queue is in trouble. */
+static bool scan_some(DIR *stream)
 {
 	char **names = NULL;
-	size_t count = list_names(&names);
+	size_t count = list_names(stream, &names);
 	bool go_on = true;
 	for (size_t i = 0; i < count; i++) {
 		if (go_on && !task_is_canceled()) {
@@ -354,7 +350,18 @@ static bool scan(void)
 		free(names[i]);
 	}
 	free(names);
-	return go_on && count == FILES_AT_ONCE;
+	return go_on && count == FILES_AT_ONCE && !task_is_canceled();
+}
+
+/* All that was there when it began: a file that stays is not tried twice in one scan. */
+static void scan(void)
+{
+	DIR *stream = directory_open(directory, ".");
+	if (stream == NULL)
+		return;
+	while (scan_some(stream))
+		;
+	closedir(stream);
 }
 
 static void drain_watch(void)
@@ -398,8 +405,7 @@ static void run_pickup(void *arg)
 	(void)arg;
 	while (!task_is_canceled()) {
 		drain_watch(); /* before the scan: what comes during it is seen afterwards */
-		if (scan())
-			continue;
+		scan();
 		int which;
 		(void)task_wait_two(poke, TASK_READ, watch, TASK_READ, task_deadline(SCAN_MS), &which);
 	}

@@ -71,8 +71,8 @@ static void drop_all(void)
 static int send_segments(struct channel *channel)
 {
 	struct queue_reader *reader;
-	uint64_t *numbers;
-	size_t count;
+	uint64_t *numbers = NULL;
+	size_t count = 0;
 	int error = queue_reader_open(process.settings.queue_directory, &reader);
 	if (error != 0)
 		return error;
@@ -81,8 +81,7 @@ static int send_segments(struct channel *channel)
 		struct queue_added added = {.queue_id = SPAN_EMPTY, .segment = numbers[i]};
 		error = channel_send(channel, &queue_added_type, &added);
 	}
-	if (error == 0 || count > 0)
-		free(numbers);
+	free(numbers);
 	queue_reader_close(reader);
 	return error != 0 ? error : channel_flush(channel, task_deadline(SEND_MS));
 }

@@ -1,0 +1,163 @@
+/* The pickup of maildrop/: a file that cannot be queued does not keep the others waiting.
+ * SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "cleanup/maildrop.h"
+#include "cleanup/settings.h"
+#include "queue/layout.h"
+#include "queue/maildrop.h"
+#include "task/task.h"
+
+#define LONGEST_MS 60000
+
+static char directory[64];
+static size_t committed;
+
+static void on_commit(void *arg, struct span queue_id, const struct queue_position *position)
+{
+	(void)arg;
+	(void)queue_id;
+	(void)position;
+	committed++;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	char path[128], *problem = NULL;
+	snprintf(directory, sizeof directory, "/tmp/tambo-maildrop-XXXXXX");
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(path, sizeof path, "%s/main.cf", directory);
+	FILE *file = fopen(path, "w");
+	fprintf(file,
+		"compatibility_level = 3.6\nmyhostname = mx.example.test\nmyorigin = example.test\n"
+		"mydestination = example.test\nqueue_directory = %s\n"
+		"virtual_alias_domains = virt.test\n"
+		"virtual_alias_maps = inline:{ {one@virt.test=two@virt.test},"
+		" {two@virt.test=one@virt.test} }\n",
+		directory);
+	fclose(file);
+	struct conf *conf = conf_load(directory, "cleanup", NULL, 0, &problem);
+	if (conf == NULL || settings_load(conf) != 0 || queue_layout_create(directory, NULL) != 0)
+		return -1;
+	process.route = route_open(conf, &problem);
+	struct queue_writer_options options = {
+		.queue_directory = directory, .segment_size = 2097152, .committed = on_commit};
+	return process.route == NULL || queue_writer_open(&options, &process.writer) != 0 ||
+	       maildrop_prepare(directory) != 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	char command[128];
+	queue_writer_close(process.writer);
+	snprintf(command, sizeof command, "rm -rf %s", directory);
+	return system(command);
+}
+
+static void drop(unsigned number, const char *sender, const char *recipient)
+{
+	struct maildrop_encoder encoder;
+	struct buf out = BUF_INIT(100000);
+	char path[128];
+	maildrop_begin(&encoder, &out);
+	maildrop_append(&encoder, MAILDROP_SENDER, span_from_cstr(sender), &out);
+	maildrop_append_recipient(&encoder, span_from_cstr(recipient), SPAN_EMPTY, 0, &out);
+	maildrop_append(&encoder, MAILDROP_CONTENT, SPAN("Subject: x\n\nx\n"), &out);
+	maildrop_end(&encoder, &out);
+	snprintf(path, sizeof path, "%s/maildrop/AAAA%04u", directory, number);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(out.ptr, 1, out.len, file), out.len);
+	assert_int_equal(fclose(file), 0);
+	buf_done(&out);
+}
+
+static bool is_there(const char *folder, unsigned number)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/%s/AAAA%04u", directory, folder, number);
+	return access(path, F_OK) == 0;
+}
+
+static bool all_gone(unsigned first, unsigned count)
+{
+	for (unsigned i = first; i < first + count; i++)
+		if (is_there("maildrop", i))
+			return false;
+	return true;
+}
+
+/* Waits for what is to go, then for the end of the scan. */
+struct wanted {
+	unsigned first, count;
+};
+
+static void wait_and_stop(void *arg)
+{
+	const struct wanted *wanted = arg;
+	task_time deadline = task_deadline(LONGEST_MS);
+	while (!all_gone(wanted->first, wanted->count) && task_now() < deadline)
+		(void)task_sleep(20);
+	maildrop_stop();
+}
+
+static void pick_up_until_gone(unsigned first, unsigned count)
+{
+	struct wanted wanted = {first, count};
+	assert_int_equal(task_loop_open(), 0);
+	committed = 0;
+	maildrop_start();
+	assert_non_null(task_spawn("wait", wait_and_stop, &wanted, 0));
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+}
+
+static void test_failing_aliases_hold_up_nobody(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 30; i++)
+		drop(i, "s@example.net", "one@virt.test");
+	for (unsigned i = 30; i < 40; i++)
+		drop(i, "s@example.net", "r@example.org");
+	pick_up_until_gone(30, 10);
+	assert_true(all_gone(30, 10));
+	assert_int_equal(committed, 10);
+	/* Tried again later. */
+	for (unsigned i = 0; i < 30; i++)
+		assert_true(is_there("maildrop", i));
+}
+
+static void test_addresses_that_become_too_long(void **state)
+{
+	(void)state;
+	static char name[2046];
+	memset(name, 'x', sizeof name - 1);
+	drop(50, "s@example.net", name); /* too long with @myorigin */
+	drop(51, name, "r@example.org");
+	drop(52, "s@example.net", "r@example.org");
+	pick_up_until_gone(50, 3);
+	assert_true(all_gone(50, 3));
+	assert_int_equal(committed, 2); /* the good one, and the report of the refusal */
+	assert_true(is_there("corrupt", 51));
+	assert_false(is_there("corrupt", 50));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_failing_aliases_hold_up_nobody),
+		cmocka_unit_test(test_addresses_that_become_too_long),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
