@@ -31,6 +31,12 @@ int file_read_at(int dir_fd, const char *name, struct buf *out)
 	return error;
 }
 
+int file_read_present_at(int dir_fd, const char *name, struct buf *out)
+{
+	int error = file_read_at(dir_fd, name, out);
+	return error == -ENOTDIR || error == -ELOOP || error == -EFBIG ? -ENOENT : error;
+}
+
 struct replace {
 	int dir_fd;
 	const char *name;

@@ -10,6 +10,9 @@
 
 /* Appends a whole file to out; -ENOENT, -EFBIG past out's cap. Symbolic links are not followed. */
 int file_read_at(int dir_fd, const char *name, struct buf *out);
+/* -ENOENT also for what will never be a file that can be taken: a link, one that is too large. Any
+ * other error may pass, and does not say that there is none. */
+int file_read_present_at(int dir_fd, const char *name, struct buf *out);
 /* Replaces a file: temporary name, write, fsync, rename, fsync of the folder. */
 int file_replace_at(int dir_fd, const char *name, struct span content);
 /* Appends to a file (mode 0600), without a flush; a torn last line is closed first. */

@@ -164,7 +164,8 @@ int folder_load_record(struct folder *folder)
 	if (error == 0 && !record_parse(buf_span(&text), &folder->record))
 		error = -ENOENT;
 	buf_done(&text);
-	folder->record_inode = st.st_ino;
+	/* One that could not be read is not what was read before. */
+	folder->record_inode = error == 0 ? st.st_ino : 0;
 	folder->record_mtime = file_mtime_ns(&st);
 	return error;
 }

@@ -74,34 +74,54 @@ static void put_message_keywords(struct span name, uint32_t keywords, void *arg)
 		(void)table_put(&life->inherited.keywords, unique, (void *)(uintptr_t)keywords);
 }
 
-static bool read_file(struct life *life, const char *name, struct buf *text)
-{
-	buf_reset(text);
-	return file_read_at(life->folder->dir_fd, name, text) == 0;
-}
-
-static void take_uidlist(struct life *life, const char *name, struct buf *text)
+static void take_uidlist(struct life *life, struct span text)
 {
 	struct uidlist_head head;
-	if (life->uidvalidity != 0 || !read_file(life, name, text)
-		|| !uidlist_parse(buf_span(text), put_uid, life, &head))
+	if (life->uidvalidity != 0 || !uidlist_parse(text, put_uid, life, &head))
 		return;
 	life->uidvalidity = head.uidvalidity;
 	life->uidnext = head.uidnext;
 }
 
-static void take_over(struct life *life)
+static void take_keywords(struct life *life, struct span text)
 {
+	uidlist_parse_keywords(text, put_keyword, life);
+}
+
+static void take_courier_keywords(struct life *life, struct span text)
+{
+	uidlist_parse_courier_keywords(text, put_keyword, put_message_keywords, life);
+}
+
+static void take_courier_uidls(struct life *life, struct span text)
+{
+	(void)uidlist_parse_courier_pop3(text, put_uidl, life);
+}
+
+/* A file that is there and cannot be read now may be read later: its UIDs are not given up. */
+static int take_over(struct life *life)
+{
+	static const struct {
+		const char *name;
+		void (*take)(struct life *life, struct span text);
+	} files[] = {
+		{"dovecot-uidlist", take_uidlist}, {"dovecot-keywords", take_keywords},
+		{"courierimapuiddb", take_uidlist},
+		{"courierimapkeywords/:list", take_courier_keywords},
+		{"courierpop3dsizelist", take_courier_uidls},
+	};
 	struct buf text = BUF_INIT(UIDLIST_SIZE_MAX);
-	take_uidlist(life, "dovecot-uidlist", &text);
-	if (read_file(life, "dovecot-keywords", &text))
-		uidlist_parse_keywords(buf_span(&text), put_keyword, life);
-	take_uidlist(life, "courierimapuiddb", &text);
-	if (read_file(life, "courierimapkeywords/:list", &text))
-		uidlist_parse_courier_keywords(buf_span(&text), put_keyword, put_message_keywords, life);
-	if (read_file(life, "courierpop3dsizelist", &text))
-		(void)uidlist_parse_courier_pop3(buf_span(&text), put_uidl, life);
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+		buf_reset(&text);
+		error = file_read_present_at(life->folder->dir_fd, files[i].name, &text);
+		if (error == 0)
+			files[i].take(life, buf_span(&text));
+		if (error == -ENOENT)
+			error = 0;
+	}
 	buf_done(&text);
+	return error;
 }
 
 static int compare_u32(const void *left, const void *right)
@@ -146,7 +166,7 @@ static int claim_of_names(struct folder *folder, struct names_claim *claim)
 
 /* Letters whose names were lost get a name that says so: the next new keyword must not become
  * theirs. Names beyond the alphabet stand in tambo-keywords. */
-static void recover_keywords(struct folder *folder, uint32_t letters)
+static int recover_keywords(struct folder *folder, uint32_t letters)
 {
 	struct keyword_log log;
 	for (unsigned i = 0; i < 26; i++) {
@@ -156,7 +176,8 @@ static void recover_keywords(struct folder *folder, uint32_t letters)
 			(void)record_keyword_put(&folder->record, i, span_from_cstr(name));
 	}
 	keyword_log_init(&log);
-	if (file_read_at(folder->dir_fd, KEYWORD_LOG_FILE, &log.text) == 0) {
+	int error = file_read_present_at(folder->dir_fd, KEYWORD_LOG_FILE, &log.text);
+	if (error == 0) {
 		struct span rest = buf_span(&log.text);
 		while (rest.len > 0) {
 			struct span line = span_split(&rest, '\n');
@@ -171,6 +192,7 @@ static void recover_keywords(struct folder *folder, uint32_t letters)
 		}
 	}
 	keyword_log_done(&log);
+	return error == -ENOENT ? 0 : error;
 }
 
 static void forget_uids(struct life *life)
@@ -205,10 +227,12 @@ static int decide(struct life *life)
 	struct names_claim claim;
 	struct index_folder row;
 	int error = claim_of_names(life->folder, &claim);
+	if (error == 0)
+		error = take_over(life);
+	if (error == 0)
+		error = recover_keywords(life->folder, claim.letters);
 	if (error != 0)
 		return error;
-	take_over(life);
-	recover_keywords(life->folder, claim.letters);
 	if (folder_read_row(life->folder, &row) == 0) {
 		/* We know this mailbox: only its record was lost. */
 		life->modseq = row.highestmodseq;

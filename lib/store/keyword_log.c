@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: ISC */
 #include "store/keyword_log_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -41,10 +42,12 @@ void keyword_log_parse(struct keyword_log *log)
 	}
 }
 
-void keyword_log_load(int dir_fd, struct keyword_log *log)
+int keyword_log_load(int dir_fd, struct keyword_log *log)
 {
-	if (file_read_at(dir_fd, KEYWORD_LOG_FILE, &log->text) == 0)
+	int error = file_read_present_at(dir_fd, KEYWORD_LOG_FILE, &log->text);
+	if (error == 0)
 		keyword_log_parse(log);
+	return error == -ENOENT ? 0 : error;
 }
 
 static int compare_numbers(const void *left, const void *right)

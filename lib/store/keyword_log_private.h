@@ -16,8 +16,8 @@ struct keyword_log {
 
 void keyword_log_init(struct keyword_log *log);
 void keyword_log_done(struct keyword_log *log);
-/* A missing file is an empty log. */
-void keyword_log_load(int dir_fd, struct keyword_log *log);
+/* A missing file is an empty log. 0 or -errno. */
+int keyword_log_load(int dir_fd, struct keyword_log *log);
 /* Pure: takes the text over. */
 void keyword_log_parse(struct keyword_log *log);
 /* Numbers (26 and up) of the keywords of a UID, ascending; names the record does not know are

@@ -39,7 +39,6 @@ struct scan {
 	size_t added_count;
 	size_t missing;
 	struct keyword_log log;
-	bool log_loaded;
 };
 
 static uint32_t inherited_uid(const struct inherited *inherited, const struct filename *filename)
@@ -554,7 +553,7 @@ static int run(struct scan *scan)
 		drop_vanished(scan);
 	}
 	if (error == 0 && scan->rebuilding)
-		keyword_log_load(scan->folder->dir_fd, &scan->log);
+		error = keyword_log_load(scan->folder->dir_fd, &scan->log);
 	if (error == 0)
 		error = write_rows(scan);
 	return error;

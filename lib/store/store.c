@@ -210,31 +210,37 @@ uint64_t store_device(const struct store *store)
 }
 
 /* The last one given out stands in a file of the root; Dovecot's (hexadecimal) counts too. */
-static uint32_t read_last(int root_fd, const char *name, bool hex)
+static int read_last(int root_fd, const char *name, bool hex, uint32_t *ret_last)
 {
 	struct buf text = BUF_INIT(64);
 	uint64_t value = 0;
-	if (file_read_at(root_fd, name, &text) == 0) {
+	int error = file_read_present_at(root_fd, name, &text);
+	if (error == 0) {
 		struct span trimmed = span_trim(buf_span(&text));
 		if (!(hex ? span_to_hex_u64(trimmed, &value) : span_to_u64(trimmed, UINT32_MAX, &value))
 			|| value > UINT32_MAX - 1000)
 			value = 0;
 	}
 	buf_done(&text);
-	return (uint32_t)value;
+	*ret_last = (uint32_t)value;
+	return error == -ENOENT ? 0 : error;
 }
 
 int store_new_uidvalidity(struct store *store, uint32_t *ret_uidvalidity)
 {
-	uint32_t last = read_last(store->root_fd, UIDVALIDITY_FILE, false);
-	uint32_t other = read_last(store->root_fd, "dovecot-uidvalidity", true);
+	uint32_t last = 0, other = 0;
+	int error = read_last(store->root_fd, UIDVALIDITY_FILE, false, &last);
+	if (error == 0)
+		error = read_last(store->root_fd, "dovecot-uidvalidity", true, &other);
+	if (error != 0)
+		return error;
 	uint32_t now = (uint32_t)(file_now_ns() / 1000000000);
 	uint32_t value = last >= now ? last + 1 : now;
 	if (other >= value)
 		value = other + 1;
 	struct buf text = BUF_INIT(32);
 	buf_append_format(&text, "%u\n", value);
-	int error = file_replace_at(store->root_fd, UIDVALIDITY_FILE, buf_span(&text));
+	error = file_replace_at(store->root_fd, UIDVALIDITY_FILE, buf_span(&text));
 	buf_done(&text);
 	if (error == 0)
 		*ret_uidvalidity = value;

@@ -522,6 +522,52 @@ static void damaged_uidlist_is_survived(void **state)
 	mailbox_close(box);
 }
 
+static int try_append(struct fixture *f)
+{
+	struct append_options options = {.internaldate = INT64_MIN};
+	struct append *append;
+	struct append_result result;
+	assert_int_equal(append_begin(f->store, SPAN("INBOX"), &options, &append), 0);
+	assert_int_equal(append_write(append, SPAN(MESSAGE)), 0);
+	return append_commit(append, &result);
+}
+
+/* What was read before is not what stands there now. */
+static void unreadable_record_is_asked_for_again(void **state)
+{
+	struct fixture *f = *state;
+	three_messages(f);
+	assert_int_equal(truncate(at_root(f, "tambo-mailbox"), 1 << 20), 0);
+	for (int attempt = 0; attempt < 3; attempt++)
+		assert_int_equal(try_append(f), -EFBIG);
+	remove_path(at_root(f, "tambo-mailbox"));
+	assert_int_equal(try_append(f), 0);
+}
+
+/* UIDs that cannot be read now may be read later: they are not given anew. */
+static void unreadable_uidlist_is_no_missing_one(void **state)
+{
+	static const char *const names[] = {"dovecot-uidlist", "dovecot-keywords"};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < 2; i++) {
+		struct mailbox *box = NULL;
+		make_maildir(f);
+		assert_int_equal(mkdir(at_root(f, names[i]), 0700), 0);
+		fixture_open(f);
+		assert_int_equal(mailbox_open(f->store, SPAN("INBOX"), 0, &box), -EISDIR);
+		remove_path(at_root(f, names[i]));
+		write_file(f, "dovecot-uidlist", "3 V5 N20\n9 :1.M1P1.host,S=100\n");
+		box = open_box(f, "INBOX", 0);
+		assert_int_equal(mailbox_uidvalidity(box), 5);
+		assert_int_equal(mailbox_at(box, 0)->uid, 9);
+		mailbox_close(box);
+		fixture_close(f);
+		remove_path(f->root);
+		assert_int_equal(mkdir(f->root, 0700), 0);
+		fixture_open(f);
+	}
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -537,6 +583,8 @@ int main(void)
 		CASE(listing_tells_parents_children_subscriptions_uses),
 		CASE(dovecot_maildir_keeps_its_uids), CASE(courier_maildir_keeps_its_uids),
 		CASE(maildir_can_be_handed_back), CASE(damaged_uidlist_is_survived),
+		CASE(unreadable_record_is_asked_for_again),
+		CASE(unreadable_uidlist_is_no_missing_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
