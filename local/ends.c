@@ -81,11 +81,14 @@ void delivery_end_done(struct delivery *delivery, const struct target *target,
 	struct span text = done->text;
 	if (status == DELIVERY_SENT && !done->is_durable) {
 		uint64_t serial = checkpoint_take(done->device, done->flush_fd);
-		if (serial == 0) {
+		uint64_t before = delivery->outcome.checkpoint;
+		/* A flush that failed in between: no later one covers an earlier destination. */
+		bool covers = before == 0 || before >> 32 == serial >> 32;
+		if (serial == 0 || !covers) {
 			status = DELIVERY_DEFERRED;
 			(void)snprintf(dsn, sizeof(dsn), "4.3.0");
 			text = SPAN("cannot make the delivery durable");
-		} else if (serial > delivery->outcome.checkpoint) {
+		} else if (serial > before) {
 			delivery->outcome.checkpoint = serial;
 		}
 	} else if (done->flush_fd >= 0) {
