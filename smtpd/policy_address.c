@@ -241,10 +241,14 @@ static enum map_result find_owner(struct policy_call *call, bool *ret_owns)
 	struct span sender = session->transaction->sender, name;
 	struct span domain = mail_address_split(sender).domain;
 
-	lookup.domain_is_local = route_domain_is_local(server->route, domain) == MAP_FOUND ||
-		mail_domain_equal(domain, route_origin(server->route));
-	enum map_result result = address_lookup(&lookup, sender, &owners, NULL);
 	*ret_owns = false;
+	enum map_result local = mail_domain_equal(domain, route_origin(server->route))
+		? MAP_FOUND : route_domain_is_local(server->route, domain);
+	lookup.domain_is_local = local == MAP_FOUND;
+	enum map_result result = address_lookup(&lookup, sender, &owners, NULL);
+	/* Not known whether the name alone counts: then nobody can be said to be without owner. */
+	if (result == MAP_NOT_FOUND && local == MAP_ERROR)
+		result = MAP_ERROR;
 	struct span rest = buf_span(&owners);
 	while (result == MAP_FOUND && span_token(&rest, ", \t\r\n", &name))
 		if (session->sasl_username != NULL &&
