@@ -9,6 +9,7 @@ static const struct daemon_spec spec = {
 	.name = "auth",
 	.rights = DAEMON_PASSWORDS,
 	.private_files = private_files,
+	.maps = daemon_maps,
 	.prepare = auth_prepare,
 	.serve = auth_serve,
 };

@@ -1,5 +1,4 @@
-/* imapd: the IMAP server. One program is the front, which owns the clients' sockets, and the
- * per-uid worker, which owns one person's mail; master says which.
+/* imapd: the front of the IMAP server, which owns the clients' sockets until they have logged in.
  * SPDX-License-Identifier: ISC */
 #include <stddef.h>
 
@@ -11,28 +10,15 @@
 
 static const char *const private_files[] = {SERVER_TLS_FILES("imapd"), NULL};
 
-static int prepare(struct conf *conf)
-{
-	return imapd_settings_read(conf, !daemon_is_worker());
-}
-
-/* Only at a shutdown: a reload leaves sessions an hour. */
-static void stop(void)
-{
-	front_hurry_all();
-	session_hurry_all();
-}
-
 static const struct daemon_spec spec = {
 	.name = "imapd",
-	.worker_rights = DAEMON_FILES,
 	.chroot = true,
 	.private_files = private_files,
-	.prepare = prepare,
+	.prepare = imapd_settings_read,
 	.start = imapd_settings_start,
 	.session = imapd_session,
-	.serve = imapd_serve,
-	.stop = stop,
+	/* Only at a shutdown: a reload leaves sessions an hour. */
+	.stop = front_hurry_all,
 };
 
 int main(int argc, char **argv)

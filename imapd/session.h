@@ -4,16 +4,8 @@
 #define TAMBO_IMAPD_SESSION_H
 
 #include "imapd/connection.h"
+#include "imapd/worker_settings.h"
 #include "store/mailbox.h"
-
-/* What the worker reads from main.cf. */
-struct worker_settings {
-	int64_t timeout_ms;	   /* imapd_idle_timeout */
-	int64_t idle_notify_ms;	   /* imapd_idle_notify_interval */
-	int64_t append_size_limit; /* imapd_literal_size_limit; 0: none */
-	int64_t connection_limit; /* sessions of this user from one address; 0: any number */
-	struct imap_frame_limits limits;
-};
 
 /* Where the reading of a message stopped, so that the next partial FETCH goes on there. */
 struct content_place {

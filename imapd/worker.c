@@ -9,7 +9,7 @@
 #include "daemon/handoff.h"
 #include "imapd/imapd.h"
 #include "imapd/session.h"
-#include "imapd/settings.h"
+#include "imapd/worker_settings.h"
 
 #define ARENA_CAP (64 * 1024)
 
@@ -52,7 +52,7 @@ void imapd_serve(struct channel *channel_take, const char *peer)
 			.remote = span_from_cstr(owner.remote),
 			.tag = span_from_cstr(owner.tag),
 			.handed = &handed};
-		session_run(handed.stream, &info, &imapd_settings()->worker);
+		session_run(handed.stream, &info, worker_settings());
 	}
 	free(owner.user);
 	free(owner.mailbox);

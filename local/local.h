@@ -41,12 +41,10 @@ struct local_process {
 };
 extern struct local_process local;
 
-/* settings.c: reads parameters, opens tables (front only). */
+/* settings.c: reads parameters, opens tables. */
 int local_prepare(struct conf *conf);
 /* front.c: one connection from qmgr. */
 void local_serve(struct channel *channel_take, const char *peer);
-/* worker.c: one connection from a front. */
-void worker_serve(struct channel *channel_take);
 
 /* --- what became of one destination --- */
 

@@ -97,7 +97,7 @@ static void read_templates(struct conf *conf)
 	local.settings.mailbox_command = conf_get_raw(conf, "mailbox_command");
 }
 
-static int open_front(struct conf *conf)
+static int open_tables(struct conf *conf)
 {
 	char *error = NULL;
 	local.aliases = map_list_open(
@@ -128,5 +128,5 @@ int local_prepare(struct conf *conf)
 		return error;
 	read_templates(conf);
 	delivery_log_soft_bounce = conf_get_bool(conf, "soft_bounce");
-	return daemon_is_worker() ? 0 : open_front(conf);
+	return open_tables(conf);
 }

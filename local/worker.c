@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "local/local.h"
+#include "daemon/daemon.h"
 
 #define PIECE 65536
 
@@ -161,10 +161,12 @@ static int serve_one(struct channel *channel, struct local_work *work, struct fl
 	return error;
 }
 
-void worker_serve(struct channel *channel)
+void worker_serve(struct channel *channel_take, const char *peer)
 {
+	struct channel *channel = channel_take;
 	struct local_work *work;
 	struct flushable flushable = {0};
+	(void)peer;
 	while (channel_expect(channel, &local_work_type, TASK_FOREVER, (void **)&work) == 0)
 		if (serve_one(channel, work, &flushable) != 0)
 			break;

@@ -4,7 +4,11 @@
 #ifndef TAMBO_LOCAL_WORKER_H
 #define TAMBO_LOCAL_WORKER_H
 
+#include "ipc/channel.h"
 #include "service/local.h"
+
+/* worker.c: one connection from a front. peer: its service. */
+void worker_serve(struct channel *channel_take, const char *peer);
 
 /* The file system for which the front at the other end of a connection has a descriptor: its
  * number, and what a store on it says (on an overlay folders have another number than files). */

@@ -78,7 +78,7 @@ static void build_arguments(const struct process_group *group, struct argument_l
 	/* Log tools know the smtpd of a postscreen line, and one queue manager. */
 	if (strcmp(name, "postscreen") == 0 || strcmp(name, "oqmgr") == 0)
 		name = service->program->room;
-	add(list, "%s", service->program->room);
+	add(list, "%s", program_file(service->program, is_worker));
 	add(list, "-n%s", service->name);
 	add(list, "-t%s", service->line == NULL ? "unix" : master_type_name(service->line->type));
 	add(list, "-c%s", master.config_dir);
@@ -244,7 +244,7 @@ _Noreturn void child_run(const struct process_group *group, int control_fd, int 
 	build_arguments(group, &list);
 	build_environment(environment);
 	int n = snprintf(path, sizeof path, "%s/%s", conf_get(master.conf, "daemon_directory"),
-		group->service->program->room);
+		program_file(group->service->program, group->role != CONTROL_ROLE_SERVICE));
 	if (n < 0 || (size_t)n >= sizeof path)
 		fail("daemon_directory", ENAMETOOLONG);
 	if (master.is_root)

@@ -189,7 +189,8 @@ void group_ready(struct process_group *group)
 static void complain(struct process_group *group)
 {
 	log_warning(NULL, "%s/%s: bad command startup -- throttling",
-		conf_get(master.conf, "daemon_directory"), group->service->program->room);
+		conf_get(master.conf, "daemon_directory"),
+		program_file(group->service->program, group->role != CONTROL_ROLE_SERVICE));
 	notify_failed(group->service->name);
 }
 

@@ -197,14 +197,14 @@ static struct process *process_find(pid_t pid)
 static void report_end(const struct process *process, int status)
 {
 	bool told = process->stopping;
+	const char *folder = conf_get(master.conf, "daemon_directory");
+	const char *file = program_file(process->program, process->role != CONTROL_ROLE_SERVICE);
 	if (WIFSIGNALED(status) && !(told && WTERMSIG(status) == SIGTERM))
-		log_warning(NULL, "process %s/%s pid %d killed by signal %d",
-			conf_get(master.conf, "daemon_directory"), process->program->room, (int)process->pid,
-			WTERMSIG(status));
+		log_warning(NULL, "process %s/%s pid %d killed by signal %d", folder, file,
+			(int)process->pid, WTERMSIG(status));
 	else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		log_warning(NULL, "process %s/%s pid %d exit status %d",
-			conf_get(master.conf, "daemon_directory"), process->program->room, (int)process->pid,
-			WEXITSTATUS(status));
+		log_warning(NULL, "process %s/%s pid %d exit status %d", folder, file,
+			(int)process->pid, WEXITSTATUS(status));
 }
 
 static void bury(struct process *process, int status)

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #define SMTPD (PROGRAM_PER_CORE | PROGRAM_AT_START | PROGRAM_CHROOT | PROGRAM_LISTENS)
-#define FRONT (PROGRAM_AT_START | PROGRAM_CHROOT | PROGRAM_LISTENS | PROGRAM_HAS_WORKERS)
-#define LOCAL (PROGRAM_HAS_WORKERS | PROGRAM_COMMANDS)
+#define FRONT (PROGRAM_AT_START | PROGRAM_CHROOT | PROGRAM_LISTENS)
 #define QUEUE (PROGRAM_AT_START | PROGRAM_SINGLE)
 #define QMGR (QUEUE | PROGRAM_LISTENS | PROGRAM_HANDS_OVER)
 
@@ -18,8 +17,8 @@ static const struct program programs[] = {
 	{"smtp", "smtp", false, PROGRAM_NET, PROGRAM_CHROOT, NULL},
 	/* LMTP servers often listen on a UNIX path, which an empty root would hide. */
 	{"lmtp", "smtp", false, PROGRAM_NET, 0, NULL},
-	{"local", "local", false, PROGRAM_MAIL, LOCAL, NULL},
-	{"virtual", "local", false, PROGRAM_MAIL, LOCAL, "run by local"},
+	{"local", "local", false, PROGRAM_MAIL, 0, NULL},
+	{"virtual", "local", false, PROGRAM_MAIL, 0, "run by local"},
 	/* Not left out: Debian's master.cf has six such lines, and they harm only mail that is for
 	 * them. */
 	{"pipe", NULL, true, PROGRAM_MAIL, 0, "not supported yet: mail for this transport waits"},
@@ -70,6 +69,13 @@ static const struct {
 	{"local", "local", false}, {"local", "local", true},
 };
 
+/* Rooms with one process for each uid, and the program of those. */
+static const struct {
+	const char *room, *file;
+} worker_files[] = {
+	{"imapd", "imapd-worker"}, {"pop3d", "pop3d-worker"}, {"local", "local-worker"},
+};
+
 /* A name that ends in '*' stands for all that begin so. */
 static const struct {
 	const char *room, *parameter;
@@ -93,6 +99,16 @@ const struct program *program_find(const char *name)
 	for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
 		if (strcmp(programs[i].name, name) == 0)
 			return &programs[i];
+	return NULL;
+}
+
+const char *program_file(const struct program *program, bool worker)
+{
+	if (!worker || program->room == NULL)
+		return program->room;
+	for (size_t i = 0; i < sizeof worker_files / sizeof worker_files[0]; i++)
+		if (strcmp(worker_files[i].room, program->room) == 0)
+			return worker_files[i].file;
 	return NULL;
 }
 

@@ -15,8 +15,6 @@ enum program_flag {
 	PROGRAM_SINGLE = 4,   /* never two at a time: an old one ends before a new one starts */
 	PROGRAM_CHROOT = 8,   /* lives in an empty root when master is root */
 	PROGRAM_LISTENS = 16, /* serves clients from outside: its sockets are bound, private ones too */
-	PROGRAM_HAS_WORKERS = 32, /* one process for each uid */
-	PROGRAM_COMMANDS = 64,    /* its workers may run commands */
 	PROGRAM_READS_ROOT = 256, /* is replaced when a file of root that it was given changes */
 	PROGRAM_MISSING = 128,    /* Postfix has it, we do not (yet): told, not started */
 	PROGRAM_HANDS_OVER = 512, /* single, but lets its successor begin while it finishes its work */
@@ -24,7 +22,7 @@ enum program_flag {
 
 struct program {
 	const char *name; /* column 8 */
-	const char *room; /* the program that runs; NULL: nothing does */
+	const char *room; /* whose program runs; NULL: none does */
 	bool built_in;    /* its work is done by the service that runs room */
 	enum program_user user;
 	unsigned flags;
@@ -34,6 +32,9 @@ struct program {
 /* NULL: an unknown name. */
 const struct program *program_find(const char *name);
 const struct program *program_at(size_t index); /* NULL behind the last */
+
+/* The file in daemon_directory that is run, or, worker, that its workers run. NULL: none. */
+const char *program_file(const struct program *program, bool worker);
 
 /* May a process of room asker have a channel to a service that room target runs? */
 bool program_may_connect(const char *asker, const char *target);

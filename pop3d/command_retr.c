@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "pop3/encode.h"
 #include "pop3d/session.h"
+#include "pop3d/worker_settings.h"
 #include "task/file.h"
 
 #define PIECE (64 * 1024)
@@ -57,7 +58,7 @@ static int send_message(struct session *session, size_t index, uint64_t body_lin
 		status = send_pieces(session, fd, body_lines);
 	close(fd);
 	if (status == 0 && stream_buffered(session->stream).len == 0)
-		status = stream_flush(session->stream, task_deadline(pop3d_settings()->timeout));
+		status = stream_flush(session->stream, task_deadline(worker_settings()->timeout));
 	return status;
 }
 

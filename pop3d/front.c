@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "daemon/daemon.h"
+#include "pop3d/pop3d.h"
 
 #define IN_CAP 16500
 #define OUT_CAP 4096
@@ -62,7 +64,7 @@ static int command_capa(struct front *front, const struct pop3_command *command)
 	struct buf text = BUF_INIT(4096);
 	(void)command;
 	buf_append_cstr(&text, "+OK Capability list follows\r\n");
-	buf_append_cstr(&text, pop3d_capabilities);
+	buf_append_cstr(&text, POP3D_CAPABILITIES);
 	if (front_plaintext_allowed(front)) {
 		buf_append_cstr(&text, "USER\r\nSASL ");
 		buf_append(&text, front_mechanisms(front));

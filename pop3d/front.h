@@ -5,7 +5,7 @@
 
 #include "daemon/clients.h"
 #include "pop3/command.h"
-#include "pop3d/pop3d.h"
+#include "pop3d/settings.h"
 
 struct front {
 	struct stream *stream;

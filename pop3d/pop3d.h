@@ -1,31 +1,19 @@
-/* What the files of pop3d share.
+/* The entry points of the room, and what its two programs share.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_POP3D_POP3D_H
 #define TAMBO_POP3D_POP3D_H
 
-#include "daemon/daemon.h"
-#include "daemon/server_tls.h"
-#include "service/auth_client.h"
+#include "ipc/channel.h"
+#include "net/socket.h"
 
-struct pop3d_settings {
-	const char *banner;
-	int64_t timeout;      /* before the login, and of writes; milliseconds */
-	int64_t idle_timeout; /* behind it */
-	int64_t connection_limit;
-	bool lock_mailbox;
-	struct server_tls tls;
-	struct auth_client *auth; /* front only */
-};
+/* Lines of CAPA that do not depend on the state. */
+#define POP3D_CAPABILITIES                                                                         \
+	"TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUTF8\r\n"                    \
+	"IMPLEMENTATION Tambo\r\n"
 
-int pop3d_prepare(struct conf *conf);
-void pop3d_start(void);
-const struct pop3d_settings *pop3d_settings(void);
-
-/* Lines of CAPA that do not depend on the state, each with CRLF. */
-extern const char pop3d_capabilities[];
-
-/* daemon_spec.session and .serve */
+/* Front: one client, until it is gone or the worker has it. */
 void pop3d_front(int fd_take, const struct address *peer);
+/* Worker: one session that auth opens (session_user) and a front starts (session_start). */
 void pop3d_worker(struct channel *channel_take, const char *peer);
 
 #endif

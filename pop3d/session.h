@@ -4,7 +4,7 @@
 #define TAMBO_POP3D_SESSION_H
 
 #include "pop3/command.h"
-#include "pop3d/pop3d.h"
+#include "net/stream.h"
 #include "store/mailbox.h"
 
 enum message_mark { MARK_DELETED = 1, MARK_RETRIEVED = 2 };

@@ -1,21 +1,17 @@
-/* The parameters of pop3d, and what is opened before the sandbox closes.
+/* The parameters of pop3d, the front, and what is opened before the sandbox closes.
  * SPDX-License-Identifier: ISC */
+#include "pop3d/settings.h"
+
 #include "base/check.h"
 #include "daemon/auth.h"
-#include "pop3d/pop3d.h"
 
 static struct pop3d_settings settings;
 
 static const struct setting table[] = {
 	SETTING("pop3d_banner", SETTING_STRING, pop3d_settings, banner),
 	SETTING("pop3d_timeout", SETTING_TIME, pop3d_settings, timeout),
-	SETTING("pop3d_idle_timeout", SETTING_TIME, pop3d_settings, idle_timeout),
 	SETTING("pop3d_client_connection_count_limit", SETTING_INT, pop3d_settings, connection_limit),
-	SETTING("pop3d_lock_mailbox", SETTING_BOOL, pop3d_settings, lock_mailbox),
 };
-
-const char pop3d_capabilities[] = "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
-				  "UTF8\r\nIMPLEMENTATION Tambo\r\n";
 
 const struct pop3d_settings *pop3d_settings(void)
 {
@@ -25,9 +21,7 @@ const struct pop3d_settings *pop3d_settings(void)
 int pop3d_prepare(struct conf *conf)
 {
 	int status = settings_read(conf, table, ARRAY_LEN(table), NULL, &settings);
-	if (status == 0 && !daemon_is_worker())
-		status = server_tls_open(conf, "pop3d", "pop3", &settings.tls);
-	return status;
+	return status == 0 ? server_tls_open(conf, "pop3d", "pop3", &settings.tls) : status;
 }
 
 void pop3d_start(void)

@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/handoff.h"
+#include "pop3d/pop3d.h"
 #include "pop3d/session.h"
+#include "pop3d/worker_settings.h"
 
 #define IN_CAP (132 * 1024) /* what the front may hand over, and a line */
 #define OUT_CAP (32 * 1024)
@@ -32,7 +34,7 @@ int session_reply_format(struct session *session, const char *format, ...)
 	int status = stream_write(session->stream, buf_span(&text));
 	buf_done(&text);
 	if (status == 0 && stream_buffered(session->stream).len == 0)
-		status = stream_flush(session->stream, task_deadline(pop3d_settings()->timeout));
+		status = stream_flush(session->stream, task_deadline(worker_settings()->timeout));
 	return status;
 }
 
@@ -62,7 +64,7 @@ static int command_noop(struct session *session, const struct pop3_command *comm
 static int command_capa(struct session *session, const struct pop3_command *command)
 {
 	(void)command;
-	return session_reply_format(session, "+OK Capability list follows\r\n%s.", pop3d_capabilities);
+	return session_reply(session, "+OK Capability list follows\r\n" POP3D_CAPABILITIES ".");
 }
 
 static const struct {
@@ -125,7 +127,7 @@ static int load_messages(struct session *session)
 static int open_mailbox(struct session *session, const struct session_user *user)
 {
 	char *root = span_dup_cstr(user->mailbox);
-	unsigned flags = pop3d_settings()->lock_mailbox ? MAILBOX_POP3 : 0;
+	unsigned flags = worker_settings()->lock_mailbox ? MAILBOX_POP3 : 0;
 	int status = store_open(root, STORE_CREATE, &session->store);
 	if (status == 0)
 		store_keep(session->store);
@@ -159,7 +161,7 @@ static int converse(struct session *session)
 	int status = 0;
 	while (status == 0 && !session->done) {
 		struct span line;
-		task_time deadline = task_deadline(pop3d_settings()->idle_timeout);
+		task_time deadline = task_deadline(worker_settings()->idle_timeout);
 		if (stream_buffered(session->stream).len == 0)
 			status = stream_wait_input(session->stream, deadline);
 		if (status == 0)
@@ -190,9 +192,9 @@ static void log_end(const struct session *session, const struct session_user *us
 static void serve_user(struct handoff_session *handed)
 {
 	struct session session = {.stream = handed->stream, .user = handed->user.user};
-	stream_set_write_timeout(session.stream, pop3d_settings()->timeout);
+	stream_set_write_timeout(session.stream, worker_settings()->timeout);
 	int status = greet(&session, open_mailbox(&session, &handed->user));
-	int flushed = stream_flush(session.stream, task_deadline(pop3d_settings()->timeout));
+	int flushed = stream_flush(session.stream, task_deadline(worker_settings()->timeout));
 	handoff_begun(handed);
 	if (status == 0)
 		status = flushed;
@@ -204,7 +206,7 @@ static void serve_user(struct handoff_session *handed)
 	free(session.uids);
 	free(session.sizes);
 	free(session.marks);
-	stream_close(session.stream, task_deadline(pop3d_settings()->timeout));
+	stream_close(session.stream, task_deadline(worker_settings()->timeout));
 }
 
 void pop3d_worker(struct channel *channel_take, const char *peer)

@@ -7,6 +7,7 @@
 static const struct daemon_spec spec = {
 	.name = "proxymap",
 	.rights = 0,
+	.maps = daemon_maps,
 	.prepare = service_prepare,
 	.serve = service_serve,
 	.stop = service_stop,

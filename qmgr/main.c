@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 	static const struct daemon_spec spec = {
 		.name = "qmgr",
 		.rights = DAEMON_QUEUE,
+		.maps = daemon_maps,
 		.prepare = prepare,
 		.start = qmgr_start,
 		.session = session,

@@ -31,7 +31,8 @@ static const char *const lmtp_files[] = {"lmtp_sasl_password_maps", "lmtp_tls_po
 int main(int argc, char **argv)
 {
 	struct daemon_spec spec = {.name = "smtp", .rights = DAEMON_NETWORK_OUT, .chroot = true,
-		.private_files = smtp_files, .prepare = prepare, .serve = serve, .stop = cache_close};
+		.private_files = smtp_files, .maps = daemon_maps, .prepare = prepare, .serve = serve,
+		.stop = cache_close};
 	/* Which of its two protocols it speaks stands in column 8 of master.cf. */
 	for (int i = 1; i < argc; i++)
 		is_lmtp = is_lmtp || strcmp(argv[i], "-plmtp") == 0;

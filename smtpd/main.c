@@ -13,6 +13,7 @@ static const struct daemon_spec spec = {
 	.rights = 0,
 	.chroot = true,
 	.private_files = private_files,
+	.maps = daemon_maps,
 	.prepare = service_prepare,
 	.session = service_session,
 	.stop = service_stop,

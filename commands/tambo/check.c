@@ -260,11 +260,21 @@ static bool is_second(const struct master_cf *master_cf, const struct master_ser
 	return false;
 }
 
+static void check_program_file(
+	struct context *context, const struct master_service *line, const char *file)
+{
+	char path[4096];
+	if (file == NULL)
+		return;
+	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"), file);
+	if (access(path, X_OK) < 0)
+		log_warning(NULL, "service %s: %s: %s", line->name, path, strerror(errno));
+}
+
 static void check_service(struct context *context, const struct master_cf *master_cf,
 	const struct master_service *line)
 {
 	const struct program *program = program_find(line->program);
-	char path[4096];
 	if (program == NULL) {
 		log_warning(NULL, "%s/master.cf, line %u: service %s: unknown program \"%s\": left out",
 			context->config_dir, line->line, line->name, line->program);
@@ -289,10 +299,8 @@ static void check_service(struct context *context, const struct master_cf *maste
 	if (line->chroot == 'y' && !(program->flags & PROGRAM_CHROOT) && context->tell)
 		log_info(NULL, "service %s/%s: %s does not run in a chroot: its sandbox names what it may "
 			"open", line->name, master_type_name(line->type), line->program);
-	snprintf(path, sizeof path, "%s/%s", conf_get(context->conf, "daemon_directory"),
-		program->room);
-	if (access(path, X_OK) < 0)
-		log_warning(NULL, "service %s: %s: %s", line->name, path, strerror(errno));
+	check_program_file(context, line, program_file(program, false));
+	check_program_file(context, line, program_file(program, true));
 }
 
 static size_t check_services(struct context *context)

@@ -17,7 +17,6 @@
 
 #include "base/table.h"
 #include "daemon/daemon_private.h"
-#include "map/map.h"
 #include "sys/allocator.h"
 #include "sys/fd.h"
 #include "sys/file_access.h"
@@ -67,8 +66,8 @@ static int prepare(void)
 		log_fatal(NULL, "master does not hand over files: %s", strerror(-error));
 		return error;
 	}
-	map_set_opener(file_open_read);
-	proxy_open();
+	if (daemon_state.spec->maps != NULL)
+		daemon_state.spec->maps();
 	if (daemon_state.spec->prepare != NULL)
 		error = daemon_state.spec->prepare(daemon_state.conf);
 	if (error != 0)
@@ -137,12 +136,15 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 	struct stat st;
 	daemon_state.spec = spec;
 	if (fstat(CONTROL_FD, &st) < 0 || !S_ISSOCK(st.st_mode) ||
-		daemon_arguments_parse(argc, argv, &daemon_state.arguments) != 0) {
+		daemon_arguments_parse(argc, argv, &daemon_state.arguments) != 0 ||
+		spec->is_worker != daemon_is_worker()) {
 		fprintf(stderr, "%s: this program is run by master; see tambo(8)\n", spec->name);
 		return EXIT_FAILURE;
 	}
 	umask(077);
 	allocator_set_up();
+	if (spec->is_worker)
+		allocator_keep_small();
 	hide_memory();
 	close_on_exec();
 	set_signals();

@@ -30,14 +30,17 @@ enum daemon_right {
 
 struct daemon_spec {
 	const char *name;
+	bool is_worker;         /* the program of a room's workers, one process for each uid */
 	unsigned rights;        /* enum daemon_right */
-	unsigned worker_rights; /* the same for a process started as a per-uid worker */
 	unsigned command_rights; /* the same for a worker that runs commands (role "command") */
 	bool chroot;            /* may live in an empty root directory */
 	/* Parameters whose value names files (or maps) that only root can read, such as
 	 * "smtpd_tls_key_file": master opens them and daemon_open_file finds them. NULL-terminated;
 	 * may be NULL. */
 	const char *const *private_files;
+	/* daemon_maps in a room that looks things up in tables; a program that does not name it is
+	 * spared what they link. Called before prepare(). */
+	void (*maps)(void);
 	int (*prepare)(struct conf *conf);          /* 0 or -errno: the process ends */
 	void (*start)(void);                        /* may be NULL */
 	/* One client of a listening socket, in its own task; owns fd. */
@@ -46,6 +49,7 @@ struct daemon_spec {
 	void (*serve)(struct channel *channel_take, const char *peer);
 	void (*stop)(void);   /* finish soon: called on the loop, must not wait; may be NULL */
 	bool stops_at_once;   /* stop() is not put off while clients are there: a successor waits */
+	bool serves_clients;  /* serve() speaks with clients, whom a front has handed over */
 };
 
 /* The whole of main(). Returns the exit status. */
@@ -77,6 +81,9 @@ struct daemon_worker {
  * -EACCES: uid 0, below first_valid_uid, or not allowed. */
 int daemon_connect_worker(
 	const struct daemon_worker *worker, task_time deadline, struct channel **ret_channel);
+
+/* Lets tables read files of root, and ask proxymap for what this process cannot read. */
+void daemon_maps(void);
 
 /* A pool of idle channels to one service, reused last in first out. */
 struct daemon_pool;

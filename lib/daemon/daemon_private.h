@@ -60,9 +60,6 @@ void serve_peer(int fd_take, const char *peer, uint32_t peer_pid);
 void serve_stop(
 	int64_t ms); /* close listeners, tell the room, end when work is done or ms passed */
 
-/* proxy.c: tables behind proxymap, before prepare() opens any */
-void proxy_open(void);
-
 /* pool.c */
 void pool_drop_all(void);
 

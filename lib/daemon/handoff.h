@@ -1,6 +1,7 @@
 /* How a session goes from the front, where the client logged in, to the worker of the user's uid
  * (service/auth.h): a plain connection is passed as it is and the front is done with it; a TLS
- * connection stays with the front, which holds the keys and relays bytes.
+ * connection stays with the front, which holds the keys and relays bytes. One half is linked by
+ * fronts alone, the other by workers alone, so that a worker is without TLS.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_DAEMON_HANDOFF_H
 #define TAMBO_DAEMON_HANDOFF_H

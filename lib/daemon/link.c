@@ -86,7 +86,8 @@ static int open_parameter(const char *name)
 int link_open_private_files(void)
 {
 	const char *const *names = daemon_state.spec->private_files;
-	/* PRIV: a worker is its person's own process, and gets no secrets of the server's. */
+	/* PRIV: a worker is its person's own process, and gets no secrets of the server's. Master would
+	 * refuse them too. */
 	if (!daemon_state.arguments.from_root || daemon_is_worker() || names == NULL)
 		return 0;
 	for (size_t i = 0; names[i] != NULL; i++) {

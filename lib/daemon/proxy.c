@@ -9,6 +9,7 @@
 #include "daemon/daemon_private.h"
 #include "map/map.h"
 #include "service/proxymap.h"
+#include "sys/file_access.h"
 
 #define ANSWER_MS 10000
 #define OUTAGE_MS 5000     /* after a failure: errors at once */
@@ -87,10 +88,11 @@ static enum map_result ask(
 	return result;
 }
 
-/* A worker has one person's rights and asks nobody; proxymap is who others ask. */
-void proxy_open(void)
+void daemon_maps(void)
 {
-	if (daemon_role() != DAEMON_SERVICE || strcmp(daemon_state.spec->name, "proxymap") == 0)
+	map_set_opener(file_open_read);
+	/* proxymap is who others ask. */
+	if (strcmp(daemon_state.spec->name, "proxymap") == 0)
 		return;
 	pool = daemon_pool_new(conf_get(daemon_state.conf, "proxymap_service_name"), IDLE_MAX);
 	map_set_proxy(ask);

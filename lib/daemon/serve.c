@@ -47,12 +47,12 @@ static void end_loop(void *arg)
 }
 
 /* Clients had time to come to a point where they can be told; the others are cut off. What a client
- * has no answer to, it sends again later. Internal peers are left to finish, but those of the
- * worker of a room that has sessions are clients, handed over by its front. */
+ * has no answer to, it sends again later. Internal peers are left to finish, but for those that are
+ * clients, handed over by a front. */
 static void cancel_sessions(void *arg)
 {
 	(void)arg;
-	if (daemon_is_worker() && daemon_state.spec->session != NULL)
+	if (daemon_state.spec->serves_clients)
 		LIST_FOREACH(peer_node, &peers)
 			task_cancel(LIST_ENTRY(peer_node, struct peer, node)->task);
 	LIST_FOREACH(node, &clients)

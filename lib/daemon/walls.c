@@ -27,21 +27,13 @@ struct folder_list {
 static unsigned rights_now(void)
 {
 	const struct daemon_spec *spec = daemon_state.spec;
-	switch (daemon_role()) {
-	case DAEMON_SERVICE:
-		return spec->rights;
-	case DAEMON_WORKER:
-		return spec->worker_rights;
-	case DAEMON_COMMAND:
-		return spec->command_rights;
-	}
-	return 0;
+	return daemon_role() == DAEMON_COMMAND ? spec->command_rights : spec->rights;
 }
 
 /* Faces the network, opens nothing: also where chroot is not to be had. */
 static bool is_sealed(void)
 {
-	return daemon_state.spec->chroot && daemon_role() == DAEMON_SERVICE;
+	return daemon_state.spec->chroot;
 }
 
 static int enter_empty_root(void)
@@ -153,7 +145,7 @@ static unsigned calls_allowed(unsigned rights)
 		allow |= SANDBOX_OPEN | SANDBOX_CHANGE;
 	if (rights & DAEMON_PASSWORDS)
 		allow |= SANDBOX_OPEN | SANDBOX_LOCAL;
-	if (!is_sealed() && daemon_role() == DAEMON_SERVICE)
+	if (!is_sealed() && !daemon_is_worker())
 		allow |= SANDBOX_OPEN | SANDBOX_LOCAL;
 	return allow;
 }

@@ -42,6 +42,9 @@ enum mail_path_result {
 enum mail_path_result mail_path_parse(struct span *input, unsigned flags, struct arena *arena,
 	struct mail_address *ret_address);
 
+/* RFC 5322 atext, with UTF-8 as RFC 6531 allows. */
+bool mail_is_atext(char c);
+
 /* Splits the internal form at its last '@'. Never fails: without '@' the domain is empty. The
  * results point into full. */
 struct mail_address mail_address_split(struct span full);

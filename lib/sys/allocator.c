@@ -13,3 +13,10 @@ void allocator_set_up(void)
 	(void)mallopt(M_TRIM_THRESHOLD, TRIMMED_SIZE);
 #endif
 }
+
+void allocator_keep_small(void)
+{
+#ifdef M_ARENA_MAX
+	(void)mallopt(M_ARENA_MAX, 1);
+#endif
+}

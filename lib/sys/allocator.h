@@ -9,4 +9,7 @@
  * at the start of a process. */
 void allocator_set_up(void);
 
+/* A process of which there may be one for each user: its threads share one heap. */
+void allocator_keep_small(void);
+
 #endif

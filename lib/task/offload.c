@@ -1,5 +1,6 @@
 /* A small pool of threads for calls that block (fsync, cold reads, getpwnam). The thread touches
- * only the job; the task sleeps until its job is done.
+ * only the job; the task sleeps until its job is done. A thread is started when a job finds none
+ * that is free: a process with one client has one.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <pthread.h>
@@ -26,6 +27,8 @@ static struct {
 	pthread_mutex_t mutex;
 	pthread_cond_t wanted;
 	struct list_node waiting, finished;
+	size_t waiting_count; /* jobs that no thread has taken yet */
+	size_t free_count;    /* threads without a job */
 	pthread_t threads[THREADS_MAX];
 	unsigned thread_count, thread_target;
 	bool started, stopping;
@@ -53,10 +56,13 @@ static void *thread_main(void *unused)
 			pthread_cond_wait(&pool.wanted, &pool.mutex);
 			continue;
 		}
+		pool.waiting_count--;
+		pool.free_count--;
 		struct job *job = LIST_ENTRY(node, struct job, node);
 		pthread_mutex_unlock(&pool.mutex);
 		job->fn(job->arg);
 		pthread_mutex_lock(&pool.mutex);
+		pool.free_count++;
 		bool first = list_is_empty(&pool.finished);
 		list_append(&pool.finished, &job->node);
 		if (first) {
@@ -88,48 +94,67 @@ static void collect_finished(void)
 	}
 }
 
-/* Starts the threads now (otherwise the first task_offload does): before a sandbox closes. 0 or
- * -errno. */
-static int task_offload_start(void)
+static int start_pool(void)
 {
-	sigset_t all, old;
-	pthread_attr_t attributes;
 	if (pool.started)
 		return 0;
 	list_init(&pool.waiting);
 	list_init(&pool.finished);
+	pool.waiting_count = pool.free_count = 0;
 	pool.stopping = false;
 	pool.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (pool.event_fd < 0)
 		return -errno;
 	int status = task_watch_callback(pool.event_fd, collect_finished);
-	if (status != 0)
+	if (status != 0) {
+		close(pool.event_fd);
+		pool.event_fd = -1;
 		return status;
+	}
+	pool.started = true;
+	return 0;
+}
+
+static void start_thread(void)
+{
+	sigset_t all, old;
+	pthread_attr_t attributes;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, THREAD_STACK);
-	for (pool.thread_count = 0; pool.thread_count < pool.thread_target; pool.thread_count++)
-		if (pthread_create(&pool.threads[pool.thread_count], &attributes, thread_main, NULL) != 0)
-			break;
+	if (pthread_create(&pool.threads[pool.thread_count], &attributes, thread_main, NULL) == 0) {
+		pool.thread_count++;
+		pool.free_count++;
+	}
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pool.started = true;
-	return 0;
+}
+
+/* False: there is no thread at all. */
+static bool put_in_queue(struct job *job)
+{
+	pthread_mutex_lock(&pool.mutex);
+	if (pool.waiting_count >= pool.free_count && pool.thread_count < pool.thread_target)
+		start_thread();
+	bool good = pool.thread_count > 0;
+	if (good) {
+		list_append(&pool.waiting, &job->node);
+		pool.waiting_count++;
+		pthread_cond_signal(&pool.wanted);
+	}
+	pthread_mutex_unlock(&pool.mutex);
+	return good;
 }
 
 void task_offload(void (*fn)(void *arg), void *arg)
 {
 	struct task *task = task_self();
-	if (task == NULL || task_offload_start() != 0 || pool.thread_count == 0) {
+	struct job job = {.fn = fn, .arg = arg, .task = task};
+	if (task == NULL || start_pool() != 0 || !put_in_queue(&job)) {
 		fn(arg);
 		return;
 	}
-	struct job job = {.fn = fn, .arg = arg, .task = task};
-	pthread_mutex_lock(&pool.mutex);
-	list_append(&pool.waiting, &job.node);
-	pthread_cond_signal(&pool.wanted);
-	pthread_mutex_unlock(&pool.mutex);
 	/* The job lives on this stack: it must be done before we go on, cancelled or not. */
 	bool canceled = task->canceled;
 	while (!job.done) {

@@ -84,7 +84,7 @@ int task_wait_any(int fd_a, bool write_a, int fd_b, bool write_b, task_time dead
  * runs to its end before task_offload returns). fn must not call anything of lib/task. Without a
  * loop it runs in place. */
 void task_offload(void (*fn)(void *arg), void *arg);
-/* Threads of the pool; default 4. Before the first task_offload; 0 makes all offloads
+/* The most threads of the pool; default 4. Before the first task_offload; 0 makes all offloads
  * run in place. */
 void task_offload_threads(unsigned count);
 

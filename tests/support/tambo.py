@@ -170,7 +170,7 @@ class Instance:
         """main: parameters for main.cf. services: keys of INET_SERVICES. options: {service:
         {parameter: value}} for -o. lines: text appended to master.cf. dns: 'address@port' of a fake
         name server. accounts: {local part: password}, virtual mailboxes of domain.
-        programs: {daemon name: path} that replace built ones."""
+        programs: {daemon name: path} that replace built ones, those of its workers too."""
         self.folder = os.path.abspath(folder)
         self.domain = domain
         self.is_root = os.geteuid() == 0
@@ -241,10 +241,11 @@ class Instance:
         os.makedirs(own, exist_ok=True)
         os.chmod(own, 0o755)
         for name in os.listdir(folder):
-            if name not in replaced:
+            path = replaced.get(name.removesuffix('-worker'))
+            if path is None:
                 os.symlink(os.path.join(folder, name), os.path.join(own, name))
-        for name, path in replaced.items():
-            shutil.copy2(path, os.path.join(own, name))
+            else:
+                shutil.copy2(path, os.path.join(own, name))
         return own
 
     def _default_main(self, dns):
@@ -387,8 +388,9 @@ class Instance:
                 continue
             worker = [w[2:] for w in words if w.startswith('-u')]
             service = [w[2:] for w in words if w.startswith('-n')]
-            if name in (None, words[0]):
-                found.append({'pid': int(entry), 'name': words[0],
+            room = words[0].removesuffix('-worker')
+            if name in (None, room):
+                found.append({'pid': int(entry), 'name': room,
                               'service': service[0] if service else '',
                               'worker': int(worker[0]) if worker else None})
         return found

@@ -3,7 +3,7 @@
  * of attempts.c, and WORKER service uid gid [tree], ASK service, HOARD service count, GUESS
  * own|none|pair, BREACH how, WHOAMI. TELL service command and TELLWORKER service uid gid tree|-
  * command pass a command on to another probe. Answers "OK ..." or the name of the errno. A worker
- * asks for its room's files of root at the start, as the real ones do. "wall_probe harness
+ * names its room's files of root too, which it must not get. "wall_probe harness
  * [permissive | seccomp] [landlock[=folder]]..." obeys standard input without master, behind these
  * walls alone (permissive: what the most trusted may); without any, behind none.
  * SPDX-License-Identifier: ISC */
@@ -33,16 +33,19 @@ static const char *const local_files[] = {"auth_user_maps", NULL};
 static void session(int fd_take, const struct address *peer);
 static void serve(struct channel *channel_take, const char *peer);
 
-/* As in each room's main.c. */
+/* As in each room's main.c and worker_main.c. */
 static struct daemon_spec specs[] = {
 	{.name = "smtpd", .rights = 0, .chroot = true,
 		.private_files = private_files},
 	{.name = "smtp", .rights = DAEMON_NETWORK_OUT, .chroot = true},
 	{.name = "anvil", .rights = DAEMON_NETWORK_OUT, .chroot = true},
-	{.name = "imapd", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true,
+	{.name = "imapd", .rights = 0, .chroot = true, .private_files = private_files},
+	{.name = "imapd-worker", .is_worker = true, .rights = DAEMON_FILES,
 		.private_files = private_files},
-	{.name = "pop3d", .rights = 0, .worker_rights = DAEMON_FILES, .chroot = true},
-	{.name = "local", .rights = 0, .worker_rights = DAEMON_FILES,
+	{.name = "pop3d", .rights = 0, .chroot = true},
+	{.name = "pop3d-worker", .is_worker = true, .rights = DAEMON_FILES},
+	{.name = "local", .rights = 0, .private_files = local_files},
+	{.name = "local-worker", .is_worker = true, .rights = DAEMON_FILES,
 		.command_rights = DAEMON_EXEC, .private_files = local_files},
 	{.name = "cleanup", .rights = DAEMON_QUEUE},
 	{.name = "qmgr", .rights = DAEMON_QUEUE},

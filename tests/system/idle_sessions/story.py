@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from tambo import Instance, Skip
+from tambo import Instance, Skip, is_sanitized
 
 SESSIONS = int(os.environ.get('TAMBO_IDLE_SESSIONS', '5000'))
 
@@ -115,3 +115,45 @@ def wait_for_plus(s):
         assert more, text
         text += more
         assert b' NO ' not in text and b' BAD ' not in text, text
+
+
+def maps_of(pid):
+    with open('/proc/%d/maps' % pid) as f:
+        return f.read()
+
+
+def own_kib(pid):
+    """Without what it has mapped of files: those are not dirtied by it."""
+    with open('/proc/%d/smaps_rollup' % pid) as f:
+        return sum(int(line.split()[1]) for line in f if line.startswith('Anonymous:'))
+
+
+def test_a_worker_is_small_and_without_tls(folder):
+    """There may be one for each user. What each has for itself is what libraries want relocated, above all."""
+    with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap', 'pop3'),
+                  main=dict(settings(), pop3d_tls_auth_only='no')) as t:
+        t.send('alice')
+        t.wait_messages('alice')
+        imap = socket.create_connection(('127.0.0.1', t.ports['imap']), timeout=20)
+        imap.sendall(b'a LOGIN alice@example.test a\r\nb SELECT INBOX\r\nc IDLE\r\n')
+        wait_for_plus(imap)
+        pop3 = socket.create_connection(('127.0.0.1', t.ports['pop3']), timeout=20)
+        pop3.sendall(b'USER alice@example.test\r\nPASS a\r\n')
+        pop3.settimeout(60)
+        text = b''
+        while b'Logged in' not in text:
+            more = pop3.recv(2048)
+            assert more and b'-ERR' not in more, text
+            text += more
+        for room in ('imapd', 'pop3d', 'local'):
+            worker = [p['pid'] for p in t.processes(room) if p['worker'] is not None][0]
+            front = [p['pid'] for p in t.processes(room) if p['worker'] is None][0]
+            for library in ('libssl', 'libcrypto', 'libpcre2', 'libidn2'):
+                assert library not in maps_of(worker), '%s-worker has %s' % (room, library)
+                if room != 'local' and library in ('libssl', 'libcrypto'):
+                    assert library in maps_of(front), 'the test looks for the wrong name'
+            if not is_sanitized():
+                print('      %s-worker: %d KiB of its own' % (room, own_kib(worker)))
+                assert own_kib(worker) < 1024, '%s-worker: %d KiB' % (room, own_kib(worker))
+        imap.close()
+        pop3.close()

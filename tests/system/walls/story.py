@@ -561,19 +561,23 @@ def test_no_worker_gets_a_group_that_is_not_its_own(folder):
 
 
 def test_the_rights_of_the_probe_are_those_of_the_rooms(folder):
-    """The table in wall_probe must say what each room's main.c says."""
+    """The table in wall_probe must say what each room's main.c and worker_main.c say."""
+    programs = [(room, 'main.c') for room in ROOMS] + [(room + '-worker', 'worker_main.c') for room in ROOMS]
     with open(os.path.join(ROOT, 'tests', 'support', 'wall_probe', 'main.c')) as f:
         probe = f.read()
-    for room in ROOMS:
-        path = os.path.join(ROOT, room, 'main.c')
+    seen = []
+    for program, main in programs:
+        path = os.path.join(ROOT, program.removesuffix('-worker'), main)
         if not os.path.exists(path):
             continue
+        seen.append(program)
         with open(path) as f:
             real = re.search(r'struct daemon_spec spec = \{(.*?)\};', f.read(), re.S).group(1)
-        mine = re.search(r'\{\.name = "%s",(.*?)\},' % room, probe, re.S).group(1)
-        for member in ('rights', 'worker_rights', 'command_rights', 'chroot'):
+        mine = re.search(r'\{\.name = "%s",(.*?)\},' % program, probe, re.S).group(1)
+        for member in ('is_worker', 'rights', 'command_rights', 'chroot'):
             values = [re.search(r'\.%s = ([^,}]+)' % member, text) for text in (real, mine)]
             values = [sorted(v.group(1).strip().split(' | ')) if v else ['0'] for v in values]
             values = [['0'] if v == ['false'] else v for v in values]
             assert values[0] == values[1], '%s: %s is %s, the probe has %s' % (
-                room, member, values[0], values[1])
+                program, member, values[0], values[1])
+    assert {'smtpd', 'imapd-worker', 'pop3d-worker', 'local-worker'} <= set(seen), seen

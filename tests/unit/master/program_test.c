@@ -103,6 +103,25 @@ static void workers_are_for_auth_and_local(void **state)
 	}
 }
 
+static void rooms_that_have_workers_have_a_program_for_them(void **state)
+{
+	(void)state;
+	for (size_t i = 0; program_at(i) != NULL; i++) {
+		const struct program *program = program_at(i);
+		const char *room = program->room == NULL ? "" : program->room;
+		bool has_workers = program_may_have_worker("auth", room, false) ||
+			program_may_have_worker("local", room, false);
+		const char *file = program_file(program, true);
+		assert_ptr_equal(program_file(program, false), program->room);
+		if (!has_workers && program->room != NULL)
+			assert_null(file);
+		else if (has_workers)
+			assert_non_null(file);
+	}
+	assert_string_equal(program_file(program_find("imapd"), true), "imapd-worker");
+	assert_string_equal(program_file(program_find("virtual"), true), "local-worker");
+}
+
 static void files_of_root_by_parameter(void **state)
 {
 	(void)state;
@@ -126,6 +145,7 @@ int main(void)
 		cmocka_unit_test(network_processes_live_in_an_empty_root),
 		cmocka_unit_test(who_may_ask_for_whom),
 		cmocka_unit_test(workers_are_for_auth_and_local),
+		cmocka_unit_test(rooms_that_have_workers_have_a_program_for_them),
 		cmocka_unit_test(files_of_root_by_parameter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "task/task.h"
@@ -290,6 +293,81 @@ static void test_offload_lets_others_run(void **state)
 	assert_string_equal(trace, "xxxa");
 }
 
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t arrival;
+	unsigned arrived, wanted;
+} meeting = {.mutex = PTHREAD_MUTEX_INITIALIZER, .arrival = PTHREAD_COND_INITIALIZER};
+
+/* Ends only when as many jobs as are wanted run at once. */
+static void meet(void *arg)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
+	pthread_mutex_lock(&meeting.mutex);
+	meeting.arrived++;
+	pthread_cond_broadcast(&meeting.arrival);
+	while (meeting.arrived < meeting.wanted)
+		if (pthread_cond_timedwait(&meeting.arrival, &meeting.mutex, &until) != 0)
+			break;
+	*(bool *)arg = meeting.arrived >= meeting.wanted;
+	pthread_mutex_unlock(&meeting.mutex);
+}
+
+static void meet_in_the_pool(void *arg)
+{
+	bool met = false;
+	(void)arg;
+	task_offload(meet, &met);
+	assert_true(met);
+	mark('m');
+}
+
+static size_t threads(void)
+{
+	size_t count = 0;
+	DIR *folder = opendir("/proc/self/task");
+	assert_non_null(folder);
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+static size_t threads_before;
+
+static void offload_one_by_one(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 5; i++) {
+		meeting.arrived = 0;
+		meet_in_the_pool(NULL);
+		assert_int_equal(threads(), threads_before + 1);
+	}
+}
+
+static void test_the_pool_has_the_threads_that_are_needed(void **state)
+{
+	(void)state;
+	threads_before = threads();
+	meeting.wanted = 1;
+	task_spawn("one", offload_one_by_one, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "mmmmm");
+}
+
+static void test_jobs_of_the_pool_run_at_the_same_time(void **state)
+{
+	(void)state;
+	meeting.wanted = 4;
+	meeting.arrived = 0;
+	for (int i = 0; i < 4; i++)
+		task_spawn("meet", meet_in_the_pool, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_string_equal(trace, "mmmm");
+}
+
 static struct task_event event;
 
 static void wait_event(void *arg)
@@ -430,6 +508,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deadline_passes, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_cancel_ends_every_wait, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_offload_lets_others_run, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(
+			test_the_pool_has_the_threads_that_are_needed, open_loop, close_loop),
+		cmocka_unit_test_setup_teardown(
+			test_jobs_of_the_pool_run_at_the_same_time, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_events_wake_in_order, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_signals_come_on_the_loop, open_loop, close_loop),
 		cmocka_unit_test_setup_teardown(test_a_busy_task_shares, open_loop, close_loop),
