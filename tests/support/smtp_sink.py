@@ -147,14 +147,14 @@ class Session:
         bare = re.search(rb'(?<!\r)\n|\r(?!\n)', bytes(content))
         message = {'sender': self.sender, 'recipients': self.recipients, 'mail': self.mail_line,
                    'rcpt': self.rcpt_lines, 'tls': self.tls, 'user': self.user, 'helo': self.helo,
-                   'bare': bool(bare), 'data': bytes(content).decode('latin-1')}
+                   'bare': bool(bare), 'began': self.began, 'data': bytes(content).decode('latin-1')}
         if self.sink.lmtp:
-            self.sink.keep(message, self.began)
+            self.sink.keep(message)
             for recipient in self.recipients:
                 self.act('DOT ' + recipient, '250 2.1.5 <%s> Saved' % recipient)
         else:
             self.act('DOT', '250 2.0.0 Ok: queued as %X' % (len(self.sink.messages) + 0xA0),
-                     lambda: self.sink.keep(message, self.began))
+                     lambda: self.sink.keep(message))
         self.reset()
 
     def command(self, line):
@@ -271,7 +271,7 @@ class SmtpSink:
             if self.out:
                 print(json.dumps({'command': line}), file=self.out, flush=True)
 
-    def keep(self, message, _began):
+    def keep(self, message):
         with self.lock:
             self.messages.append(message)
             if self.out:
@@ -314,10 +314,10 @@ class Sink(SmtpSink):
             return self.replies[recipient.group(1)]
         return 'WAIT %s' % self.delay if what == 'DOT' and self.delay else super().action(what)
 
-    def keep(self, message, began):
+    def keep(self, message):
         with self.lock:
             self.messages.append((message['sender'], message['recipients'], message['data'].encode('latin-1')))
-            self.times.append((began, time.monotonic()))
+            self.times.append((message['began'], time.monotonic()))
 
     def to(self, recipient):
         """Messages for this recipient, as (sender, bytes)."""
