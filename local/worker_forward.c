@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "local/worker.h"
+#include "sys/fd.h"
 #include "task/task.h"
 
 enum read_result { READ_OK, READ_NONE, READ_UNSAFE, READ_ERROR };
@@ -35,22 +36,6 @@ static const char *find_problem(const struct stat *st, bool must_own)
 	return NULL;
 }
 
-static int read_all(int fd, struct buf *out)
-{
-	for (;;) {
-		size_t room = out->cap - out->len;
-		char *at = buf_reserve(out, room < 8192 ? room : 8192);
-		if (room == 0 || at == NULL)
-			return -EFBIG;
-		ssize_t n = read(fd, at, room < 8192 ? room : 8192);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		out->len += (size_t)n;
-	}
-}
-
 static void read_in_pool(void *arg)
 {
 	struct file_reading *reading = arg;
@@ -67,7 +52,7 @@ static void read_in_pool(void *arg)
 	} else if ((reading->problem = find_problem(&st, reading->must_own)) != NULL) {
 		reading->result = READ_UNSAFE;
 	} else {
-		reading->error = read_all(fd, reading->out);
+		reading->error = fd_read_all(fd, reading->out);
 		reading->result = reading->error == 0 ? READ_OK : READ_ERROR;
 	}
 	(void)close(fd);

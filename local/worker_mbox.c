@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "local/worker.h"
 #include "store/content.h"
+#include "sys/fd.h"
 #include "task/task.h"
 
 struct mbox {
@@ -77,19 +78,6 @@ static void release(struct mbox *mbox)
 
 /* --- writing --- */
 
-static int write_all(struct mbox *mbox, struct span bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(mbox->fd, bytes.ptr, bytes.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes = span_skip(bytes, (size_t)n);
-	}
-	return 0;
-}
-
 /* Lines that begin with "From " get a '>': another mailbox would begin there. */
 static void quote(struct mbox *mbox, struct span text, struct buf *out, struct buf *held)
 {
@@ -134,7 +122,7 @@ static int write_body(struct mbox *mbox)
 	struct buf lines = BUF_INIT(1UL << 20), out = BUF_INIT(2UL << 20), held = BUF_INIT(8);
 	struct span piece;
 	write_from_line(mbox->work, &out);
-	int error = write_all(mbox, buf_span(&out));
+	int error = fd_write_all(mbox->fd, buf_span(&out));
 	mbox->at_line_start = true;
 	work_reader_init(&reader, mbox->work);
 	while (error == 0) {
@@ -149,12 +137,12 @@ static int write_body(struct mbox *mbox)
 		if (last)
 			buf_append(&out, buf_span(&held));
 		if (error == 0)
-			error = write_all(mbox, buf_span(&out));
+			error = fd_write_all(mbox->fd, buf_span(&out));
 		if (last)
 			break;
 	}
 	if (error == 0)
-		error = write_all(mbox, mbox->after_newline ? SPAN("\n") : SPAN("\n\n"));
+		error = fd_write_all(mbox->fd, mbox->after_newline ? SPAN("\n") : SPAN("\n\n"));
 	work_reader_done(&reader);
 	buf_done(&lines);
 	buf_done(&out);

@@ -69,14 +69,6 @@ size_t span_find(struct span s, struct span needle)
 	return at == NULL ? SIZE_MAX : (size_t)(at - s.ptr);
 }
 
-size_t span_find_nocase(struct span s, struct span needle)
-{
-	for (size_t i = 0; i + needle.len <= s.len; i++)
-		if (span_equal_nocase(span_part(s, i, needle.len), needle))
-			return i;
-	return SIZE_MAX;
-}
-
 struct span span_trim(struct span s)
 {
 	while (s.len > 0 && ascii_is_space(s.ptr[0]))

@@ -69,7 +69,6 @@ size_t span_find_char(struct span s, char c);
 size_t span_find_last_char(struct span s, char c);
 /* Offset of the first needle, or SIZE_MAX. An empty needle is found at 0. */
 size_t span_find(struct span s, struct span needle);
-size_t span_find_nocase(struct span s, struct span needle);
 
 /* Without space, tab, CR and LF at the ends. */
 struct span span_trim(struct span s);

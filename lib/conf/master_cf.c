@@ -11,7 +11,6 @@
 #include "conf/conf_private.h"
 #include "conf/lines.h"
 #include "conf/main_cf.h"
-#include "conf/relation.h"
 
 #define ARGS_MAX 1000u
 
@@ -342,14 +341,4 @@ const struct master_service *master_cf_find(
 			return service;
 	}
 	return NULL;
-}
-
-bool master_service_chroot(const struct master_service *service, struct conf *conf)
-{
-	uint64_t level = 0;
-
-	if (service->chroot != '-')
-		return service->chroot == 'y';
-	relation_parse_level(span_from_cstr(conf_get(conf, "compatibility_level")), &level);
-	return level < (uint64_t)1 << 40;
 }

@@ -66,7 +66,5 @@ void master_cf_free(struct master_cf *master_cf);
 const struct master_service *master_cf_find(
 	const struct master_cf *master_cf, const char *name, enum master_type type);
 const char *master_type_name(enum master_type type);
-/* The column, or below compatibility_level 1 "y" and above it "n". */
-bool master_service_chroot(const struct master_service *service, struct conf *conf);
 
 #endif

@@ -64,9 +64,3 @@ void imap_write_nstring(struct span text, struct buf *out)
 	else
 		imap_write_string(text, out);
 }
-
-void imap_write_text(struct span text, struct buf *out)
-{
-	for (size_t i = 0; i < text.len; i++)
-		buf_append_char(out, text.ptr[i] >= ' ' && text.ptr[i] < 127 ? text.ptr[i] : '?');
-}

@@ -16,7 +16,5 @@ void imap_write_nstring(struct span text, struct buf *out);
 /* The announcement of len bytes that the caller sends behind it: "{len}\r\n"; `""` when len is 0.
  */
 void imap_write_literal_start(uint64_t len, struct buf *out);
-/* Text of a response line (after OK, NO, BAD): control and eight-bit bytes become "?". */
-void imap_write_text(struct span text, struct buf *out);
 
 #endif

@@ -3,7 +3,6 @@
 #include "mail/encoded_word.h"
 
 #include "base/ascii.h"
-#include "base/base64.h"
 #include "mail/charset.h"
 #include "mail/transfer.h"
 
@@ -142,35 +141,4 @@ void encoded_word_decode(struct span value, struct buf *out)
 	}
 	flush(&pending, out);
 	buf_done(&pending.bytes);
-}
-
-/* How many bytes of text fit one encoded word without cutting a character: 45 bytes make 60 of
- * base64. */
-static size_t chunk_length(struct span text)
-{
-	size_t len = text.len < 45 ? text.len : 45;
-	while (len > 1 && len < text.len && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
-
-void encoded_word_encode(struct span text, const char *line_end, struct buf *out)
-{
-	bool plain = span_is_ascii(text) && span_is_printable(text) &&
-		span_find(text, SPAN("=?")) == SIZE_MAX;
-	if (plain) {
-		buf_append(out, text);
-		return;
-	}
-	for (bool first = true; text.len > 0; first = false) {
-		size_t len = chunk_length(text);
-		if (!first) {
-			buf_append_cstr(out, line_end);
-			buf_append_char(out, ' ');
-		}
-		buf_append_cstr(out, "=?UTF-8?B?");
-		base64_encode(span_head(text, len), out);
-		buf_append_cstr(out, "?=");
-		text = span_skip(text, len);
-	}
 }

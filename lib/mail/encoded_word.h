@@ -11,8 +11,5 @@
  * and NUL become spaces, raw bytes that are not UTF-8 become U+FFFD. Linear. */
 void encoded_word_decode(struct span value, struct buf *out);
 
-/* Appends text (UTF-8) as it may stand in a field: as it is when it is printable ASCII, else as
- * encoded words of at most 75 bytes, folded with line_end and a space. */
-void encoded_word_encode(struct span text, const char *line_end, struct buf *out);
 
 #endif

@@ -116,17 +116,6 @@ bool header_find(struct span input, struct span name, struct header_field *ret_f
 	return true;
 }
 
-size_t header_count(struct span input, struct span name)
-{
-	struct header_reader reader;
-	struct header_field field;
-	size_t count = 0;
-	header_reader_init(&reader, input);
-	while (header_next_named(&reader, name, &field) == HEADER_FIELD)
-		count++;
-	return count;
-}
-
 void header_unfold(struct span value, struct buf *out)
 {
 	value = span_trim(value);

@@ -42,8 +42,6 @@ size_t header_length(struct span input);
 
 /* The first field of that name (case does not matter); false when there is none. */
 bool header_find(struct span input, struct span name, struct header_field *ret_field);
-/* How many fields of that name there are. */
-size_t header_count(struct span input, struct span name);
 
 /* Appends the value unfolded: line ends are dropped, the white space after them stays (RFC 5322
  * section 2.2.3); white space at both ends is dropped. */

@@ -73,23 +73,6 @@ void received_format(const struct received *r, const char *line_end, struct buf 
 	buf_append_cstr(out, line_end);
 }
 
-size_t received_count(struct span header)
-{
-	return header_count(header, SPAN("Received"));
-}
-
-size_t delivered_to_count(struct span header, struct span address)
-{
-	struct header_reader reader;
-	struct header_field field;
-	size_t count = 0;
-	header_reader_init(&reader, header);
-	while (header_next(&reader, &field) == HEADER_FIELD)
-		count += field.valid && span_equal_nocase(field.name, SPAN("Delivered-To")) &&
-			span_equal_nocase(span_trim(field.value), address);
-	return count;
-}
-
 void message_id_make(struct mail_date date, struct span queue_id, struct span host, struct buf *out)
 {
 	struct civil_time t;
@@ -100,26 +83,4 @@ void message_id_make(struct mail_date date, struct span queue_id, struct span ho
 	buf_append_char(out, '@');
 	buf_append(out, host);
 	buf_append_char(out, '>');
-}
-
-bool message_id_next(struct span *rest, struct span *ret_id)
-{
-	size_t depth = 0;
-	for (size_t i = 0; i < rest->len; i++) {
-		char c = rest->ptr[i];
-		if (c == '(') {
-			depth++;
-		} else if (c == ')' && depth > 0) {
-			depth--;
-		} else if (c == '<' && depth == 0) {
-			size_t end = span_find_char(span_skip(*rest, i), '>');
-			if (end == SIZE_MAX)
-				break;
-			*ret_id = span_part(*rest, i, end + 1);
-			*rest = span_skip(*rest, i + end + 1);
-			return true;
-		}
-	}
-	*rest = span_skip(*rest, rest->len);
-	return false;
 }

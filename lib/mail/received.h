@@ -26,16 +26,8 @@ struct received {
  * and no unbalanced parenthesis gets through. */
 void received_format(const struct received *received, const char *line_end, struct buf *out);
 
-/* Received: fields of a header (a message or its beginning). */
-size_t received_count(struct span header);
-/* Fields named Delivered-To: whose value is this address (case folded). */
-size_t delivered_to_count(struct span header, struct span address);
-
 /* "<20261122072348.4A5B6C@mail.example.com>" with its angle brackets. */
 void message_id_make(struct mail_date date, struct span queue_id, struct span host,
 	struct buf *out);
-/* The next "<...>" of a Message-ID, In-Reply-To or References value, without comments and folding;
- * false when there is none. *rest is moved behind it. *ret_id has its brackets. */
-bool message_id_next(struct span *rest, struct span *ret_id);
 
 #endif

@@ -4,11 +4,7 @@
 
 #include "base/ascii.h"
 #include "base/base64.h"
-#include "base/base64.h"
 #include "base/check.h"
-
-#define QP_LINE_MAX 76
-#define BASE64_LINE_BYTES 57 /* 76 characters */
 
 enum transfer_encoding transfer_encoding_parse(struct span value)
 {
@@ -141,60 +137,4 @@ void transfer_decode_all(enum transfer_encoding encoding, struct span bytes, str
 	transfer_decoder_init(&decoder, encoding);
 	transfer_decode(&decoder, bytes, out);
 	transfer_decode_end(&decoder, out);
-}
-
-void transfer_encode_base64(struct span bytes, const char *line_end, struct buf *out)
-{
-	while (bytes.len > 0) {
-		base64_encode(span_head(bytes, BASE64_LINE_BYTES), out);
-		buf_append_cstr(out, line_end);
-		bytes = span_skip(bytes, BASE64_LINE_BYTES);
-	}
-}
-
-static bool at_line_end(struct span text, size_t i)
-{
-	return i == text.len || text.ptr[i] == '\n' ||
-		(text.ptr[i] == '\r' && i + 1 < text.len && text.ptr[i + 1] == '\n');
-}
-
-static bool qp_must_encode(struct span text, size_t i, size_t column)
-{
-	char c = text.ptr[i];
-	if (is_blank(c))
-		return at_line_end(text, i + 1);
-	if (column == 0 && c == '.')
-		return at_line_end(text, i + 1);
-	if (column == 0 && c == 'F')
-		return span_starts_with(span_skip(text, i), SPAN("From "));
-	return !ascii_is_graph(c) || c == '=';
-}
-
-void transfer_encode_quoted_printable(struct span text, const char *line_end, struct buf *out)
-{
-	size_t column = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		if (at_line_end(text, i)) {
-			i += text.ptr[i] == '\r';
-			buf_append_cstr(out, line_end);
-			column = 0;
-			continue;
-		}
-		size_t width = qp_must_encode(text, i, column) ? 3 : 1;
-		if (column + width > QP_LINE_MAX - 1 && !at_line_end(text, i + 1)) {
-			buf_append_char(out, '=');
-			buf_append_cstr(out, line_end);
-			column = 0;
-			width = qp_must_encode(text, i, column) ? 3 : 1;
-		} else if (column + width > QP_LINE_MAX) {
-			buf_append_char(out, '=');
-			buf_append_cstr(out, line_end);
-			column = 0;
-		}
-		if (width == 3)
-			buf_append_format(out, "=%02X", (unsigned char)text.ptr[i]);
-		else
-			buf_append_char(out, text.ptr[i]);
-		column += width;
-	}
 }

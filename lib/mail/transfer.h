@@ -1,6 +1,6 @@
 /* Content-Transfer-Encoding (RFC 2045 section 6): decoding base64 and quoted-printable bodies as
- * they come, and encoding for what we compose. Lenient: junk in base64 is skipped, a broken "=XX"
- * is kept as it is. The decoder takes input in pieces of any size.
+ * they come. Lenient: junk in base64 is skipped, a broken "=XX" is kept as it is. The decoder takes
+ * input in pieces of any size.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_MAIL_TRANSFER_H
 #define TAMBO_MAIL_TRANSFER_H
@@ -36,10 +36,5 @@ void transfer_decode_end(struct transfer_decoder *decoder, struct buf *out);
 /* All at once. */
 void transfer_decode_all(enum transfer_encoding encoding, struct span bytes, struct buf *out);
 
-/* Base64 in lines of 76 with the given line end ("\r\n" or "\n"). */
-void transfer_encode_base64(struct span bytes, const char *line_end, struct buf *out);
-/* Quoted-printable of text whose lines end in CRLF or LF; "From " and a lone "." at line begins are
- * encoded too. */
-void transfer_encode_quoted_printable(struct span text, const char *line_end, struct buf *out);
 
 #endif

@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -70,30 +67,6 @@ void file_grant(const char *path, int fd_take)
 bool file_is_granted(const char *path)
 {
 	return granted_fd(path) >= 0;
-}
-
-int file_copy_to_memory(int fd, size_t max)
-{
-	struct stat st;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((size_t)st.st_size > max)
-		return -EFBIG;
-	int copy = memfd_create("table", MFD_CLOEXEC);
-	if (copy < 0)
-		return -errno;
-	off_t offset = 0;
-	while (offset < st.st_size) {
-		ssize_t n = sendfile(copy, fd, &offset, (size_t)(st.st_size - offset));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int error = n < 0 ? errno : EIO;
-			close(copy);
-			return -error;
-		}
-	}
-	return copy;
 }
 
 void file_access_seal(void)

@@ -20,9 +20,6 @@ void file_watch(const char *path);
 void file_grant(const char *path, int fd_take);
 /* True when path came from master: a library that wants a path must be given a copy. */
 bool file_is_granted(const char *path);
-/* A copy of the file in memory (memfd), or -errno: /proc/self/fd/N names it until the walls close.
- * For LMDB, which opens by path. max: bytes, larger is -EFBIG. */
-int file_copy_to_memory(int fd, size_t max);
 
 /* From here on no path can be opened: do not look whether a file changed, it is
  * replaced for you. */

@@ -18,7 +18,6 @@ static void check_value(struct span value, struct buf *out)
 	struct mail_status status;
 	struct mime_value mime;
 	struct arena arena;
-	struct span rest = value, id;
 	arena_init(&arena, 1 << 20);
 	if (mail_date_parse(value, &date))
 		mail_date_format(date, out);
@@ -38,8 +37,6 @@ static void check_value(struct span value, struct buf *out)
 		CHECK(span_is_ascii(buf_span(&sent)) && span_is_printable(buf_span(&sent)));
 		buf_done(&sent);
 	}
-	while (message_id_next(&rest, &id))
-		CHECK(id.len >= 2);
 	arena_done(&arena);
 }
 
@@ -82,8 +79,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_value(text, &out);
 	buf_reset(&out);
 	transfer_decode_all(TRANSFER_QUOTED_PRINTABLE, text, &out);
-	buf_reset(&out);
-	transfer_encode_quoted_printable(text, "\r\n", &out);
 	buf_done(&out);
 	return 0;
 }

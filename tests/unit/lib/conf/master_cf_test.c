@@ -94,27 +94,11 @@ static void test_refused(void **state)
 	}
 }
 
-static void test_chroot_by_level(void **state)
-{
-	char *error = NULL;
-	struct master_cf *m = master_cf_parse(SPAN("a unix - - - - - x\n"), "m", &error);
-	struct conf *old = conf_parse("/", "", SPAN(""), &error);
-	struct conf *new = conf_parse("/", "", SPAN("compatibility_level = 3.6"), &error);
-
-	(void)state;
-	assert_true(master_service_chroot(&m->services[0], old));
-	assert_false(master_service_chroot(&m->services[0], new));
-	conf_free(old);
-	conf_free(new);
-	master_cf_free(m);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_chroot_by_level),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,31 +276,6 @@ static void test_transfer(void **state)
 	}
 }
 
-static void test_transfer_round_trip(void **state)
-{
-	(void)state;
-	static const char *texts[] = {"", "a", "gr\xc3\xbc\xc3\x9f\r\n.\r\nFrom x\r\n \t\r\nend ",
-		("a very long line of more than seventy-six characters, so that a soft line break is due "
-		 "here and there = \r\n")};
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct buf coded = BUF_INIT(2000), plain = BUF_INIT(2000);
-		transfer_encode_quoted_printable(span_from_cstr(texts[i]), "\r\n", &coded);
-		transfer_decode_all(TRANSFER_QUOTED_PRINTABLE, buf_span(&coded), &plain);
-		assert_string_equal(buf_cstr(&plain), texts[i]);
-		assert_true(span_is_ascii(buf_span(&coded)));
-		struct span rest = buf_span(&coded);
-		while (rest.ptr != NULL)
-			assert_true(span_split(&rest, '\n').len <= 77);
-		buf_reset(&coded);
-		buf_reset(&plain);
-		transfer_encode_base64(span_from_cstr(texts[i]), "\n", &coded);
-		transfer_decode_all(TRANSFER_BASE64, buf_span(&coded), &plain);
-		assert_string_equal(buf_cstr(&plain), texts[i]);
-		buf_done(&coded);
-		buf_done(&plain);
-	}
-}
-
 static void test_encoded_words(void **state)
 {
 	(void)state;
@@ -336,15 +311,6 @@ static void test_encoded_words(void **state)
 		buf_done(&out);
 		guard_free(&guard);
 	}
-	struct buf coded = BUF_INIT(1000), plain = BUF_INIT(1000);
-	struct span text = SPAN(
-		"gr\xc3\xbc\xc3\x9f aus K\xc3\xb6ln, eine ziemlich lange Zeile mit \xe2\x82\xac"
-		" und noch mehr davon");
-	encoded_word_encode(text, "\r\n", &coded);
-	encoded_word_decode(buf_span(&coded), &plain);
-	assert_true(span_equal(buf_span(&plain), text));
-	buf_done(&coded);
-	buf_done(&plain);
 }
 
 /* "name|route|mailbox|host" joined by ", "; '-' for absent; "mailbox{" and "}" are group marks. */
@@ -454,7 +420,7 @@ int main(void)
 		cmocka_unit_test(test_trees), cmocka_unit_test(test_part_numbers),
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_many_parameters), cmocka_unit_test(test_transfer),
-		cmocka_unit_test(test_transfer_round_trip), cmocka_unit_test(test_encoded_words),
+		cmocka_unit_test(test_encoded_words),
 		cmocka_unit_test(test_address_lists), cmocka_unit_test(test_many_addresses),
 		cmocka_unit_test(test_mailbox_format),
 	};

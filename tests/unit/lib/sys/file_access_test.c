@@ -79,20 +79,6 @@ static void a_granted_file_is_found_under_its_path_from_the_beginning(void **sta
 	}
 }
 
-static void a_copy_in_memory_has_a_limit(void **state)
-{
-	char text[32] = "";
-	(void)state;
-	int fd = open("table", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(file_copy_to_memory(fd, 12), -EFBIG);
-	int copy = file_copy_to_memory(fd, 13);
-	assert_true(copy >= 0);
-	assert_int_equal(pread(copy, text, sizeof text - 1, 0), 13);
-	assert_string_equal(text, "from the file");
-	close(copy);
-	close(fd);
-}
-
 static void the_lock_has_one_holder_and_ends_with_it(void **state)
 {
 	int status, ready[2], go[2];
@@ -138,7 +124,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_opened_is_remembered_once),
 		cmocka_unit_test(a_granted_file_is_found_under_its_path_from_the_beginning),
-		cmocka_unit_test(a_copy_in_memory_has_a_limit),
 		cmocka_unit_test(the_lock_has_one_holder_and_ends_with_it),
 		cmocka_unit_test(a_sealed_process_remembers_nothing_more),
 	};
