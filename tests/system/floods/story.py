@@ -31,7 +31,7 @@ def make(folder, services):
 
 
 def connect(port, lines):
-    client = socket.create_connection(('127.0.0.1', port), timeout=20)
+    client = socket.create_connection(('127.0.0.1', port), timeout=60)
     client.recv(1000)
     for line in lines:
         client.sendall(line + b'\r\n')
@@ -101,7 +101,7 @@ def test_more_connections_than_descriptors(folder):
         pids = [p['pid'] for p in t.processes('smtpd')]
         clients = []
         for _ in range(len(pids) * 260 + 60):
-            client = socket.create_connection(('127.0.0.1', t.ports['smtp']), timeout=20)
+            client = socket.create_connection(('127.0.0.1', t.ports['smtp']), timeout=60)
             clients.append(client)
         time.sleep(0.5)
         cpu = sum(cpu_seconds(pid) for pid in pids)
