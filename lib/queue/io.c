@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "queue/faults.h"
@@ -96,6 +97,14 @@ int queue_io_truncate(int fd, uint64_t size)
 	if (error != 0)
 		return error;
 	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+int queue_io_lock(int fd)
+{
+	int error = fault("lock");
+	if (error != 0)
+		return error;
+	return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
 static int rename_with(int dir, const char *from, const char *to, unsigned flags)

@@ -16,6 +16,8 @@ int queue_io_fdatasync(int fd);
 int queue_io_fsync(int fd);
 int queue_io_fsync_directory(int dir);
 int queue_io_truncate(int fd, uint64_t size);
+/* flock(): exclusive, without waiting; -EWOULDBLOCK. */
+int queue_io_lock(int fd);
 /* Never replaces: -EEXIST. */
 int queue_io_rename_new(int dir, const char *from, const char *to);
 int queue_io_rename(int dir, const char *from, const char *to);

@@ -141,7 +141,9 @@ static int create_file(int dir, uint64_t size, char ret_name[NAME_MAX_LENGTH])
 	int fd = queue_io_open(dir, ret_name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		return fd;
-	int error = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : queue_io_zero(fd, 0, size);
+	int error = queue_io_lock(fd);
+	if (error == 0)
+		error = queue_io_zero(fd, 0, size);
 	if (error == 0)
 		return fd;
 	unlinkat(dir, ret_name, 0);
@@ -152,12 +154,18 @@ static int create_file(int dir, uint64_t size, char ret_name[NAME_MAX_LENGTH])
 /* Opens and locks a spare; makes it as long as wanted. */
 static int take_spare(int dir, uint64_t number, uint64_t size, char ret_name[NAME_MAX_LENGTH])
 {
-	struct stat status;
+	struct stat status, named;
 	make_name(ret_name, number, spare_suffix);
 	int fd = queue_io_open(dir, ret_name, O_RDWR, 0);
 	if (fd < 0)
 		return fd;
-	int error = flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &status) < 0 ? -errno : 0;
+	int error = queue_io_lock(fd);
+	if (error == 0 &&
+		(fstat(fd, &status) < 0 || fstatat(dir, ret_name, &named, AT_SYMLINK_NOFOLLOW) < 0))
+		error = -errno;
+	/* Between opening and locking another process may have made a segment of it. */
+	if (error == 0 && (status.st_ino != named.st_ino || status.st_dev != named.st_dev))
+		error = -ENOENT;
 	if (error == 0 && (uint64_t)status.st_size < size)
 		error = queue_io_zero(fd, (uint64_t)status.st_size, size);
 	if (error == 0 && (uint64_t)status.st_size > size)
@@ -289,7 +297,7 @@ int segment_retire(int dir, uint64_t number, size_t spares)
 	int fd = queue_io_open(dir, name, O_RDONLY, 0);
 	if (fd < 0)
 		return fd;
-	int error = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -EBUSY : listing_read(dir, &listing);
+	int error = queue_io_lock(fd) != 0 ? -EBUSY : listing_read(dir, &listing);
 	if (error != 0) {
 		close(fd);
 		return error;

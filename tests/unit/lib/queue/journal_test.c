@@ -17,6 +17,7 @@
 #include "queue/faults.h"
 #include "queue/large.h"
 #include "queue/reader.h"
+#include "queue/segment.h"
 #include "queue/writer.h"
 #include "queue_fixture.h"
 #include "task/task.h"
@@ -416,6 +417,44 @@ static void test_two_writers(void **state)
 	assert_int_equal(scan_all().count, 1);
 }
 
+static int locks_seen, journal_fd;
+static uint64_t taken, taken_epoch;
+
+/* Another process takes the spare that was opened here, writes, and puts its segment down. */
+static int other_takes_it_first(const char *operation)
+{
+	if (strcmp(operation, "lock") != 0 || locks_seen++ > 0)
+		return 0;
+	struct segment segment;
+	assert_int_equal(segment_create(journal_fd, 65536, &segment), 0);
+	taken = segment.number;
+	taken_epoch = segment.epoch;
+	segment_close(&segment);
+	return 0;
+}
+
+static void test_a_spare_that_became_a_segment_is_left_alone(void **state)
+{
+	(void)state;
+	char path[128];
+	struct segment first, mine, again;
+	snprintf(path, sizeof path, "%s/journal", directory);
+	journal_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(segment_create(journal_fd, 65536, &first), 0);
+	segment_close(&first);
+	assert_int_equal(segment_prepare_spare(journal_fd, 65536), 0);
+	locks_seen = 0;
+	queue_faults = other_takes_it_first;
+	assert_int_equal(segment_create(journal_fd, 65536, &mine), 0);
+	queue_faults = NULL;
+	assert_int_not_equal(mine.number, taken);
+	assert_int_equal(segment_open(journal_fd, taken, &again), 0);
+	assert_true(again.epoch == taken_epoch); /* or its records would not count any more */
+	segment_close(&again);
+	segment_close(&mine);
+	close(journal_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +469,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large_for_a_segment, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_writers, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_spare_that_became_a_segment_is_left_alone, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
