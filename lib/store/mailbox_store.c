@@ -205,6 +205,13 @@ int mailbox_store(struct mailbox *mailbox, const struct store_request *request,
 
 /* --- expunge --- */
 
+struct expunge {
+	struct mailbox *mailbox;
+	bool only_deleted;
+	bool any_new, any_cur; /* which folders must be flushed */
+	size_t done;
+};
+
 static int unlink_file(struct folder *folder, const struct index_row *row)
 {
 	struct buf path = BUF_INIT(300);
@@ -214,10 +221,18 @@ static int unlink_file(struct folder *folder, const struct index_row *row)
 	return error;
 }
 
-/* Removes the files; one that another program renamed is looked for once more. */
-static int unlink_all(
-	struct folder *folder, struct arena *arena, struct change *changes, size_t count)
+static bool is_to_go(const struct expunge *expunge, const struct change *change)
 {
+	return change->found &&
+		(!expunge->only_deleted || (change->old.flags & MESSAGE_DELETED) != 0);
+}
+
+/* Removes the files; one that another program renamed is looked for once more: it may have taken
+ * \Deleted back. */
+static int unlink_all(
+	struct expunge *expunge, struct arena *arena, struct change *changes, size_t count)
+{
+	struct folder *folder = expunge->mailbox->folder;
 	struct index_folder row;
 	for (size_t i = 0; i < count; i++) {
 		if (!changes[i].wanted)
@@ -227,9 +242,9 @@ static int unlink_all(
 			error = folder_sync(folder, true);
 			if (error == 0)
 				error = change_load(folder, arena, &changes[i], 1, &row);
-			if (error == 0 && changes[i].found)
+			changes[i].wanted = error == 0 && is_to_go(expunge, &changes[i]);
+			if (changes[i].wanted)
 				error = unlink_file(folder, &changes[i].old);
-			changes[i].wanted = changes[i].found;
 		}
 		if (error != 0) {
 			for (; i < count; i++)
@@ -262,13 +277,6 @@ static int delete_rows(struct folder *folder, const struct change *changes, size
 	return index_commit(&txn);
 }
 
-struct expunge {
-	struct mailbox *mailbox;
-	bool only_deleted;
-	bool any_new, any_cur; /* which folders must be flushed */
-	size_t done;
-};
-
 static int expunge_locked(struct expunge *expunge, struct arena *arena, struct change *changes,
 	size_t count)
 {
@@ -284,15 +292,14 @@ static int expunge_locked(struct expunge *expunge, struct arena *arena, struct c
 	if (error != 0)
 		return error;
 	for (size_t i = 0; i < count; i++) {
-		changes[i].wanted = changes[i].found
-			&& (!expunge->only_deleted || (changes[i].old.flags & MESSAGE_DELETED) != 0);
+		changes[i].wanted = is_to_go(expunge, &changes[i]);
 		any_new = any_new || (changes[i].wanted && changes[i].old.in_new);
 		any_cur = any_cur || (changes[i].wanted && !changes[i].old.in_new);
 	}
 	if (!any_new && !any_cur)
 		return 0;
 	folder_touch_begin(folder, &row, any_new, any_cur, &touch);
-	error = unlink_all(folder, arena, changes, count);
+	error = unlink_all(expunge, arena, changes, count);
 	int written = delete_rows(folder, changes, count, &touch);
 	if (written == 0)
 		folder_touch_end(folder, &touch);
