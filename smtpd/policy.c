@@ -72,13 +72,14 @@ void policy_log(const struct policy_call *call, const char *action, const char *
 		call->recipient == NULL ? SPAN_EMPTY : call->recipient->given);
 }
 
-/* "554 5.7.1 text", the class of the dsn made that of the code. */
+/* "554 5.7.1 text", the class of the dsn made that of the code. A text without end is cut:
+ * neither a client nor a table can leave nothing of the reply. */
 static void format_reply(const struct policy_call *call, int64_t code, const char *dsn,
 	const char *text, struct buf *out)
 {
 	if (call->session->server->settings.soft_bounce && code >= 500 && code < 600)
 		code -= 100;
-	buf_append_format(out, "%lld %c%s %s", (long long)code, (char)('0' + code / 100 % 10),
+	buf_append_format_cut(out, "%lld %c%s %s", (long long)code, (char)('0' + code / 100 % 10),
 		dsn + 1, text);
 }
 
@@ -110,7 +111,7 @@ enum policy_result policy_reject(struct policy_call *call, int64_t code, const c
 	va_list args;
 
 	va_start(args, format);
-	buf_append_vformat(&text, format, args);
+	buf_append_vformat_cut(&text, format, args);
 	va_end(args);
 	enum policy_result result = reject_text(call, code, dsn, buf_cstr(&text));
 	buf_done(&text);
@@ -134,7 +135,7 @@ enum policy_result policy_configuration_error(struct policy_call *call, const ch
 	va_list args;
 
 	va_start(args, format);
-	buf_append_vformat(&text, format, args);
+	buf_append_vformat_cut(&text, format, args);
 	va_end(args);
 	log_warning(NULL, "%s", buf_cstr(&text));
 	buf_done(&text);
@@ -163,7 +164,7 @@ enum policy_result policy_defer_if_permit(struct policy_call *call, int64_t code
 	va_list args;
 
 	va_start(args, format);
-	buf_append_vformat(&text, format, args);
+	buf_append_vformat_cut(&text, format, args);
 	va_end(args);
 	if (call->warn) {
 		enum policy_result result = reject_text(call, code, dsn, buf_cstr(&text));
@@ -181,7 +182,7 @@ enum policy_result policy_defer_if_reject(struct policy_call *call, int64_t code
 	va_list args;
 
 	va_start(args, format);
-	buf_append_vformat(&text, format, args);
+	buf_append_vformat_cut(&text, format, args);
 	va_end(args);
 	defer(&call->if_reject, code, dsn, &text);
 	return POLICY_DUNNO;

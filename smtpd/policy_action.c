@@ -65,7 +65,7 @@ static enum policy_result defer_if(struct access *access, bool permit)
 	struct policy_call *call = access->call;
 	enum policy_result result;
 
-	buf_append_format(&line, "<%.*s>: %s rejected: %.*s", SPAN_ARGS(access->subject.name),
+	buf_append_format_cut(&line, "<%.*s>: %s rejected: %.*s", SPAN_ARGS(access->subject.name),
 		access->subject.class, SPAN_ARGS(text));
 	result = permit ? policy_defer_if_permit(call, 450, dsn_or(access, "4.7.1"), "%s",
 		buf_cstr(&line)) : policy_defer_if_reject(call, 450, dsn_or(access, "4.7.1"), "%s",
@@ -79,7 +79,7 @@ static void log_action(const struct access *access, const char *what, struct spa
 	struct span text = text_or(access, standard);
 	struct buf line = BUF_INIT(TEXT_MAX);
 
-	buf_append_format(&line, "<%.*s>: %s %.*s", SPAN_ARGS(access->subject.name),
+	buf_append_format_cut(&line, "<%.*s>: %s %.*s", SPAN_ARGS(access->subject.name),
 		access->subject.class, SPAN_ARGS(text));
 	policy_log(access->call, what, buf_cstr(&line));
 	buf_done(&line);

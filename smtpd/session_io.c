@@ -32,7 +32,7 @@ void session_reply(struct session *session, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	buf_append_vformat(&reply, format, args);
+	buf_append_vformat_cut(&reply, format, args);
 	va_end(args);
 	CHECK(reply.len >= 3);
 	clean(&reply);

@@ -115,6 +115,29 @@ void buf_append_format(struct buf *buf, const char *format, ...)
 	va_end(args);
 }
 
+void buf_append_vformat_cut(struct buf *buf, const char *format, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int needed = vsnprintf(NULL, 0, format, args);
+	size_t room = buf->cap - buf->len, len = needed < 0 ? 0 : (size_t)needed;
+	if (len > room)
+		len = room;
+	if (len > 0 && grow(buf, len)) {
+		vsnprintf(buf->ptr + buf->len, len + 1, format, again);
+		buf->len += len;
+	}
+	va_end(again);
+}
+
+void buf_append_format_cut(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	buf_append_vformat_cut(buf, format, args);
+	va_end(args);
+}
+
 char *buf_reserve(struct buf *buf, size_t n)
 {
 	return grow(buf, n) ? buf->ptr + buf->len : NULL;

@@ -37,6 +37,12 @@ void buf_append_format(struct buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void buf_append_vformat(struct buf *buf, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));
+/* The same, but what the cap leaves no room for is cut off and is no overflow: for texts that
+ * people read. */
+void buf_append_format_cut(struct buf *buf, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void buf_append_vformat_cut(struct buf *buf, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* Room for at least n more bytes at buf->ptr + buf->len, or NULL (overflow is set). The caller
  * writes there and adds to len. */

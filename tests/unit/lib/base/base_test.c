@@ -94,6 +94,19 @@ static void test_buf_cap_is_sticky(void **state)
 	buf_done(&buf);
 }
 
+static void test_buf_cut_to_its_cap(void **state)
+{
+	(void)state;
+	struct buf buf = BUF_INIT(6);
+	buf_append_format_cut(&buf, "%s", "ab");
+	buf_append_format_cut(&buf, "%s%d", "cd", 123);
+	assert_string_equal(buf_cstr(&buf), "abcd12");
+	buf_append_format_cut(&buf, "%s", "more");
+	assert_string_equal(buf_cstr(&buf), "abcd12");
+	assert_false(buf.overflow);
+	buf_done(&buf);
+}
+
 static void test_arena_cap(void **state)
 {
 	(void)state;
@@ -162,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_span_words),
 		cmocka_unit_test(test_span_utf8),
 		cmocka_unit_test(test_buf_cap_is_sticky),
+		cmocka_unit_test(test_buf_cut_to_its_cap),
 		cmocka_unit_test(test_arena_cap),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_base64),
