@@ -86,6 +86,7 @@ static void quote(struct mbox *mbox, struct span text, struct buf *out, struct b
 		char c = text.ptr[i];
 		if (mbox->at_line_start && held->len < 5 && c == from[held->len]) {
 			buf_append_char(held, c);
+			mbox->after_newline = false;
 			if (held->len < 5)
 				continue;
 			buf_append_char(out, '>');
