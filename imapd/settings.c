@@ -24,7 +24,12 @@ void imapd_settings_start(void)
 {
 	static struct auth_client auth;
 	daemon_auth_open("imap", &auth);
-	settings.auth = &auth;
+	imapd_settings_ask_auth(&auth);
+}
+
+void imapd_settings_ask_auth(struct auth_client *auth)
+{
+	settings.auth = auth;
 }
 
 const struct imapd_settings *imapd_settings(void)

@@ -18,6 +18,8 @@ struct imapd_settings {
 int imapd_settings_read(struct conf *conf);
 /* Once the process runs. */
 void imapd_settings_start(void);
+/* Whom the front asks; imapd_settings_start names the real one. */
+void imapd_settings_ask_auth(struct auth_client *auth);
 const struct imapd_settings *imapd_settings(void);
 
 #endif

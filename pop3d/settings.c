@@ -28,5 +28,10 @@ void pop3d_start(void)
 {
 	static struct auth_client auth;
 	daemon_auth_open("pop3", &auth);
-	settings.auth = &auth;
+	pop3d_ask_auth(&auth);
+}
+
+void pop3d_ask_auth(struct auth_client *auth)
+{
+	settings.auth = auth;
 }

@@ -18,6 +18,8 @@ struct pop3d_settings {
 int pop3d_prepare(struct conf *conf);
 /* Once the process runs. */
 void pop3d_start(void);
+/* Whom the front asks; pop3d_start names the real one. */
+void pop3d_ask_auth(struct auth_client *auth);
 const struct pop3d_settings *pop3d_settings(void);
 
 #endif

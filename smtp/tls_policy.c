@@ -61,8 +61,8 @@ static bool default_policy(struct tls_policy *policy, struct problem *problem)
 	return true;
 }
 
-/* "level name=value ...": what is not understood is no policy at all, so mail waits. */
-static bool parse_policy(struct span value, struct arena *arena, struct tls_policy *policy,
+/* What is not understood is no policy at all, so mail waits. */
+bool tls_policy_parse(struct span value, struct arena *arena, struct tls_policy *policy,
 	struct problem *problem)
 {
 	struct span rest = value, word;
@@ -119,7 +119,7 @@ bool tls_policy_find(const struct next_hop *hop, struct arena *arena, struct tls
 			SPAN_ARGS(hop->text));
 		good = false;
 	} else if (result == MAP_FOUND) {
-		good = parse_policy(buf_span(&value), arena, &policy, problem);
+		good = tls_policy_parse(buf_span(&value), arena, &policy, problem);
 	} else {
 		good = default_policy(&policy, problem);
 	}

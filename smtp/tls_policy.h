@@ -26,6 +26,10 @@ struct tls_policy {
  * the arena or in the settings. */
 bool tls_policy_find(const struct next_hop *hop, struct arena *arena, struct tls_policy *ret_policy,
 	struct problem *problem);
+/* What the table says: "level name=value ..."; policy->servername stays where it names none. False
+ * and problem when that is nonsense. */
+bool tls_policy_parse(struct span value, struct arena *arena, struct tls_policy *policy,
+	struct problem *problem);
 /* Pure: a level's name; false when it is none that is known. */
 bool tls_level_parse(struct span name, enum tls_level *ret_level);
 
