@@ -26,7 +26,7 @@ void connection_done(struct connection *connection, bool flush)
 {
 	imap_frame_done(&connection->frame);
 	if (flush && !connection->failed)
-		stream_close(connection->stream, task_deadline(10 * 1000));
+		stream_hang_up(connection->stream, task_deadline(10 * 1000));
 	else
 		stream_free(connection->stream);
 	connection->stream = NULL;

@@ -197,5 +197,5 @@ void pop3d_front(int fd_take, const struct address *peer)
 	}
 	clients_leave(&front.addresses);
 	buf_wipe(&front.user);
-	stream_close(front.stream, task_deadline(pop3d_settings()->timeout));
+	stream_hang_up(front.stream, task_deadline(pop3d_settings()->timeout));
 }

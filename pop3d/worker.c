@@ -206,7 +206,7 @@ static void serve_user(struct handoff_session *handed)
 	free(session.uids);
 	free(session.sizes);
 	free(session.marks);
-	stream_close(session.stream, task_deadline(worker_settings()->timeout));
+	stream_hang_up(session.stream, task_deadline(worker_settings()->timeout));
 }
 
 void pop3d_worker(struct channel *channel_take, const char *peer)

@@ -303,7 +303,7 @@ void session_run(struct server *server, int fd_take, const struct address *peer,
 	list_remove(&session->node);
 	counters_disconnect(session);
 	log_disconnect(session);
-	stream_close(session->stream, task_deadline(GOODBYE_TIMEOUT));
+	stream_hang_up(session->stream, task_deadline(GOODBYE_TIMEOUT));
 	free(session->helo);
 	free(session->access_denied);
 	free(session->sasl_method);

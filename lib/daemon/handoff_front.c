@@ -146,6 +146,6 @@ int handoff_to_worker(struct stream *client_take, int session_fd_take,
 	stream_free(worker);
 	if (!answered)
 		say_sorry(client, sorry);
-	stream_close(client, task_deadline(CLOSE_TIMEOUT_MS));
+	stream_hang_up(client, task_deadline(CLOSE_TIMEOUT_MS));
 	return answered ? 0 : -EPIPE;
 }

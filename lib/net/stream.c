@@ -13,6 +13,9 @@
 
 #define FIRST_READ 4096
 #define WRITE_TIMEOUT (300 * 1000)
+/* What a peer that we hang up on may still say. */
+#define FAREWELL_MS 2000
+#define FAREWELL_MAX (256 * 1024)
 
 struct stream {
 	int fd;
@@ -77,12 +80,52 @@ void stream_free(struct stream *stream)
 	free(stream);
 }
 
+static bool say_the_end(struct stream *stream, task_time deadline)
+{
+	if (stream_flush(stream, deadline) != 0)
+		return false;
+	if (stream->transport.shutdown != NULL)
+		stream->transport.shutdown(stream->context, stream->fd);
+	return true;
+}
+
 void stream_close(struct stream *stream, task_time deadline)
 {
 	if (stream == NULL)
 		return;
-	if (stream_flush(stream, deadline) == 0 && stream->transport.shutdown != NULL)
-		stream->transport.shutdown(stream->context, stream->fd);
+	(void)say_the_end(stream, deadline);
+	stream_free(stream);
+}
+
+/* Past the transport: nobody wants to know what it was. */
+static void read_to_the_end(int fd, task_time deadline)
+{
+	char bytes[4096];
+	size_t total = 0;
+	int status = 0;
+	while (status == 0 && total < FAREWELL_MAX) {
+		ssize_t count = recv(fd, bytes, sizeof bytes, 0);
+		if (count > 0) {
+			total += (size_t)count;
+			status = task_share();
+		} else if (count < 0 && errno == EAGAIN) {
+			status = task_wait_fd(fd, TASK_READ, deadline);
+		} else if (count == 0 || errno != EINTR) {
+			return;
+		}
+	}
+}
+
+void stream_hang_up(struct stream *stream, task_time deadline)
+{
+	if (stream == NULL)
+		return;
+	if (say_the_end(stream, deadline) && shutdown(stream->fd, SHUT_WR) == 0) {
+		task_time end = task_deadline(FAREWELL_MS);
+		buf_wipe(&stream->in);
+		buf_done(&stream->out);
+		read_to_the_end(stream->fd, end < deadline ? end : deadline);
+	}
 	stream_free(stream);
 }
 

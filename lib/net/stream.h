@@ -31,6 +31,10 @@ struct stream *stream_new(int fd_take, size_t in_cap, size_t out_cap);
 void stream_free(struct stream *stream);
 /* Flushes, sends the close notice, closes and frees. */
 void stream_close(struct stream *stream, task_time deadline);
+/* The same for a server, whose peer may still be sending: a socket that is closed with unread input
+ * is reset, and the reset may take the last lines from the peer. Our side ends first; then what
+ * still comes is read and forgotten until the peer ends too, for 2 seconds and 256 KiB at most. */
+void stream_hang_up(struct stream *stream, task_time deadline);
 int stream_fd(const struct stream *stream);
 
 /* Replaces the plain transport. Input that was buffered before is dropped: nothing sent before

@@ -144,6 +144,41 @@ def is_cut_off(wire):
         return True
 
 
+# service, what is said first, how many lines answer it, what is said while the server hangs up, its last line
+HUNG_UP_ON = [
+    ('imap', '', 0, b'a LOGIN {100000000+}\r\n' + b'x' * 60000, '* BYE [TOOBIG]'),
+    ('imap', '', 0, b'BAD\r\n' * 12000, '* BYE Too many invalid commands'),
+    ('imap', LOGIN['imap'] % 'alice', 1, b'a SELECT {100000000+}\r\n' + b'x' * 60000, '* BYE [TOOBIG]'),
+    ('imap', LOGIN['imap'] % 'alice', 1, b'BAD\r\n' * 12000, '* BYE Too many invalid commands'),
+    ('pop3', '', 0, b'WHAT\r\n' * 10000, '-ERR Too many errors'),
+    ('pop3', LOGIN['pop3'] % 'alice', 2, b'WHAT\r\n' * 10000, '-ERR Too many errors'),
+    ('smtp', 'EHLO c.example\r\n', 0, b'WHAT\r\n' * 10000, '421 '),
+]
+
+
+def test_who_is_hung_up_on_in_the_midst_of_his_words_reads_the_last_line(folder):
+    """And then an end, not a reset, which could have taken that line away."""
+    with instance(folder, smtpd_hard_error_limit='20') as t:
+        for service, first, answers, rest, last in HUNG_UP_ON:
+            for tls in (False, True) if service == 'imap' else (False,):
+                wire = Wire(t, service, timeout=60)
+                wire.line()
+                if tls:
+                    wire.send('t STARTTLS\r\n')
+                    assert wire.line().startswith('t OK')
+                    wire.start_tls()
+                wire.send(first)
+                lines = [wire.line() for _ in range(answers)]
+                assert not answers or 'ogged in' in lines[-1], lines
+                wire.send(rest)
+                try:
+                    lines = wire.stream.read().decode().splitlines()
+                except OSError as error:
+                    raise AssertionError('%s, %r: %s' % (service, rest[:30], error))
+                assert lines[-1].startswith(last), (service, rest[:30], lines[-1])
+                wire.close()
+
+
 def test_many_who_hardly_say_a_word(folder):
     """One byte at a time, for ever: each is sent away when its time is over, others are served meanwhile."""
     with instance(folder, imapd_timeout='4s', pop3d_timeout='4s', smtpd_timeout='4s') as t:

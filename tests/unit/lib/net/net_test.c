@@ -57,6 +57,8 @@ static void test_own_addresses(void **state)
 	assert_false(own_has(&own, "192.0.2.1"));
 }
 
+static int mark_end;
+
 static void read_lines(void *arg)
 {
 	struct stream *stream = arg;
@@ -211,6 +213,121 @@ static void test_connect(void **state)
 	task_loop_close();
 }
 
+/* --- hanging up --- */
+
+static void hang_up_on_a_talker(void *arg)
+{
+	struct address peer;
+	struct span line;
+	int fd = socket_accept(*(int *)arg, TASK_FOREVER, &peer);
+	assert_true(fd >= 0);
+	struct stream *stream = stream_new(fd, 4096, 4096);
+	assert_int_equal(stream_read_line(stream, 100, TASK_FOREVER, &line), 0);
+	assert_int_equal(stream_write_cstr(stream, "bye\n"), 0);
+	stream_hang_up(stream, task_deadline(60000));
+	mark_end++;
+}
+
+static void talk_on(void *arg)
+{
+	struct address address;
+	struct span line;
+	char block[20000];
+	memset(block, 'x', sizeof block);
+	socket_local_address(*(int *)arg, &address);
+	int fd = socket_connect(&address, NULL, task_deadline(60000));
+	assert_true(fd >= 0);
+	struct stream *stream = stream_new(fd, 100, sizeof block);
+	assert_int_equal(stream_write_cstr(stream, "hello\n"), 0);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(stream_write(stream, span_new(block, sizeof block)), 0);
+		assert_int_equal(stream_flush(stream, task_deadline(60000)), 0);
+		for (int turn = 0; turn < 20; turn++)
+			task_yield();
+	}
+	assert_int_equal(mark_end, 0); /* it waits for our end */
+	assert_int_equal(stream_read_line(stream, 10, task_deadline(60000), &line), 0);
+	assert_true(span_equal(line, SPAN("bye\n")));
+	/* An end, not a reset. */
+	assert_int_equal(stream_read_line(stream, 10, task_deadline(60000), &line), -EPIPE);
+	stream_free(stream);
+}
+
+static void test_who_is_hung_up_on_reads_the_last_line(void **state)
+{
+	(void)state;
+	struct address address;
+	address_parse_ip(SPAN("127.0.0.1"), 0, &address);
+	mark_end = 0;
+	task_loop_open();
+	task_clock_fake(1000); /* its patience does not end, however slow this machine is */
+	int listener = socket_listen(&address, 5, 0);
+	assert_true(listener >= 0);
+	task_spawn("hang up", hang_up_on_a_talker, &listener, 0);
+	task_spawn("talk", talk_on, &listener, 0);
+	assert_int_equal(task_loop_run(), 0);
+	assert_int_equal(mark_end, 1);
+	task_forget_fd(listener);
+	close(listener);
+	task_loop_close();
+}
+
+static void hang_up(void *arg)
+{
+	struct stream *stream = arg;
+	assert_int_equal(stream_write_cstr(stream, "bye\n"), 0);
+	stream_hang_up(stream, task_deadline(60000));
+	mark_end++;
+}
+
+static void say_nothing(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 10; i++)
+		task_yield();
+	task_clock_advance(1900);
+	for (int i = 0; i < 10; i++)
+		task_yield();
+	assert_int_equal(mark_end, 0);
+	task_clock_advance(200);
+	for (int i = 0; i < 10; i++)
+		task_yield();
+	assert_int_equal(mark_end, 1);
+}
+
+static void say_much(void *arg)
+{
+	struct stream *stream = arg;
+	char block[4096] = {0};
+	size_t total = 0;
+	while (stream_write(stream, span_new(block, sizeof block)) == 0 &&
+		stream_flush(stream, TASK_FOREVER) == 0)
+		total += sizeof block;
+	assert_in_range(total, 256 * 1024, 4 * 1024 * 1024);
+	assert_int_equal(mark_end, 1);
+	stream_free(stream);
+}
+
+static void test_hanging_up_has_limits(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	mark_end = 0;
+	task_loop_open();
+	task_clock_fake(1000);
+	task_spawn("hang up", hang_up, stream_new(fd[0], 4096, 4096), 0);
+	task_spawn("silence", say_nothing, NULL, 0);
+	assert_int_equal(task_loop_run(), 0);
+	close(fd[1]);
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fd);
+	mark_end = 0;
+	task_spawn("hang up", hang_up, stream_new(fd[0], 4096, 4096), 0);
+	task_spawn("talk", say_much, stream_new(fd[1], 4096, 4096), 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +337,8 @@ int main(void)
 		cmocka_unit_test(test_backpressure),
 		cmocka_unit_test(test_pipeline),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_who_is_hung_up_on_reads_the_last_line),
+		cmocka_unit_test(test_hanging_up_has_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
