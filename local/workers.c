@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "local/local.h"
@@ -51,6 +52,15 @@ static int connect_to(const struct worker_key *key, struct channel **ret_channel
 	return daemon_connect_worker(&worker, task_deadline(CONNECT_MS), ret_channel);
 }
 
+/* PRIV: only a delivery has something to flush; nobody would close what comes with another word. */
+static void drop_descriptor(struct local_done *done)
+{
+	if (done->result == LOCAL_DELIVERED || done->flush_fd < 0)
+		return;
+	(void)close(done->flush_fd);
+	done->flush_fd = -1;
+}
+
 int worker_call(const struct worker_key *key, const struct local_work *work,
 	struct channel **ret_channel, struct local_done **ret_done)
 {
@@ -67,6 +77,7 @@ int worker_call(const struct worker_key *key, const struct local_work *work,
 		error = channel_call(channel, &local_work_type, work, &local_done_type,
 			task_deadline(limit), (void **)ret_done);
 		if (error == 0) {
+			drop_descriptor(*ret_done);
 			*ret_channel = channel;
 			return 0;
 		}
