@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "cleanup/bounce.h"
@@ -442,6 +444,65 @@ static void test_bounce(void **state)
 	buf_done(&recipients);
 }
 
+/* Bytes that are not what was queued (damage, a segment that is used again) are nobody's mail. */
+static void test_bounce_of_other_bytes(void **state)
+{
+	(void)state;
+	static char text[40000];
+	struct buf content = BUF_INIT(200000), recipients = BUF_INIT(1000);
+	struct queue_reader *reader;
+	struct queue_message message = {0};
+	char path[128];
+	memset(text, 'x', sizeof text - 1);
+	memcpy(text, "Subject: hello\n\n", 16);
+	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "gone@example.org",
+				 span_new(text, sizeof text - 1), 10000),
+		CLEANUP_OK);
+	struct queue_position position = last_position;
+	assert_int_equal(queue_reader_open(directory, &reader), 0);
+	assert_int_equal(queue_message_load(reader, &position, &message), 0);
+	struct bounce_recipient gone = {.address = SPAN("gone@example.org"),
+		.original = SPAN_EMPTY,
+		.orcpt = SPAN_EMPTY,
+		.dsn = SPAN("5.1.1"),
+		.text = SPAN("nobody"),
+		.remote_mta = SPAN_EMPTY,
+		.diagnostic = SPAN_EMPTY,
+		.status = DELIVERY_BOUNCED};
+	struct bounce_request request = {.kind = BOUNCE_FAILURE,
+		.queue_id = message.envelope.queue_id,
+		.segment = position.segment,
+		.offset = position.offset,
+		.length = position.length,
+		.sender = SPAN("s@example.net"),
+		.envid = SPAN_EMPTY,
+		.arrival_ms = 1700000000000,
+		.recipients = &gone,
+		.recipient_count = 1};
+	snprintf(path, sizeof path, "%s/journal/%016llx.seg", directory,
+		(unsigned long long)position.segment);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "another's secret", 16, (off_t)message.content_offset + 30000), 16);
+	close(fd);
+	process.settings.bounce_size_limit = 50000;
+	for (uint32_t ret = DSN_RETURN_DEFAULT; ret <= DSN_RETURN_HEADERS; ret++) {
+		struct intake intake;
+		request.dsn_return = ret;
+		bounce_compose(&request, &intake);
+		assert_int_equal(intake.status, CLEANUP_OK);
+		intake_done(&intake);
+		read_last(&content, &recipients);
+		assert_true(span_find(buf_span(&content), SPAN("Final-Recipient")) != SIZE_MAX);
+		assert_true(span_find(buf_span(&content), SPAN("secret")) == SIZE_MAX);
+		assert_true(span_find(buf_span(&content), SPAN("Subject: hello")) == SIZE_MAX);
+	}
+	process.settings.bounce_size_limit = 1000;
+	queue_message_done(&message);
+	queue_reader_close(reader);
+	buf_done(&content);
+	buf_done(&recipients);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_unusable_table),
 		cmocka_unit_test(test_trouble_is_not_ok),
 		cmocka_unit_test(test_bounce),
+		cmocka_unit_test(test_bounce_of_other_bytes),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
