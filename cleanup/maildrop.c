@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -33,6 +34,7 @@
 #define REPORTED_MAX 100   /* recipients named in the report of a refusal */
 #define POKE_MS (10 * 1000) /* that a client of public/pickup may stay */
 #define FILES_AT_ONCE 1000 /* names held at a time */
+#define TEMPORARY_AGE (7 * 24 * 3600) /* seconds; as Postfix */
 
 static int directory = -1, corrupt = -1, watch = -1, poke = -1;
 static struct task *pickup_task;
@@ -320,17 +322,30 @@ static bool pick_up(const char *name)
 	return go_on;
 }
 
+/* What a postdrop was writing that has ended long ago. */
+static void sweep(const char *name)
+{
+	struct stat st;
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		time(NULL) - st.st_mtime > TEMPORARY_AGE)
+		(void)unlinkat(directory, name, 0);
+}
+
 /* The next names of the folder. */
 static size_t list_names(DIR *stream, char ***ret_names)
 {
 	char **names = NULL;
 	size_t count = 0;
 	struct dirent *entry;
-	while (count < FILES_AT_ONCE && (entry = readdir(stream)) != NULL)
-		if (queue_id_is_valid(span_from_cstr(entry->d_name))) {
-			names = memory_resize(names, count + 1, sizeof *names);
-			names[count++] = memory_dup_cstr(entry->d_name);
-		}
+	while (count < FILES_AT_ONCE && (entry = readdir(stream)) != NULL) {
+		struct span name = span_from_cstr(entry->d_name);
+		if (span_starts_with(name, SPAN("new.")))
+			sweep(entry->d_name);
+		if (!queue_id_is_valid(name))
+			continue;
+		names = memory_resize(names, count + 1, sizeof *names);
+		names[count++] = memory_dup_cstr(entry->d_name);
+	}
 	*ret_names = names;
 	return count;
 }

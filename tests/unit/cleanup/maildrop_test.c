@@ -5,8 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -153,11 +156,38 @@ static void test_addresses_that_become_too_long(void **state)
 	assert_false(is_there("corrupt", 50));
 }
 
+static void make_temporary(const char *name, time_t age)
+{
+	char path[128];
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - age}};
+	snprintf(path, sizeof path, "%s/maildrop/%s", directory, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* What postdrop was writing when it was killed. */
+static void test_old_temporary_files_go(void **state)
+{
+	(void)state;
+	char path[128];
+	make_temporary("new.0123456789abcdef", 8 * 24 * 3600);
+	make_temporary("new.fedcba9876543210", 6 * 24 * 3600);
+	drop(60, "s@example.net", "r@example.org");
+	pick_up_until_gone(60, 1);
+	snprintf(path, sizeof path, "%s/maildrop/new.0123456789abcdef", directory);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof path, "%s/maildrop/new.fedcba9876543210", directory);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failing_aliases_hold_up_nobody),
 		cmocka_unit_test(test_addresses_that_become_too_long),
+		cmocka_unit_test(test_old_temporary_files_go),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
