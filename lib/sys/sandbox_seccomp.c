@@ -20,6 +20,8 @@
 /* libseccomp's comparison macros leave the last field of a structure out. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
+#define SOCKET_TYPE_MASK 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
+
 static const int always[] = {
 	/* bytes of what is open; not pwritev2(): RWF_NOAPPEND would write over the log */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
@@ -118,7 +120,15 @@ static int add_fcntl(scmp_filter_ctx filter, unsigned allow)
 
 static int add_sockets(scmp_filter_ctx filter, unsigned allow)
 {
-	int error = allow_if(filter, SCMP_SYS(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	/* Not SOCK_DGRAM: with sendto() one end of such a pair reaches every datagram socket that has a
+	 * name, abstract ones too, which Landlock knows of only since Linux 6.12. */
+	static const unsigned types[] = {SOCK_STREAM, SOCK_SEQPACKET};
+	int error = 0;
+	for (size_t i = 0; i < ARRAY_LEN(types) && error == 0; i++) {
+		struct scmp_arg_cmp pair[] = {SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, types[i])};
+		error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 2, pair);
+	}
 	if (error == 0 && (allow & (SANDBOX_CONNECT | SANDBOX_LOCAL)))
 		error = allow_if(filter, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	if (error == 0 && (allow & (SANDBOX_CONNECT | SANDBOX_LOCAL)))

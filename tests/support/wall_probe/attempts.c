@@ -139,6 +139,25 @@ static int try_socket(const char *family)
 	return -ENOSYS;
 }
 
+/* One end of a pair sends to somebody else: to an abstract name, which no file system guards. */
+static int try_datagram(const char *name)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	int pair[2];
+	size_t len = strlen(name);
+	if (len >= sizeof to.sun_path)
+		return -ENAMETOOLONG;
+	memcpy(to.sun_path + 1, name, len);
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+	ssize_t sent = sendto(pair[0], "x", 1, MSG_DONTWAIT, (struct sockaddr *)&to, size);
+	int error = sent < 0 ? -errno : 0;
+	close(pair[0]);
+	close(pair[1]);
+	return error;
+}
+
 static int try_listen(const char *argument)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -324,6 +343,7 @@ static const struct {
 	int (*run)(const char *argument);
 } attempts[] = {
 	{"CAPSET", try_capabilities}, {"CHROOT", try_chroot}, {"CONNECT", try_connect},
+	{"DATAGRAM", try_datagram},
 	{"DEVICE", try_device}, {"DUMPABLE", try_dumpable}, {"EMPTYLOG", try_empty_log},
 	{"EXEC", try_exec}, {"EXIT", try_exit}, {"FORK", try_fork}, {"KERNEL", try_kernel},
 	{"KILL", try_kill}, {"LIMITS", try_limits}, {"LINK", try_link}, {"LIST", try_list},

@@ -90,6 +90,7 @@ ATTEMPTS = {
     'memory by file': 'OPEN /proc/{neighbour}/mem', 'descriptors of others': 'LIST /proc/{neighbour}/fd',
     'pidfd': 'PIDFD {neighbour}', 'limits of others': 'LIMITS {neighbour}',
     'kill': 'KILL {neighbour}', 'tgkill': 'TGKILL {neighbour}', 'signal by fcntl': 'SIGIO {neighbour}',
+    'datagram to a stranger': 'DATAGRAM {datagram}',
     'kill master': 'KILL {master}', 'ptrace master': 'PTRACE {master}',
 }
 ATTEMPTS.update(('socket ' + family, 'SOCKET ' + family) for family in (
@@ -145,13 +146,15 @@ def walled(folder, **main):
     t.shared = os.path.join(folder, 'shared')
     os.mkdir(t.shared)
     os.chmod(t.shared, 0o1777)
+    t.datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    t.datagram.bind('\0tambo-walls-%d-%d' % (os.getpid(), id(t)))
     if t.is_root:
         os.chown(os.path.dirname(t.prey['mail']), t.uid, t.gid)
     return t
 
 
 def lines(t, neighbour):
-    places = dict(t.prey, private=t.private, shared=t.shared, config=t.config, neighbour=neighbour, master=t.pid,
+    places = dict(t.prey, private=t.private, datagram=t.datagram.getsockname()[1:].decode(), shared=t.shared, config=t.config, neighbour=neighbour, master=t.pid,
                   queue_folder=os.path.dirname(t.prey['queue']),
                   mail_folder=os.path.dirname(t.prey['mail']))
     return {name: line.format(**places) for name, line in ATTEMPTS.items()}
