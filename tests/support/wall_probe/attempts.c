@@ -73,6 +73,16 @@ static int try_link(const char *path)
 	return result_of(symlink("/etc/shadow", path));
 }
 
+static int try_mode(const char *path)
+{
+	return result_of(chmod(path, 0777));
+}
+
+static int try_owner(const char *path)
+{
+	return result_of(chown(path, (uid_t)-1, getegid()));
+}
+
 static int try_device(const char *path)
 {
 	return result_of(mknod(path, S_IFCHR | 0600, 0x103));
@@ -347,8 +357,8 @@ static const struct {
 	{"DEVICE", try_device}, {"DUMPABLE", try_dumpable}, {"EMPTYLOG", try_empty_log},
 	{"EXEC", try_exec}, {"EXIT", try_exit}, {"FORK", try_fork}, {"KERNEL", try_kernel},
 	{"KILL", try_kill}, {"LIMITS", try_limits}, {"LINK", try_link}, {"LIST", try_list},
-	{"LISTEN", try_listen}, {"MOUNT", try_mount}, {"OPEN", try_open},
-	{"OVERLOG", try_overwrite_log}, {"PIDFD", try_pidfd},
+	{"LISTEN", try_listen}, {"MODE", try_mode}, {"MOUNT", try_mount}, {"OPEN", try_open},
+	{"OVERLOG", try_overwrite_log}, {"OWNER", try_owner}, {"PIDFD", try_pidfd},
 	{"PTRACE", try_ptrace}, {"READ", try_read_memory}, {"REMOVE", try_remove},
 	{"SIGIO", try_sigio}, {"SOCKET", try_socket}, {"TGKILL", try_tgkill}, {"UNSHARE", try_unshare},
 	{"USER", try_user}, {"WRITE", try_write},

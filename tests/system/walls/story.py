@@ -84,6 +84,7 @@ ATTEMPTS = {
     'new file in the configuration': 'WRITE {config}/new', 'new file where all may write': 'WRITE {shared}/new',
     'removing mail of others': 'REMOVE {private}', 'device': 'DEVICE {mail_folder}/device',
     'link': 'LINK {shared}/link',
+    'mode of a file elsewhere': 'MODE {elsewhere}', 'group of a file elsewhere': 'OWNER {elsewhere}',
     'exec': 'EXEC /bin/true', 'fork': 'FORK', 'chroot': 'CHROOT /', 'mount': 'MOUNT',
     'user namespace': 'UNSHARE', 'capability': 'CAPSET', 'dumpable': 'DUMPABLE', 'listen': 'LISTEN',
     'memory by ptrace': 'PTRACE {neighbour}', 'memory by read': 'READ {neighbour}',
@@ -122,7 +123,7 @@ KINDS = {
     'local worker': ('qmgr', 'TELL local TELLWORKER local {uid} {gid} {tree} ', OWN_TREE),
     # Its person's .forward may name any file that he may write.
     'local worker of a system user': ('qmgr', 'TELL local TELLWORKER local {uid} {gid} - ', OWN_TREE | {
-        'queue', 'new file where all may write', 'link', 'list of the root'}),
+        'queue', 'new file where all may write', 'list of the root'}),
 }
 
 
@@ -146,6 +147,11 @@ def walled(folder, **main):
     t.shared = os.path.join(folder, 'shared')
     os.mkdir(t.shared)
     os.chmod(t.shared, 0o1777)
+    # Of the worker's uid, but not in its tree.
+    t.elsewhere = os.path.join(folder, 'elsewhere')
+    open(t.elsewhere, 'w').close()
+    if t.is_root:
+        os.chown(t.elsewhere, t.uid, t.gid)
     t.datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     t.datagram.bind('\0tambo-walls-%d-%d' % (os.getpid(), id(t)))
     if t.is_root:
@@ -154,7 +160,8 @@ def walled(folder, **main):
 
 
 def lines(t, neighbour):
-    places = dict(t.prey, private=t.private, datagram=t.datagram.getsockname()[1:].decode(), shared=t.shared, config=t.config, neighbour=neighbour, master=t.pid,
+    places = dict(t.prey, private=t.private, shared=t.shared, elsewhere=t.elsewhere, config=t.config,
+                  neighbour=neighbour, master=t.pid, datagram=t.datagram.getsockname()[1:].decode(),
                   queue_folder=os.path.dirname(t.prey['queue']),
                   mail_folder=os.path.dirname(t.prey['mail']))
     return {name: line.format(**places) for name, line in ATTEMPTS.items()}
