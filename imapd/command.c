@@ -287,7 +287,7 @@ void command_run(struct session *session, bool literal_follows)
 		run_row(&command);
 	else
 		command_bad(&command, NULL);
-	if (command.status != COMMAND_BAD && !session->logged_out)
+	if (command.status != COMMAND_BAD && !session->logged_out && !command.is_current)
 		update_send(session, command.keep_expunges ? 0 : UPDATE_EXPUNGES, command.uid);
 	send_tagged(&command);
 	drop_literal(&command);

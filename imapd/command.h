@@ -20,6 +20,7 @@ struct command {
 	bool literal_follows; /* APPEND: the message comes from the connection */
 	bool literal_used;    /* APPEND has read it, or has let it pass */
 	bool keep_expunges;   /* EXPUNGE must not be sent at the end of this command */
+	bool is_current;      /* the client was just told everything */
 	enum command_status status;
 	struct buf text; /* of the tagged response, with its code */
 };

@@ -8,25 +8,16 @@
 #include "imapd/command.h"
 #include "imapd/update.h"
 
-static size_t first_unseen(const struct mailbox *mailbox)
-{
-	size_t count = mailbox_count(mailbox);
-	for (size_t i = 0; i < count; i++)
-		if ((mailbox_at(mailbox, i)->flags & MESSAGE_SEEN) == 0)
-			return i + 1;
-	return 0;
-}
-
 static void describe(struct session *session)
 {
 	struct connection *connection = &session->connection;
 	struct mailbox *mailbox = session->mailbox;
-	size_t unseen = first_unseen(mailbox);
+	size_t unseen = mailbox_first_unseen(mailbox);
 	update_send_keywords(session);
 	connection_format(connection, "* %zu EXISTS\r\n* %zu RECENT\r\n", mailbox_count(mailbox),
 		mailbox_recent(mailbox));
-	if (unseen > 0)
-		connection_format(connection, "* OK [UNSEEN %zu] First unseen.\r\n", unseen);
+	if (unseen < mailbox_count(mailbox))
+		connection_format(connection, "* OK [UNSEEN %zu] First unseen.\r\n", unseen + 1);
 	connection_format(connection,
 		"* OK [UIDVALIDITY %u] UIDs valid\r\n* OK [UIDNEXT %u] Predicted next UID\r\n"
 		"* OK [HIGHESTMODSEQ %llu] Highest\r\n",
@@ -53,6 +44,7 @@ static void open_mailbox(struct command *command, unsigned flags)
 		command_failed(command, error);
 		return;
 	}
+	command->is_current = true;
 	session->condstore |= select.condstore;
 	describe(session);
 	if ((flags & MAILBOX_READ_ONLY) != 0)

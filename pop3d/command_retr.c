@@ -12,14 +12,14 @@
 
 #define PIECE (64 * 1024)
 
-static int send_pieces(struct session *session, int fd, uint64_t body_lines)
+static int send_pieces(struct session *session, int fd, uint64_t size, uint64_t body_lines)
 {
 	struct pop3_encoder encoder;
 	struct buf out = BUF_INIT(PIECE * 4);
 	char *bytes = memory_alloc(PIECE);
 	uint64_t offset = 0;
 	int status = 0;
-	bool more = true;
+	bool more = size > 0;
 	pop3_encode_begin(&encoder, body_lines);
 	while (more && status == 0) {
 		ssize_t count = task_read_some(fd, bytes, PIECE, offset);
@@ -29,7 +29,7 @@ static int send_pieces(struct session *session, int fd, uint64_t body_lines)
 			break;
 		offset += (uint64_t)count;
 		buf_reset(&out);
-		more = pop3_encode(&encoder, span_new(bytes, (size_t)count), &out);
+		more = pop3_encode(&encoder, span_new(bytes, (size_t)count), &out) && offset < size;
 		status = stream_write(session->stream, buf_span(&out));
 		session->bytes += out.len;
 		if (status == 0)
@@ -48,14 +48,15 @@ static int send_pieces(struct session *session, int fd, uint64_t body_lines)
  * take half a message for the whole. */
 static int send_message(struct session *session, size_t index, uint64_t body_lines)
 {
-	int fd = mailbox_message_open(session->mailbox, session->uids[index], NULL);
+	uint64_t size;
+	int fd = mailbox_message_open(session->mailbox, session->uids[index], &size);
 	if (fd == -ENOENT)
 		return session_reply(session, "-ERR This message is no longer there");
 	if (fd < 0)
 		return session_reply(session, "-ERR [SYS/TEMP] The message cannot be read now");
 	int status = stream_write_cstr(session->stream, "+OK\r\n");
 	if (status == 0)
-		status = send_pieces(session, fd, body_lines);
+		status = send_pieces(session, fd, size, body_lines);
 	close(fd);
 	if (status == 0 && stream_buffered(session->stream).len == 0)
 		status = stream_flush(session->stream, task_deadline(worker_settings()->timeout));

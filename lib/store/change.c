@@ -152,24 +152,46 @@ static int find_again(struct folder *folder, struct arena *arena, struct change 
 	return error != 0 ? error : rename_file(folder, change);
 }
 
+struct renaming {
+	struct folder *folder;
+	struct arena *arena;
+	struct change *changes;
+	size_t at, count;
+	int error;
+};
+
+/* From at on, until one fails: at is that one's. */
+static void rename_in_pool(void *arg)
+{
+	struct renaming *renaming = arg;
+	for (; renaming->at < renaming->count; renaming->at++) {
+		struct change *change = &renaming->changes[renaming->at];
+		if (!change->found || !change->wanted)
+			continue;
+		renaming->error = make_name(renaming->arena, change);
+		if (renaming->error == 0)
+			renaming->error = rename_file(renaming->folder, change);
+		if (renaming->error != 0)
+			return;
+	}
+	renaming->error = 0;
+}
+
 static int rename_all(struct folder *folder, struct arena *arena, struct change *changes,
 	size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct change *change = &changes[i];
-		if (!change->found || !change->wanted)
-			continue;
-		int error = make_name(arena, change);
-		if (error == 0)
-			error = rename_file(folder, change);
+	struct renaming renaming = {folder, arena, changes, 0, count, 0};
+	for (; renaming.at < count; renaming.at++) {
+		file_change_names(count - renaming.at, rename_in_pool, &renaming);
+		int error = renaming.error;
 		if (error == -ENOENT)
-			error = find_again(folder, arena, change);
+			error = find_again(folder, arena, &changes[renaming.at]);
 		if (error == -ENOENT) {
-			change->found = false;
+			changes[renaming.at].found = false;
 		} else if (error != 0) {
 			/* Neither this one nor those behind it have changed. */
-			for (; i < count; i++)
-				changes[i].wanted = false;
+			for (; renaming.at < count; renaming.at++)
+				changes[renaming.at].wanted = false;
 			return error;
 		}
 	}

@@ -13,6 +13,7 @@
 
 #define LOCK_WAIT_MS 30000
 #define LOCK_PAUSE_MS 2
+#define FEW_NAMES 8
 
 void file_close(int *fd)
 {
@@ -131,6 +132,14 @@ int file_sync_dir_at(int dir_fd, const char *name)
 	struct sync sync = {dir_fd, -1, name, 0};
 	task_offload(sync_in_pool, &sync);
 	return sync.error;
+}
+
+void file_change_names(size_t count, void (*fn)(void *arg), void *arg)
+{
+	if (count > FEW_NAMES)
+		task_offload(fn, arg);
+	else
+		fn(arg);
 }
 
 int file_try_lock(int fd)

@@ -26,6 +26,10 @@ int file_lock(int fd);
 int file_try_lock(int fd); /* 0 or -EAGAIN */
 void file_unlock(int fd);
 
+/* Runs fn(arg), which makes, renames or removes so many names: in the thread pool, unless they are
+ * few. */
+void file_change_names(size_t count, void (*fn)(void *arg), void *arg);
+
 int64_t file_mtime_ns(const struct stat *st);
 /* Wall clock in nanoseconds. */
 int64_t file_now_ns(void);

@@ -11,6 +11,13 @@
 
 #define INDEX_UNCHECKED UINT64_MAX
 
+/* A leaf that was looked at, and the pages on the way to it; keys that would stand there are not
+ * below low, and below high (NULL: there is no bound). In the pages themselves. */
+struct vetted_range {
+	const char *leaf; /* NULL: none */
+	MDB_val low, high;
+};
+
 struct index {
 	char *path;
 	int dir_fd;
@@ -27,6 +34,7 @@ struct index {
 	uint64_t checked;        /* the transaction whose head was looked at */
 	struct index_head head;  /* what it said */
 	uint64_t vetted[64];     /* numbers of pages that were looked at in this transaction */
+	struct vetted_range vetted_ranges[16]; /* the last one for each kind of key, likewise */
 	unsigned open;           /* transactions */
 	bool broken;             /* drop it */
 	bool no_room;            /* it could not be written */

@@ -355,8 +355,9 @@ static void trim_tombstones(struct index_txn *txn, struct index_folder *folder)
 void index_delete_row(struct index_txn *txn, struct index_folder *folder,
 	const struct index_row *row)
 {
-	struct key key = name_key(folder->id, unique_of(row->name));
-	if (index_find_name(txn, folder->id, unique_of(row->name)) == row->uid)
+	struct span unique = unique_of(row->name);
+	struct key key = name_key(folder->id, unique);
+	if (index_find_name(txn, folder->id, unique) == row->uid)
 		delete(txn, &key);
 	key = key_modseq('C', folder->id, row->modseq, row->uid);
 	delete(txn, &key);

@@ -13,7 +13,8 @@
 #define NODE_HEAD 8
 #define NODE_KEY_MAX 511
 #define DEPTH_MAX 32
-#define FREE_PAGES_MAX 4096 /* of the list of free pages that are looked at */
+#define FREE_PAGES_MAX 4096 /* of the tree of free pages that are looked at */
+#define FREE_NUMBERS_MAX 8192 /* free pages whose numbers are looked at: LMDB takes these first */
 #define NO_PAGE UINT64_MAX
 
 enum page_flag { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4 };
@@ -37,7 +38,7 @@ struct vet {
 	struct index *index;
 	uint64_t last_page, root;
 	unsigned depth;
-	size_t pages_left;
+	size_t pages_left, numbers_left;
 };
 
 static const char *page_at(const struct vet *vet, uint64_t number)
@@ -162,19 +163,48 @@ static const char *vet_big(const struct vet *vet, const char *at, const struct n
 
 static bool vet_leaf(const struct vet *vet, const char *page, const MDB_val *key)
 {
-	for (unsigned i = 0; i < node_count(page); i++) {
+	unsigned low = 0, high = node_count(page);
+	while (low < high) {
 		struct node node;
-		const char *at = node_at(page, i, &node);
-		if (node.flags == NODE_BIG && compare_key(at, &node, key) == 0)
-			return vet_big(vet, at, &node) != NULL;
+		unsigned middle = (low + high) / 2;
+		const char *at = node_at(page, middle, &node);
+		int order = compare_key(at, &node, key);
+		if (order == 0)
+			return node.flags != NODE_BIG || vet_big(vet, at, &node) != NULL;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
 	return true;
 }
 
-/* The pages on the way to key, and next to it those that a page that has become too small is joined
- * with. */
-static bool vet_path(const struct vet *vet, const MDB_val *key)
+/* What the i-th node of a page begins with. */
+static MDB_val key_of(const char *page, unsigned i)
 {
+	struct node node;
+	const char *at = node_at(page, i, &node);
+	return (MDB_val){node.key_len, (void *)(uintptr_t)(at + NODE_HEAD)};
+}
+
+static bool is_below(const MDB_val *a, const MDB_val *b)
+{
+	size_t common = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
+	int order = memcmp(a->mv_data, b->mv_data, common);
+	return order != 0 ? order < 0 : a->mv_size < b->mv_size;
+}
+
+static bool is_in_range(const struct vetted_range *range, const MDB_val *key)
+{
+	return range->leaf != NULL && (range->low.mv_data == NULL || !is_below(key, &range->low))
+		&& (range->high.mv_data == NULL || is_below(key, &range->high));
+}
+
+/* The pages on the way to key, and next to it those that a page that has become too small is joined
+ * with. What lies between the same two keys has the same way. */
+static bool vet_path(const struct vet *vet, const MDB_val *key, struct vetted_range *ret_range)
+{
+	struct vetted_range range = {0};
 	uint64_t number = vet->root;
 	for (unsigned level = 1; level < vet->depth; level++) {
 		const char *page = vet_page(vet, number, false);
@@ -190,13 +220,18 @@ static bool vet_path(const struct vet *vet, const MDB_val *key)
 		}
 		(void)node_at(page, i, &node);
 		number = child_of(&node);
+		if (i > 0)
+			range.low = key_of(page, i);
+		if (i + 1 < count)
+			range.high = key_of(page, i + 1);
 	}
-	const char *leaf = vet_page(vet, number, true);
-	return leaf != NULL && vet_leaf(vet, leaf, key);
+	range.leaf = vet_page(vet, number, true);
+	*ret_range = range;
+	return range.leaf != NULL;
 }
 
 /* A list of page numbers: their count, then they, descending. */
-static bool vet_list(const struct vet *vet, const char *bytes, size_t size)
+static bool vet_list(struct vet *vet, const char *bytes, size_t size)
 {
 	uint64_t count, number, last = vet->last_page + 1;
 	if (size < sizeof(count))
@@ -204,6 +239,9 @@ static bool vet_list(const struct vet *vet, const char *bytes, size_t size)
 	memcpy(&count, bytes, sizeof(count));
 	if (count > size / sizeof(number) - 1)
 		return false;
+	if (vet->numbers_left == 0)
+		return true;
+	vet->numbers_left -= count < vet->numbers_left ? count : vet->numbers_left;
 	for (size_t i = 1; i <= count; i++) {
 		memcpy(&number, bytes + i * sizeof(number), sizeof(number));
 		if (number < 2 || number >= last)
@@ -213,7 +251,7 @@ static bool vet_list(const struct vet *vet, const char *bytes, size_t size)
 	return true;
 }
 
-static bool vet_lists(const struct vet *vet, const char *page)
+static bool vet_lists(struct vet *vet, const char *page)
 {
 	for (unsigned i = 0; i < node_count(page); i++) {
 		struct node node;
@@ -227,7 +265,7 @@ static bool vet_lists(const struct vet *vet, const char *page)
 	return true;
 }
 
-/* All of the tree of free pages: it is small. */
+/* All of the tree of free pages, the oldest first. */
 static bool vet_free_tree(struct vet *vet, uint64_t number, unsigned level)
 {
 	bool is_leaf = level == vet->depth;
@@ -265,8 +303,10 @@ static bool find_tree(struct vet *vet, uint64_t number, enum tree tree)
 
 bool index_vet_writing(struct index *index, uint64_t number)
 {
-	struct vet vet = {.index = index, .pages_left = FREE_PAGES_MAX};
+	struct vet vet = {
+		.index = index, .pages_left = FREE_PAGES_MAX, .numbers_left = FREE_NUMBERS_MAX};
 	memset(index->vetted, 0, sizeof(index->vetted));
+	memset(index->vetted_ranges, 0, sizeof(index->vetted_ranges));
 	if (index->map == NULL)
 		return true; /* nothing was written yet */
 	return find_tree(&vet, number, TREE_FREE)
@@ -276,7 +316,13 @@ bool index_vet_writing(struct index *index, uint64_t number)
 bool index_vet_key(struct index *index, uint64_t number, const MDB_val *key)
 {
 	struct vet vet = {.index = index};
+	const unsigned char *kind = key->mv_data;
+	struct vetted_range *range = &index->vetted_ranges[*kind % ARRAY_LEN(index->vetted_ranges)];
 	if (index->map == NULL)
 		return true;
-	return find_tree(&vet, number, TREE_MAIN) && (vet.root == NO_PAGE || vet_path(&vet, key));
+	if (!find_tree(&vet, number, TREE_MAIN))
+		return false;
+	if (vet.root == NO_PAGE)
+		return true;
+	return (is_in_range(range, key) || vet_path(&vet, key, range)) && vet_leaf(&vet, range->leaf, key);
 }

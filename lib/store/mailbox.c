@@ -56,6 +56,9 @@ static int prepare(struct mailbox *mailbox)
 	return error;
 }
 
+static int refresh_view(struct mailbox *mailbox, bool allow_expunge,
+	const struct mailbox_changes **ret_changes);
+
 int mailbox_open(
 	struct store *store, struct span name, unsigned flags, struct mailbox **ret_mailbox)
 {
@@ -86,7 +89,7 @@ int mailbox_open(
 	if (error == 0)
 		view_spare_take(mailbox);
 	if (error == 0)
-		error = mailbox_refresh(mailbox, true, &unused);
+		error = refresh_view(mailbox, true, &unused);
 	if (error != 0) {
 		mailbox_close(mailbox);
 		return error == -ESTALE ? -ENOENT : error;
@@ -177,6 +180,14 @@ size_t mailbox_recent(const struct mailbox *mailbox)
 	for (size_t i = 0; mailbox->has_own && i < mailbox->told; i++)
 		recent += (mailbox->messages[i].flags & MESSAGE_RECENT) != 0;
 	return recent;
+}
+
+size_t mailbox_first_unseen(struct mailbox *mailbox)
+{
+	while (mailbox->seen_below < mailbox->told
+		&& (mailbox->messages[mailbox->seen_below].flags & MESSAGE_SEEN) != 0)
+		mailbox->seen_below++;
+	return mailbox->seen_below;
 }
 
 size_t mailbox_count(const struct mailbox *mailbox)
@@ -271,8 +282,8 @@ int mailbox_event_fd(struct mailbox *mailbox)
 /* INVARIANT: what was never told is not reported as gone either, and goes at any time. */
 static void report_expunges(struct mailbox *mailbox, bool allow_expunge)
 {
-	size_t kept = 0, told = mailbox->told;
-	for (size_t i = 0; i < mailbox->count; i++) {
+	size_t kept = mailbox->touched_from, told = mailbox->told, end = mailbox->touched_end;
+	for (size_t i = kept; i < end; i++) {
 		struct message *message = &mailbox->messages[i];
 		if (!message->expunged || (i < told && !allow_expunge)) {
 			mailbox->messages[kept++] = *message;
@@ -287,27 +298,45 @@ static void report_expunges(struct mailbox *mailbox, bool allow_expunge)
 		if ((message->flags & MESSAGE_RECENT) != 0)
 			mailbox->recent_changed = true;
 	}
-	mailbox->count = kept;
+	if (kept == end)
+		return;
+	memmove(mailbox->messages + kept, mailbox->messages + end,
+		(mailbox->count - end) * sizeof(*mailbox->messages));
+	mailbox->count -= end - kept;
+	mailbox->touched_end = kept;
+	if (mailbox->seen_below > mailbox->touched_from)
+		mailbox->seen_below = mailbox->touched_from;
+}
+
+/* After report_expunges: what is still to be told are changes, and who went and may not be told
+ * yet. */
+static void report_changes(struct mailbox *mailbox, size_t first_new)
+{
+	size_t from = mailbox->touched_from, end = mailbox->touched_end;
+	mailbox->touched_from = mailbox->touched_end = 0;
+	for (size_t i = from; i < end; i++) {
+		struct message *message = &mailbox->messages[i];
+		uint32_t index = (uint32_t)i;
+		if (i < first_new && message->pending && !message->expunged)
+			buf_append_bytes(&mailbox->changed, &index, sizeof(index));
+		message->pending = false;
+		if (message->expunged)
+			view_touch(mailbox, i);
+	}
 }
 
 static void report(struct mailbox *mailbox, bool allow_expunge, size_t keywords_before)
 {
 	struct mailbox_changes *changes = &mailbox->changes;
 	*changes = (struct mailbox_changes){0};
-	if (mailbox->touched)
+	/* What was read twice may end sooner than it did. */
+	if (mailbox->touched_end > mailbox->count)
+		mailbox->touched_end = mailbox->count;
+	if (mailbox->touched_from < mailbox->touched_end)
 		report_expunges(mailbox, allow_expunge);
 	changes->first_new = mailbox->told;
 	mailbox->told = mailbox->count;
-	bool left = false;
-	for (size_t i = 0; mailbox->touched && i < mailbox->count; i++) {
-		struct message *message = &mailbox->messages[i];
-		uint32_t index = (uint32_t)i;
-		if (i < changes->first_new && message->pending && !message->expunged)
-			buf_append_bytes(&mailbox->changed, &index, sizeof(index));
-		message->pending = false;
-		left = left || message->expunged;
-	}
-	mailbox->touched = left;
+	report_changes(mailbox, changes->first_new);
 	changes->expunged = (uint32_t *)(void *)mailbox->expunged.ptr;
 	changes->expunged_uids = (uint32_t *)(void *)mailbox->expunged_uids.ptr;
 	changes->expunged_count = mailbox->expunged.len / sizeof(uint32_t);
@@ -319,14 +348,14 @@ static void report(struct mailbox *mailbox, bool allow_expunge, size_t keywords_
 	mailbox->recent_changed = false;
 }
 
-int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
+/* The index agrees with the Maildir. */
+static int refresh_view(struct mailbox *mailbox, bool allow_expunge,
 	const struct mailbox_changes **ret_changes)
 {
+	int error = 0;
 	buf_reset(&mailbox->expunged);
 	buf_reset(&mailbox->expunged_uids);
 	buf_reset(&mailbox->changed);
-	clear_event(mailbox);
-	int error = folder_refresh(mailbox->folder);
 	for (int attempt = 0; error == 0 && attempt < 3; attempt++) {
 		error = view_load(mailbox);
 		if (error != -EIO)
@@ -342,4 +371,12 @@ int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
 	mailbox->told_keywords = mailbox->keyword_count;
 	*ret_changes = &mailbox->changes;
 	return 0;
+}
+
+int mailbox_refresh(struct mailbox *mailbox, bool allow_expunge,
+	const struct mailbox_changes **ret_changes)
+{
+	clear_event(mailbox);
+	int error = folder_refresh(mailbox->folder);
+	return error != 0 ? error : refresh_view(mailbox, allow_expunge, ret_changes);
 }

@@ -56,6 +56,8 @@ size_t mailbox_recent(const struct mailbox *mailbox);             /* messages wi
 /* The view. A message pointer is valid until the next mailbox_refresh or writing call. */
 size_t mailbox_count(const struct mailbox *mailbox);
 const struct message *mailbox_at(const struct mailbox *mailbox, size_t index);
+/* Index of the first message without \Seen; mailbox_count when there is none. */
+size_t mailbox_first_unseen(struct mailbox *mailbox);
 /* Index of the first message with this UID or a greater one; mailbox_count when there is none. */
 size_t mailbox_find(const struct mailbox *mailbox, uint32_t uid);
 

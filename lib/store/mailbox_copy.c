@@ -189,13 +189,38 @@ static bool is_recent(int dir_fd, const char *path)
 	return age < RECENT_S; /* also when the clock was set back */
 }
 
-static int flush_one(int dir_fd, const char *path)
+struct fresh {
+	const struct copying *copying;
+	size_t items[FLUSH_EACH_MAX], count;
+};
+
+/* count: one more than there is room for, when there are more. */
+static void find_fresh_in_pool(void *arg)
 {
-	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno; /* linking tells */
-	int error = file_sync(fd);
-	(void)close(fd);
+	struct fresh *fresh = arg;
+	const struct copying *copying = fresh->copying;
+	for (size_t i = 0; i < copying->count && fresh->count <= FLUSH_EACH_MAX; i++) {
+		const struct index_row *row = &copying->items[i].source.old;
+		struct buf path = BUF_INIT(300);
+		folder_path(row->in_new, row->name, &path);
+		if (is_recent(copying->mailbox->folder->dir_fd, buf_cstr(&path))) {
+			if (fresh->count < FLUSH_EACH_MAX)
+				fresh->items[fresh->count] = i;
+			fresh->count++;
+		}
+		buf_done(&path);
+	}
+}
+
+static int flush_one(const struct copying *copying, const struct item *item)
+{
+	struct buf path = BUF_INIT(300);
+	folder_path(item->source.old.in_new, item->source.old.name, &path);
+	int fd = openat(copying->mailbox->folder->dir_fd, buf_cstr(&path),
+		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int error = fd >= 0 ? file_sync(fd) : errno == ENOENT ? 0 : -errno; /* linking tells */
+	file_close(&fd);
+	buf_done(&path);
 	return error;
 }
 
@@ -222,21 +247,17 @@ static int lost(int error)
  * `local`: what is fresh is flushed before it is linked. */
 static int flush_sources(struct copying *copying)
 {
-	int dir_fd = copying->mailbox->folder->dir_fd, error = 0;
-	size_t recent = 0;
-	for (size_t i = 0; error == 0 && i < copying->count && recent <= FLUSH_EACH_MAX; i++) {
-		const struct index_row *row = &copying->items[i].source.old;
-		struct buf path = BUF_INIT(300);
-		folder_path(row->in_new, row->name, &path);
-		if (is_recent(dir_fd, buf_cstr(&path)) && recent++ < FLUSH_EACH_MAX)
-			error = flush_one(dir_fd, buf_cstr(&path));
-		buf_done(&path);
+	struct fresh fresh = {.copying = copying};
+	file_change_names(copying->count, find_fresh_in_pool, &fresh);
+	if (fresh.count > FLUSH_EACH_MAX) {
+		struct flush_all flush = {copying->mailbox->folder->dir_fd, 0};
+		task_offload(flush_all_in_pool, &flush);
+		return flush.error;
 	}
-	if (error != 0 || recent <= FLUSH_EACH_MAX)
-		return error;
-	struct flush_all flush = {dir_fd, 0};
-	task_offload(flush_all_in_pool, &flush);
-	return flush.error;
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < fresh.count; i++)
+		error = flush_one(copying, &copying->items[fresh.items[i]]);
+	return error;
 }
 
 static int link_one(struct copying *copying, struct item *item)
@@ -256,24 +277,42 @@ static int link_one(struct copying *copying, struct item *item)
 	return error;
 }
 
+struct linking {
+	struct copying *copying;
+	size_t from, end;
+	int error;
+};
+
+static void link_in_pool(void *arg)
+{
+	struct linking *linking = arg;
+	struct copying *copying = linking->copying;
+	for (size_t i = linking->from; i < linking->end; i++) {
+		int error = link_one(copying, &copying->items[i]);
+		if (error == -ENOENT && copying->skip_missing)
+			continue; /* its UID stays unused */
+		linking->error = error;
+		if (error != 0)
+			return;
+	}
+}
+
 static int link_all(struct copying *copying)
 {
-	for (size_t i = 0; i < copying->count; i++) {
-		struct item *item = &copying->items[i];
-		item->uid = copying->row.uidnext++;
-		int error = make_name(copying, item);
-		if (error == 0)
-			error = link_one(copying, item);
-		if (error == -ENOENT && copying->skip_missing) {
-			copying->row.uidnext--;
-			continue;
+	int error = 0;
+	for (size_t at = 0; error == 0 && at < copying->count; at += PIECE) {
+		struct linking linking = {copying, at, at, 0};
+		size_t end = copying->count - at < PIECE ? copying->count : at + PIECE;
+		for (; error == 0 && linking.end < end; linking.end++) {
+			copying->items[linking.end].uid = copying->row.uidnext++;
+			error = make_name(copying, &copying->items[linking.end]);
 		}
-		if (error != 0)
-			return error;
-		if (i % PIECE == PIECE - 1 && task_self() != NULL)
-			(void)task_yield();
+		if (error == 0)
+			file_change_names(linking.end - at, link_in_pool, &linking);
+		if (error == 0)
+			error = linking.error;
 	}
-	return 0;
+	return error;
 }
 
 static void put_item(struct copying *copying, struct index_txn *txn, struct item *item,
@@ -326,9 +365,9 @@ static int put_all(struct copying *copying)
 	return error;
 }
 
-/* Files go; rows that are there already are found without their files by the next scan. */
-static void undo(struct copying *copying)
+static void unlink_in_pool(void *arg)
 {
+	struct copying *copying = arg;
 	for (size_t i = 0; i < copying->count; i++) {
 		struct buf path = BUF_INIT(300);
 		folder_path(false, copying->items[i].name, &path);
@@ -337,6 +376,12 @@ static void undo(struct copying *copying)
 		copying->items[i].is_linked = false;
 		buf_done(&path);
 	}
+}
+
+/* Files go; rows that are there already are found without their files by the next scan. */
+static void undo(struct copying *copying)
+{
+	file_change_names(copying->count, unlink_in_pool, copying);
 	(void)folder_sync(copying->to, true);
 }
 

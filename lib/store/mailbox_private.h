@@ -24,7 +24,9 @@ struct mailbox {
 	size_t keyword_count;
 	size_t told_keywords;
 	int event_fd;
-	bool touched; /* something may have to be reported */
+	size_t touched_from, touched_end; /* of these something may have to be reported; 0, 0: none */
+	size_t seen_below; /* the first so many are \Seen */
+	bool keywords_behind; /* a message has a keyword whose name is not known here */
 	bool recent_changed;
 	bool has_gaps; /* a message could not be shown: no other session may take this list */
 	bool has_own; /* a message may be pending, expunged, claimed or \Recent */
@@ -39,6 +41,8 @@ struct mailbox {
 void mailbox_signal(struct mailbox *mailbox);
 /* As mailbox_find, among all messages, also those not yet told. */
 size_t view_find(const struct mailbox *mailbox, uint32_t uid);
+/* Something of the message at this place may have to be reported. */
+void view_touch(struct mailbox *mailbox, size_t at);
 /* The message at this place is gone. */
 void view_expunge(struct mailbox *mailbox, size_t at);
 /* Takes a row into the view: a changed or a new message. */

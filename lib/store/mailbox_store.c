@@ -221,6 +221,25 @@ static int unlink_file(struct folder *folder, const struct index_row *row)
 	return error;
 }
 
+struct unlinking {
+	struct folder *folder;
+	const struct change *changes;
+	size_t at, count;
+	int error;
+};
+
+/* From at on, until one fails: at is that one's. */
+static void unlink_in_pool(void *arg)
+{
+	struct unlinking *unlinking = arg;
+	for (; unlinking->at < unlinking->count; unlinking->at++) {
+		const struct change *change = &unlinking->changes[unlinking->at];
+		unlinking->error = change->wanted ? unlink_file(unlinking->folder, &change->old) : 0;
+		if (unlinking->error != 0)
+			return;
+	}
+}
+
 static bool is_to_go(const struct expunge *expunge, const struct change *change)
 {
 	return change->found &&
@@ -234,21 +253,22 @@ static int unlink_all(
 {
 	struct folder *folder = expunge->mailbox->folder;
 	struct index_folder row;
-	for (size_t i = 0; i < count; i++) {
-		if (!changes[i].wanted)
-			continue;
-		int error = unlink_file(folder, &changes[i].old);
+	struct unlinking unlinking = {folder, changes, 0, count, 0};
+	for (; unlinking.at < count; unlinking.at++) {
+		file_change_names(count - unlinking.at, unlink_in_pool, &unlinking);
+		struct change *change = &changes[unlinking.at];
+		int error = unlinking.error;
 		if (error == -ENOENT) {
 			error = folder_sync(folder, true);
 			if (error == 0)
-				error = change_load(folder, arena, &changes[i], 1, &row);
-			changes[i].wanted = error == 0 && is_to_go(expunge, &changes[i]);
-			if (changes[i].wanted)
-				error = unlink_file(folder, &changes[i].old);
+				error = change_load(folder, arena, change, 1, &row);
+			change->wanted = error == 0 && is_to_go(expunge, change);
+			if (change->wanted)
+				error = unlink_file(folder, &change->old);
 		}
 		if (error != 0) {
-			for (; i < count; i++)
-				changes[i].wanted = false;
+			for (; unlinking.at < count; unlinking.at++)
+				changes[unlinking.at].wanted = false;
 			return error;
 		}
 	}

@@ -43,12 +43,30 @@ static struct message *append_message(struct mailbox *mailbox, uint32_t uid)
 	return message;
 }
 
+void view_touch(struct mailbox *mailbox, size_t at)
+{
+	if (mailbox->touched_end == 0 || at < mailbox->touched_from)
+		mailbox->touched_from = at;
+	if (at >= mailbox->touched_end)
+		mailbox->touched_end = at + 1;
+	mailbox->has_own = true;
+}
+
 void view_expunge(struct mailbox *mailbox, size_t at)
 {
 	struct message *message = &mailbox->messages[at];
+	view_touch(mailbox, at);
 	if (!message->expunged)
 		mailbox->sum -= index_row_sum(message->uid, message->modseq);
 	message->expunged = true;
+}
+
+static bool names_are_missing(const struct mailbox *mailbox, const struct index_row *row)
+{
+	if (row->keyword_count == 0)
+		return false;
+	uint16_t last = row->keywords[row->keyword_count - 1];
+	return last >= mailbox->keyword_count || mailbox->keywords[last] == NULL;
 }
 
 void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pending)
@@ -71,7 +89,10 @@ void view_put_row(struct mailbox *mailbox, const struct index_row *row, bool pen
 		mailbox->has_gaps = true;
 		return;
 	}
-	mailbox->touched = mailbox->has_own = true;
+	view_touch(mailbox, at);
+	if ((row->flags & MESSAGE_SEEN) == 0 && at < mailbox->seen_below)
+		mailbox->seen_below = at;
+	mailbox->keywords_behind = mailbox->keywords_behind || names_are_missing(mailbox, row);
 	mailbox->sum += index_row_sum(row->uid, row->modseq);
 	message->flags = (row->flags & MESSAGE_FLAGS_SYSTEM) | recent;
 	message->modseq = row->modseq;
@@ -146,12 +167,18 @@ static int load_all(struct mailbox *mailbox, const struct index_folder *folder)
 struct collect {
 	struct mailbox *mailbox;
 	struct buf uids;
+	size_t left;
+	bool more;
 };
 
 static bool collect_change(uint32_t uid, bool expunged, void *arg)
 {
 	struct collect *collect = arg;
 	struct mailbox *mailbox = collect->mailbox;
+	collect->more = collect->left == 0;
+	if (collect->more)
+		return false;
+	collect->left--;
 	if (!expunged) {
 		buf_append_bytes(&collect->uids, &uid, sizeof(uid));
 		return true;
@@ -168,11 +195,13 @@ static int compare_uids(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-static int load_changes(struct mailbox *mailbox, struct index_txn *txn)
+/* *ret_all: they are many, everything is to be read, in pieces. */
+static int load_changes(struct mailbox *mailbox, struct index_txn *txn, bool *ret_all)
 {
-	struct collect collect = {mailbox, BUF_INIT(1UL << 30)};
+	struct collect collect = {mailbox, BUF_INIT(1UL << 20), ROWS_PIECE, false};
 	index_each_change(txn, mailbox->id, mailbox->modseq, collect_change, &collect);
-	size_t count = collect.uids.len / sizeof(uint32_t);
+	*ret_all = collect.more;
+	size_t count = *ret_all ? 0 : collect.uids.len / sizeof(uint32_t);
 	uint32_t *uids = (uint32_t *)(void *)collect.uids.ptr;
 	/* New messages must come in the order of their UIDs, not of their changes. */
 	if (count > 0)
@@ -189,20 +218,14 @@ static int load_changes(struct mailbox *mailbox, struct index_txn *txn)
 /* New keyword names stand in the record, which other processes write. */
 static int refresh_keywords(struct mailbox *mailbox)
 {
-	bool behind = mailbox->keyword_count != mailbox->folder->record.keyword_count;
-	for (size_t i = 0; !behind && i < mailbox->count; i++) {
-		const struct message *message = &mailbox->messages[i];
-		if (message->keyword_count > 0
-			&& (message->keywords[message->keyword_count - 1] >= mailbox->keyword_count
-				|| mailbox->keywords[message->keywords[message->keyword_count - 1]] == NULL))
-			behind = true;
-	}
-	if (!behind)
+	size_t count = mailbox->folder->record.keyword_count;
+	if (!mailbox->keywords_behind && mailbox->keyword_count == count)
 		return 0;
 	int error = folder_lock(mailbox->folder); /* reads the record again */
 	if (error != 0)
 		return error;
 	view_copy_keywords(mailbox);
+	mailbox->keywords_behind = false;
 	folder_unlock(mailbox->folder);
 	return 0;
 }
@@ -222,11 +245,10 @@ int view_load(struct mailbox *mailbox)
 		|| mailbox->modseq < row.floor;
 	bool none = !all && row.highestmodseq == mailbox->modseq;
 	if (!all && !none)
-		error = load_changes(mailbox, &txn);
+		error = load_changes(mailbox, &txn, &all);
 	index_abort(&txn);
 	if (error != 0 || none)
 		return error;
-	mailbox->touched = mailbox->has_own = true;
 	mailbox->id = row.id;
 	/* Changes that do not lead to what the mailbox counts: some are missing. */
 	if (all || mailbox->sum != row.sum) {

@@ -14,7 +14,7 @@ struct view_spare {
 	uint32_t id, uidvalidity, uidnext;
 	uint64_t generation, modseq, sum;
 	struct message *messages;
-	size_t count, room;
+	size_t count, room, seen_below;
 	struct table keyword_sets;
 };
 
@@ -60,11 +60,13 @@ void view_spare_give(struct mailbox *mailbox)
 	}
 	if (!mailbox->has_own)
 		count = mailbox->count;
+	size_t seen_below = count == mailbox->count ? mailbox->seen_below : 0;
 	struct view_spare *spare = NEW(struct view_spare);
 	*spare = (struct view_spare){.id = mailbox->id, .uidvalidity = mailbox->uidvalidity,
 		.uidnext = mailbox->uidnext, .generation = mailbox->generation,
 		.modseq = mailbox->modseq, .sum = mailbox->sum, .messages = mailbox->messages,
-		.count = count, .room = mailbox->room, .keyword_sets = mailbox->keyword_sets};
+		.count = count, .room = mailbox->room, .seen_below = seen_below,
+		.keyword_sets = mailbox->keyword_sets};
 	mailbox->messages = NULL;
 	mailbox->count = mailbox->room = mailbox->told = 0;
 	table_init(&mailbox->keyword_sets);
@@ -127,6 +129,7 @@ void view_spare_take(struct mailbox *mailbox)
 	mailbox->messages = spare->messages;
 	mailbox->count = spare->count;
 	mailbox->room = spare->room;
+	mailbox->seen_below = spare->seen_below;
 	table_done(&mailbox->keyword_sets, free);
 	mailbox->keyword_sets = spare->keyword_sets;
 	view_copy_keywords(mailbox);
