@@ -1,5 +1,6 @@
 /* Commands of postqueue (hurry) and postsuper (delete, hold, release, requeue, expire). A change is
- * committed to the ledger before it is made here and answered.
+ * committed to the ledger before it is made here and answered; when that fails it is made all the
+ * same, as the ledger keeps it for later, and the answer is the error.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,12 +25,16 @@ static bool is_named(struct span queues, const char *name)
 	return false;
 }
 
+/* Is the message one of those that were meant? */
+static bool is_meant(const struct queue_command *command, const struct queue_entry *entry)
+{
+	return command->queues.len == 0 || is_named(command->queues, entry_queue_name(entry));
+}
+
 /* Does the action mean anything for this message? */
 static bool applies(const struct queue_command *command, const struct queue_entry *entry)
 {
 	if (entry->flags & ENTRY_DEAD)
-		return false;
-	if (command->queues.len > 0 && !is_named(command->queues, entry_queue_name(entry)))
 		return false;
 	switch ((enum queue_action)command->action) {
 	case QUEUE_HOLD:
@@ -53,7 +58,7 @@ static bool applies(const struct queue_command *command, const struct queue_entr
 static bool select_entry(struct span key, void *value, void *arg)
 {
 	struct selection *selection = arg;
-	if (applies(selection->command, value)) {
+	if (is_meant(selection->command, value) && applies(selection->command, value)) {
 		buf_append(&selection->ids, key);
 		buf_append_char(&selection->ids, '\0');
 	}
@@ -220,6 +225,8 @@ static int commit_all(const struct selection *selection)
 	return qmgr_commit();
 }
 
+/* INVARIANT: what the ledger says, or is going to say, is done here: also when the message has gone
+ * to another queue meanwhile, and when the ledger cannot be written now. */
 static uint64_t apply_all(const struct selection *selection)
 {
 	const struct queue_command *command = selection->command;
@@ -251,8 +258,9 @@ int command_run(const struct queue_command *command, bool privileged, uint64_t *
 	buf_init(&selection.ids, SIZE_MAX / 4);
 	select_messages(&selection);
 	int error = commit_all(&selection);
+	uint64_t count = error == -ESHUTDOWN ? 0 : apply_all(&selection);
 	if (error == 0)
-		*ret_count = apply_all(&selection);
+		*ret_count = count;
 	buf_done(&selection.ids);
 	deliver_kick();
 	return error;

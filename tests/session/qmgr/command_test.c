@@ -2,6 +2,10 @@
  * SPDX-License-Identifier: ISC */
 #include "fixture.h"
 
+#include <string.h>
+
+#include "queue/faults.h"
+
 static char id[QUEUE_ID_MAX], second[QUEUE_ID_MAX];
 
 static void hold_story(void)
@@ -138,6 +142,57 @@ static void test_held_while_it_is_delivered(void **state)
 	play("", held_in_flight_story);
 }
 
+static int full_disk(const char *operation)
+{
+	return strcmp(operation, "write") == 0 || strcmp(operation, "fdatasync") == 0 ? ENOSPC : 0;
+}
+
+/* What the ledger is going to say and what this process knows are the same. */
+static void full_disk_story(void)
+{
+	uint64_t count;
+	submit_one("s@x.test", "defer@y.test", id);
+	submit_one("s@x.test", "defer@z.test", second);
+	assert_true(wait_deferred(id));
+	assert_true(wait_deferred(second));
+	queue_faults = full_disk;
+	assert_int_equal(run_command(QUEUE_DELETE, id, true, &count), -ENOSPC);
+	assert_int_equal(run_command(QUEUE_HOLD, second, true, &count), -ENOSPC);
+	queue_faults = NULL;
+	bool is_there = entry_of(id) != NULL;
+	bool is_held = (entry_of(second)->flags & ENTRY_HELD) != 0;
+	assert_int_equal(qmgr_commit(), 0);
+	queue_end();
+	queue_begin();
+	assert_int_equal(entry_of(id) != NULL, is_there);
+	assert_int_equal((entry_of(second)->flags & ENTRY_HELD) != 0, is_held);
+}
+
+static void test_a_command_on_a_full_disk(void **state)
+{
+	(void)state;
+	play("", full_disk_story);
+}
+
+static void moving_story(void)
+{
+	struct queue_command command = {QUEUE_DELETE, SPAN("ALL"), SPAN("deferred")};
+	uint64_t count = 0;
+	submit_one("s@x.test", "defer@y.test", id);
+	assert_true(wait_deferred(id));
+	fake.slow = true;
+	waiting_retry(entry_of(id)); /* active as soon as the command waits for the disk */
+	assert_int_equal(command_run(&command, true, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(wait_gone(id));
+}
+
+static void test_deleted_while_it_changes_its_queue(void **state)
+{
+	(void)state;
+	play("", moving_story);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +202,8 @@ int main(void)
 		cmocka_unit_test(test_forced_expiration),
 		cmocka_unit_test(test_flush_of_a_site_and_of_an_id),
 		cmocka_unit_test(test_held_while_it_is_delivered),
+		cmocka_unit_test(test_a_command_on_a_full_disk),
+		cmocka_unit_test(test_deleted_while_it_changes_its_queue),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
