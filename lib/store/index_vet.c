@@ -324,5 +324,6 @@ bool index_vet_key(struct index *index, uint64_t number, const MDB_val *key)
 		return false;
 	if (vet.root == NO_PAGE)
 		return true;
-	return (is_in_range(range, key) || vet_path(&vet, key, range)) && vet_leaf(&vet, range->leaf, key);
+	return (is_in_range(range, key) || vet_path(&vet, key, range))
+		&& vet_leaf(&vet, range->leaf, key);
 }
