@@ -13,6 +13,7 @@ FLUSH, FILE_SYSTEM, WRITE, SHORT, CREATE, RENAME, SHORT_AT = 1, 2, 4, 8, 16, 32,
 ALLOCATE, UNLINK, CROSS = 128, 256, 512
 PLACES, FRAMES = 300, 12
 PAGE = 65536
+IN_WORKER = 1 << 63  # of an address: in the program of the daemon's workers
 
 
 def build_library(folder):
@@ -32,6 +33,17 @@ def source_of(path):
     return path
 
 
+def places_in(binary, numbers):
+    """{(source, function)} of these addresses."""
+    size = os.path.getsize(binary) * 4 if numbers else 0
+    addresses = sorted({'0x%x' % (n - 1) for n in numbers if 0 < n < size})
+    if not addresses:
+        return set()
+    said = subprocess.run(['addr2line', '-f', '-i', '-e', binary] + addresses, capture_output=True,
+                          text=True, check=True).stdout.splitlines()
+    return {(source_of(place.split(':')[0]), name) for name, place in zip(said[::2], said[1::2])}
+
+
 class Faults:
     """program: what takes the daemon's place, see Instance(programs=...)."""
 
@@ -46,7 +58,9 @@ class Faults:
             self.page = mmap.mmap(f.fileno(), PAGE)
         self.program = os.path.join(folder, 'preload-' + name)
         with open(self.program, 'w') as f:
-            f.write('#!/bin/sh\nTAMBO_FAULTS=%s LD_PRELOAD=%s exec %s "$@"\n' % (self.path, library, self.binary))
+            # The daemon and its workers: whose name it has.
+            f.write('#!/bin/sh\nname=${0##*/}\ncase $name in *-worker) end=-worker;; *) end=;; esac\n'
+                    'TAMBO_FAULTS=%s LD_PRELOAD=%s exec %s$end "$@"\n' % (self.path, library, self.binary))
         os.chmod(self.program, 0o755)
 
     def set(self, what, error=0, skip=0, times=1, then=0):
@@ -74,10 +88,5 @@ class Faults:
         """{(source, function)} of the program on the way to the calls that failed."""
         count = min(struct.unpack('I', self.page[24:28])[0], PLACES)
         numbers = struct.unpack('%dQ' % (count * FRAMES), self.page[32:32 + count * FRAMES * 8])[first * FRAMES:]
-        size = os.path.getsize(self.binary) * 4
-        addresses = sorted({'0x%x' % (n - 1) for n in numbers if 0 < n < size})
-        if not addresses:
-            return set()
-        said = subprocess.run(['addr2line', '-f', '-i', '-e', self.binary] + addresses, capture_output=True,
-                              text=True, check=True).stdout.splitlines()
-        return {(source_of(place.split(':')[0]), name) for name, place in zip(said[::2], said[1::2])}
+        return places_in(self.binary, [n for n in numbers if n < IN_WORKER]) | places_in(
+            self.binary + '-worker', [n - IN_WORKER for n in numbers if n > IN_WORKER])

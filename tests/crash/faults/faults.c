@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -35,7 +36,9 @@ static struct page {
 	uint64_t places[PLACES][FRAMES];    /* addresses in the program, innermost first; 0 ends */
 } *page;
 
-static uint64_t base;
+#define IN_WORKER (1ULL << 63)    /* in a place: an address in the program of the daemon's workers */
+
+static uint64_t base, mark;
 
 static int find_base(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -51,6 +54,10 @@ __attribute__((constructor)) static void begin(void)
 	void *frames[2];
 	(void)backtrace(frames, 2); /* loads what it needs */
 	(void)dl_iterate_phdr(find_base, NULL);
+	char program[4096] = "";
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	if (length > 7 && memcmp(program + length - 7, "-worker", 7) == 0)
+		mark = IN_WORKER;
 	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
 	void *at = fd < 0 ? MAP_FAILED
 		: mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -69,7 +76,7 @@ static void note_place(void)
 	size_t n = 0;
 	/* Without the wrapper and this file. */
 	for (int i = 2; i < count && n < FRAMES; i++)
-		page->places[at][n++] = (uint64_t)(uintptr_t)frames[i] - base;
+		page->places[at][n++] = ((uint64_t)(uintptr_t)frames[i] - base) | mark;
 }
 
 static int fails(uint32_t what)
