@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -122,11 +121,7 @@ int append_write(struct append *append, struct span bytes)
 static void parse_in_pool(void *arg)
 {
 	struct append *append = arg;
-	char *bytes = mmap(NULL, (size_t)append->size, PROT_READ, MAP_PRIVATE, append->fd, 0);
-	if (bytes == MAP_FAILED)
-		return;
-	(void)cache_build(span_new(bytes, (size_t)append->size), &append->cache);
-	(void)munmap(bytes, (size_t)append->size);
+	(void)cache_build_file(append->fd, append->size, &append->cache);
 }
 
 /* Fills the cache from the message, which is in memory still. */

@@ -4,12 +4,15 @@
  * SPDX-License-Identifier: ISC */
 #include "store/cache_private.h"
 
+#include <sys/mman.h>
+
 #include "base/ascii.h"
 #include "imap/structure.h"
 #include "mail/charset.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 #include "store/content.h"
+#include "sys/guard.h"
 
 #define VERSION 1
 #define ARENA_MAX (32UL << 20)
@@ -207,31 +210,73 @@ static void write_kind(enum message_cache kind, struct span message,
 	}
 }
 
-bool cache_build(struct span message, struct buf *ret_value)
-{
+/* What a fault in the midst of the work leaves is in here, to be freed. */
+struct work {
+	struct span message;
 	struct arena arena;
+	struct buf pieces;
+	struct head head;
+	bool good;
+};
+
+static void build(void *arg)
+{
+	struct work *work = arg;
 	struct mime_message mime;
 	struct envelope envelope;
-	struct head head = {.version = VERSION};
-	struct buf pieces = BUF_INIT(CACHE_SIZE_MAX);
-	arena_init(&arena, ARENA_MAX);
-	bool good = mime_parse(message, &arena, &mime);
-	if (good) {
-		envelope_parse(mime_extent_span(message, &mime.root->header), &arena, &envelope);
-		for (int kind = 0; kind < CACHE_KINDS; kind++) {
-			write_kind((enum message_cache)kind, message, &mime, &envelope, &pieces);
-			head.ends[kind] = (uint32_t)pieces.len;
-		}
-		good = !pieces.overflow;
+	if (!mime_parse(work->message, &work->arena, &mime))
+		return;
+	envelope_parse(
+		mime_extent_span(work->message, &mime.root->header), &work->arena, &envelope);
+	for (int kind = 0; kind < CACHE_KINDS; kind++) {
+		write_kind((enum message_cache)kind, work->message, &mime, &envelope, &work->pieces);
+		work->head.ends[kind] = (uint32_t)work->pieces.len;
 	}
+	work->good = !work->pieces.overflow;
+}
+
+static void begin(struct work *work, struct span message)
+{
+	*work = (struct work){.message = message, .pieces = BUF_INIT(CACHE_SIZE_MAX),
+		.head = {.version = VERSION}};
+	arena_init(&work->arena, ARENA_MAX);
+}
+
+static bool finish(struct work *work, struct buf *ret_value)
+{
+	bool good = work->good;
 	if (good) {
-		buf_append_bytes(ret_value, &head, sizeof(head));
-		buf_append(ret_value, buf_span(&pieces));
+		buf_append_bytes(ret_value, &work->head, sizeof(work->head));
+		buf_append(ret_value, buf_span(&work->pieces));
 		good = !ret_value->overflow;
 	}
-	buf_done(&pieces);
-	arena_done(&arena);
+	buf_done(&work->pieces);
+	arena_done(&work->arena);
 	return good;
+}
+
+bool cache_build(struct span message, struct buf *ret_value)
+{
+	struct work work;
+	begin(&work, message);
+	build(&work);
+	return finish(&work, ret_value);
+}
+
+bool cache_build_file(int fd, uint64_t size, struct buf *ret_value)
+{
+	struct work work;
+	if (size == 0 || size > SIZE_MAX)
+		return cache_build(SPAN_EMPTY, ret_value);
+	char *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return false;
+	(void)madvise(bytes, (size_t)size, MADV_SEQUENTIAL);
+	begin(&work, span_new(bytes, (size_t)size));
+	if (!guard_run(bytes, (size_t)size, build, &work))
+		work.good = false;
+	(void)munmap(bytes, (size_t)size);
+	return finish(&work, ret_value);
 }
 
 bool cache_get(struct span value, enum message_cache kind, struct span *ret_piece)

@@ -16,6 +16,7 @@
 #include "store/uidl_private.h"
 
 #define READ_PIECE 65536
+#define HEAP_MAX (1UL << 20) /* larger messages are mapped where they must be seen whole */
 
 int mailbox_get_row(
 	struct mailbox *mailbox, uint32_t uid, struct index_row *ret_row, struct buf *name)
@@ -224,7 +225,9 @@ static int take_from_index(struct mailbox *mailbox, uint32_t uid, enum message_c
 }
 
 struct building {
-	struct span message;
+	int fd;
+	uint64_t size;
+	struct span message; /* where the file is small */
 	struct buf *value;
 	bool good;
 };
@@ -232,7 +235,9 @@ struct building {
 static void build_in_pool(void *arg)
 {
 	struct building *building = arg;
-	building->good = cache_build(building->message, building->value);
+	building->good = building->size <= HEAP_MAX
+		? cache_build(building->message, building->value)
+		: cache_build_file(building->fd, building->size, building->value);
 }
 
 int mailbox_message_cache(struct mailbox *mailbox, uint32_t uid, enum message_cache kind,
@@ -245,17 +250,17 @@ int mailbox_message_cache(struct mailbox *mailbox, uint32_t uid, enum message_ca
 	int fd = open_message(mailbox, uid, &row);
 	if (fd < 0)
 		return fd;
-	struct buf message = BUF_INIT(1UL << 30), value = BUF_INIT(CACHE_SIZE_MAX + 1024);
-	struct reading reading = {.fd = fd, .out = &message, .raw = true};
+	struct buf message = BUF_INIT(HEAP_MAX), value = BUF_INIT(CACHE_SIZE_MAX + 1024);
+	struct reading reading = {.fd = fd, .out = row.size <= HEAP_MAX ? &message : NULL, .raw = true};
 	struct span piece;
 	task_offload(read_in_pool, &reading);
-	(void)close(fd);
 	error = reading.error;
-	struct building building = {buf_span(&message), &value, false};
-	if (error == 0 && message.len > READ_PIECE)
+	struct building building = {fd, row.size, buf_span(&message), &value, false};
+	if (error == 0 && row.size > READ_PIECE)
 		task_offload(build_in_pool, &building);
 	else if (error == 0)
 		build_in_pool(&building);
+	(void)close(fd);
 	if (error == 0 && (!building.good || !cache_get(buf_span(&value), kind, &piece)))
 		error = -EFBIG;
 	if (error == 0) {

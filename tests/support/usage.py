@@ -8,6 +8,8 @@ SPDX-License-Identifier: ISC
 import contextlib
 import os
 import re
+import threading
+import time
 
 from tambo import is_sanitized
 
@@ -25,6 +27,38 @@ def cpu_seconds(pid):
         fields = f.read().rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
     return 0
+
+
+class OwnMemory:
+    """How much memory of its own a process of these rooms was seen to have more than before, without pages of files
+    that it maps, which the system may drop. Looks all the time; none of the processes may end."""
+
+    def __init__(self, t, *rooms):
+        self.t, self.rooms, self.over = t, rooms, False
+
+    def __enter__(self):
+        self.before = {p['pid']: field(p['pid'], 'RssAnon') for p in self.t.processes() if p['name'] in self.rooms}
+        assert self.before
+        self.grown = 0
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+        return self
+
+    def look(self):
+        while not self.over:
+            for pid, before in self.before.items():
+                self.grown = max(self.grown, (field(pid, 'RssAnon') - before) / 1024)
+            time.sleep(0.002)
+
+    def __exit__(self, kind, value, trace):
+        self.over = True
+        self.thread.join()
+        gone = set(self.before) - {p['pid'] for p in self.t.processes()}
+        assert not gone or kind is not None, 'processes ended: %s' % gone
+
+    def check(self, memory_mib):
+        factor = 6 if is_sanitized() else 1
+        assert self.grown < memory_mib * factor, 'a process grew by %.1f MiB' % self.grown
 
 
 class Usage:

@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "store/cache_private.h"
 #include "store/content.h"
 #include "store/filename.h"
 #include "store/keyword_log_private.h"
@@ -18,6 +21,7 @@
 #include "store/subscription_private.h"
 #include "store/uidl_private.h"
 #include "store/uidlist_private.h"
+#include "sys/guard.h"
 
 static const struct {
 	const char *name, *text;
@@ -395,6 +399,26 @@ static void uidl_file(void **state)
 	buf_done(&text);
 }
 
+/* Bytes that are asked for where the file no longer has any. */
+static void a_file_that_becomes_shorter(void **state)
+{
+	static const char text[] = "Subject: x\n\n";
+	struct buf value = BUF_INIT(CACHE_SIZE_MAX + 1024);
+	struct span piece;
+	(void)state;
+	guard_install(NULL);
+	int fd = memfd_create("message", MFD_CLOEXEC);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	assert_true(cache_build_file(fd, 1 << 20, &value));
+	assert_true(cache_get(buf_span(&value), CACHE_ENVELOPE, &piece));
+	buf_reset(&value);
+	assert_false(cache_build_file(fd, 2 << 20, &value));
+	assert_int_equal(value.len, 0);
+	buf_done(&value);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +428,7 @@ int main(void)
 		cmocka_unit_test(uid_lists), cmocka_unit_test(courier_files),
 		cmocka_unit_test(keyword_log), cmocka_unit_test(subscription_lists),
 		cmocka_unit_test(uidl_file),
+		cmocka_unit_test(a_file_that_becomes_shorter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
