@@ -111,8 +111,10 @@ static void write_from_line(const struct local_work *work, struct buf *out)
 	(void)strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", localtime_r(&now, &tm));
 	buf_append_cstr(out, "From ");
 	struct span sender = work->sender.len > 0 ? work->sender : SPAN("MAILER-DAEMON");
-	for (size_t i = 0; i < sender.len; i++)
-		buf_append_char(out, (unsigned char)sender.ptr[i] <= ' ' ? '_' : sender.ptr[i]);
+	for (size_t i = 0; i < sender.len; i++) {
+		char c = sender.ptr[i];
+		buf_append_char(out, (unsigned char)c <= ' ' || c == 0x7f ? '_' : c);
+	}
 	buf_append_format(out, "  %s\n", when);
 }
 
