@@ -131,6 +131,12 @@ static void seed_tables(void)
 		table_seed(key);
 }
 
+/* What reading the configuration took, or a busy time: a worker lives long and small. */
+static void give_memory_back(void)
+{
+	(void)malloc_trim(0);
+}
+
 int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 {
 	struct stat st;
@@ -153,8 +159,9 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 		return EXIT_FAILURE;
 	int error = start_loop();
 	if (error == 0) {
-		/* What reading the configuration took, for good: a worker lives long and small. */
-		(void)malloc_trim(0);
+		give_memory_back();
+		if (spec->is_worker)
+			task_loop_on_rest(give_memory_back);
 		link_send_ready();
 		log_sink_gather(true);
 		task_loop_on_turn(log_sink_flush);

@@ -58,7 +58,7 @@ struct watch {
 
 struct loop {
 	bool open, stopping;
-	void (*on_turn)(void);
+	void (*on_turn)(void), (*on_rest)(void);
 	int epoll_fd;
 	struct context context;
 	struct task *current;

@@ -165,6 +165,8 @@ static void trim_all(void *arg)
 	}
 	if (again)
 		task_timer_start(&task_loop.trim_timer, TRIM_MS, trim_all, NULL);
+	else if (task_loop.on_rest != NULL)
+		task_loop.on_rest();
 }
 
 void task_stacks_trim_later(struct task *task)

@@ -48,6 +48,11 @@ int task_loop_open(void)
 	return 0;
 }
 
+void task_loop_on_rest(void (*fn)(void))
+{
+	task_loop.on_rest = fn;
+}
+
 void task_loop_on_turn(void (*fn)(void))
 {
 	task_loop.on_turn = fn;

@@ -34,6 +34,9 @@ void task_loop_stop(void);
 /* fn is called at the end of each turn, before the loop looks for what comes next: it must not
  * wait. For what can be done once for all that a turn did. */
 void task_loop_on_turn(void (*fn)(void));
+/* fn is called when all tasks have waited for some seconds, once until one of them has run: it must
+ * not wait. For giving back what only busy times need. */
+void task_loop_on_rest(void (*fn)(void));
 /* Frees the loop, its stacks and threads; all tasks must have ended or are dropped. */
 void task_loop_close(void);
 
