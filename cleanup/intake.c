@@ -48,7 +48,7 @@ static void refuse(struct intake *intake, const char *code, const char *text)
 		return;
 	intake->status = CLEANUP_REJECTED;
 	intake->code = code;
-	snprintf(intake->text, sizeof intake->text, "Error: %s", text);
+	snprintf(intake->text, sizeof intake->text, "Error: %.200s", text);
 }
 
 static void fail_errno(struct intake *intake, int error, const char *what)
