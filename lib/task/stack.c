@@ -163,9 +163,12 @@ static void trim_all(void *arg)
 		trim(task);
 		task->trimmed = true;
 	}
-	if (again)
+	if (again) {
 		task_timer_start(&task_loop.trim_timer, TRIM_MS, trim_all, NULL);
-	else if (task_loop.on_rest != NULL)
+		return;
+	}
+	task_stacks_drop();
+	if (task_loop.on_rest != NULL)
 		task_loop.on_rest();
 }
 

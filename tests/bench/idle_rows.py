@@ -11,6 +11,7 @@ import measure
 import servers
 
 BATCH = 25
+AT_REST = 12    # seconds: what sleeps for long gives memory back, in both servers
 GREETED_TRIES = 30
 
 
@@ -83,6 +84,7 @@ class IdleRow:
         try:
             meter.rest()
             used = meter.seconds() - used
+            time.sleep(AT_REST)
             each = (measure.pss_kib(server.pid) - before) / count
             more = len(measure.family(server.pid)) - processes
             waited = greeted_ms(port)

@@ -8,7 +8,7 @@ import select
 import socket
 import time
 
-from tambo import Instance, Skip, is_sanitized
+from tambo import Instance, Skip, is_sanitized, wait_for
 
 SESSIONS = int(os.environ.get('TAMBO_IDLE_SESSIONS', '5000'))
 
@@ -128,15 +128,36 @@ def own_kib(pid):
         return sum(int(line.split()[1]) for line in f if line.startswith('Anonymous:'))
 
 
+def idle_client(t):
+    imap = socket.create_connection(('127.0.0.1', t.ports['imap']), timeout=20)
+    imap.sendall(b'a LOGIN alice@example.test a\r\nb SELECT INBOX\r\nc IDLE\r\n')
+    wait_for_plus(imap)
+    return imap
+
+
+def test_a_worker_gives_back_what_a_busy_time_took(folder):
+    if is_sanitized():
+        raise Skip('a sanitizer keeps what is freed')
+    with Instance(folder, accounts={'alice': 'a'}, services=('imap',), main=settings()) as t:
+        first = idle_client(t)
+        worker = [p['pid'] for p in t.processes('imapd') if p['worker'] is not None][0]
+        alone = own_kib(worker)
+        many = [idle_client(t) for _ in range(50)]
+        busy = own_kib(worker)
+        for imap in many:
+            imap.close()
+        assert busy > alone + 300, 'only %d to %d KiB: the test proves nothing' % (alone, busy)
+        wait_for('less memory', lambda: own_kib(worker) < alone + 100, timeout=60)
+        first.close()
+
+
 def test_a_worker_is_small_and_without_tls(folder):
     """There may be one for each user. What each has for itself is what libraries want relocated, above all."""
     with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap', 'pop3'),
                   main=dict(settings(), pop3d_tls_auth_only='no')) as t:
         t.send('alice')
         t.wait_messages('alice')
-        imap = socket.create_connection(('127.0.0.1', t.ports['imap']), timeout=20)
-        imap.sendall(b'a LOGIN alice@example.test a\r\nb SELECT INBOX\r\nc IDLE\r\n')
-        wait_for_plus(imap)
+        imap = idle_client(t)
         pop3 = socket.create_connection(('127.0.0.1', t.ports['pop3']), timeout=20)
         pop3.sendall(b'USER alice@example.test\r\nPASS a\r\n')
         pop3.settimeout(60)
