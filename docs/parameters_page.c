@@ -74,10 +74,11 @@ static void print_range(const struct parameter *parameter)
 static void print_parameter(const struct parameter *parameter)
 {
 	printf(".It Cm %s No \\(dq", parameter->name);
-	if (parameter->compute != NULL)
+	const char *text = parameter_text(parameter);
+	if (parameter->compute != COMPUTE_NOTHING)
 		fputs("found on the host", stdout);
 	else
-		print_text(parameter->text[0] == '\0' ? "empty" : parameter->text);
+		print_text(text[0] == '\0' ? "empty" : text);
 	printf("\\(dq\n");
 	print_text(parameter->meaning);
 	printf(".\n(%s%s%s", type_name(parameter), parameter->type == PARAMETER_ENUM ? ": " : "",

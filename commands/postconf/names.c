@@ -191,8 +191,8 @@ static void scan_values(struct references *references)
 	const struct parameter *const *rows = parameter_sorted(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i]->text != NULL && !rows[i]->raw)
-			expand_names(span_from_cstr(rows[i]->text), refer, references);
+		if (!rows[i]->raw)
+			expand_names(span_from_cstr(parameter_text(rows[i])), refer, references);
 	}
 	for (size_t i = 0; i < database->entry_count; i++) {
 		expand_names(span_from_cstr(database->entries[i].value), refer, references);

@@ -166,8 +166,8 @@ size_t conf_check(struct conf *conf, const struct master_cf *master_cf,
 	table_init(&check.references);
 	table_init(&check.classes);
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i]->text != NULL && !rows[i]->raw)
-			expand_names(span_from_cstr(rows[i]->text), refer, &check);
+		if (!rows[i]->raw)
+			expand_names(span_from_cstr(parameter_text(rows[i])), refer, &check);
 	}
 	table_each(&conf->values, scan_value, &check);
 	if (master_cf != NULL)

@@ -190,7 +190,7 @@ static const char *computed_default(struct conf *conf, const struct parameter *p
 	if (conf->compute_depth >= COMPUTE_DEPTH_MAX)
 		return "";
 	conf->compute_depth++;
-	text = parameter->compute(conf);
+	text = parameter_compute(parameter->compute, conf);
 	conf->compute_depth--;
 	char *old = table_put(&conf->computed, name, text);
 	free(old);
@@ -203,8 +203,8 @@ const char *conf_default(struct conf *conf, struct span name)
 	const struct parameter_rule *rule;
 
 	if (parameter != NULL)
-		return parameter->compute != NULL ? computed_default(conf, parameter)
-						  : parameter->text;
+		return parameter->compute != COMPUTE_NOTHING ? computed_default(conf, parameter)
+							     : parameter_text(parameter);
 	rule = parameter_rule_find(name);
 	return rule != NULL ? rule->text : NULL;
 }

@@ -45,6 +45,11 @@ const struct parameter *const *parameter_sorted(size_t *ret_count)
 	return sorted;
 }
 
+const char *parameter_text(const struct parameter *parameter)
+{
+	return parameter->long_text != NULL ? parameter->long_text : parameter->text;
+}
+
 const struct parameter *parameter_find(struct span name)
 {
 	size_t low = 0, high;

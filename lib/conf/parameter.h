@@ -27,17 +27,39 @@ enum parameter_status {
 	PARAMETER_UNSUPPORTED, /* loads and prints; setting it is worth a warning */
 };
 
+/* A default that is found on the host. */
+enum parameter_compute {
+	COMPUTE_NOTHING,
+	COMPUTE_COMMAND_DIRECTORY,
+	COMPUTE_CONFIG_DIRECTORY,
+	COMPUTE_DAEMON_DIRECTORY,
+	COMPUTE_MAIL_OWNER,
+	COMPUTE_MAILQ_PATH,
+	COMPUTE_MANPAGE_DIRECTORY,
+	COMPUTE_MYDOMAIN,
+	COMPUTE_MYHOSTNAME,
+	COMPUTE_MYNETWORKS,
+	COMPUTE_NEWALIASES_PATH,
+	COMPUTE_PROCESS_ID,
+	COMPUTE_PROCESS_NAME,
+	COMPUTE_SENDMAIL_PATH,
+	COMPUTE_SERVICE_NAME,
+};
+
+/* Arrays, not pointers: these would be relocated in each process, which has 100 KiB less of its own
+ * so. */
 struct parameter {
-	const char *name;
+	char name[56];
+	char text[112]; /* the default as written, may hold $names; see parameter_text */
+	char meaning[104];
+	char words[48];	       /* PARAMETER_ENUM: "none may encrypt" */
+	const char *long_text; /* a default that is longer than text */
 	enum parameter_type type;
-	const char *text; /* the default as written, may hold $names; NULL: compute */
 	enum parameter_status status;
-	const char *meaning;
-	char *(*compute)(struct conf *conf); /* heap string, not expanded */
-	int64_t min, max;		     /* both 0: any */
-	char unit;			     /* 0: seconds */
-	const char *words;		     /* PARAMETER_ENUM: "none may encrypt" */
-	bool raw; /* the daemon expands it itself, with names of its own such as $home */
+	enum parameter_compute compute;
+	char unit; /* 0: seconds */
+	bool raw;  /* the daemon expands it itself, with names of its own such as $home */
+	int64_t min, max; /* both 0: any */
 };
 
 struct parameter_table {
@@ -49,6 +71,11 @@ struct parameter_table {
 /* All topics, in the order of the manual page. */
 extern const struct parameter_table *const parameter_tables[];
 extern const size_t parameter_table_count;
+
+/* The default as written; "" for one that is computed. */
+const char *parameter_text(const struct parameter *parameter);
+/* The default that is found on the host: a heap string, not expanded. */
+char *parameter_compute(enum parameter_compute what, struct conf *conf);
 
 /* NULL when no table has it. */
 const struct parameter *parameter_find(struct span name);

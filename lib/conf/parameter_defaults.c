@@ -48,56 +48,56 @@ static char *below_prefix(const char *path)
 	return buf_steal(&out);
 }
 
-char *parameter_default_command_directory(struct conf *conf)
+static char *command_directory(struct conf *conf)
 {
 	(void)conf;
 	return below_prefix("/sbin");
 }
 
-char *parameter_default_daemon_directory(struct conf *conf)
+static char *daemon_directory(struct conf *conf)
 {
 	(void)conf;
 	return below_prefix("/libexec/tambo");
 }
 
-char *parameter_default_mailq_path(struct conf *conf)
+static char *mailq_path(struct conf *conf)
 {
 	(void)conf;
 	return below_prefix("/bin/mailq");
 }
 
-char *parameter_default_manpage_directory(struct conf *conf)
+static char *manpage_directory(struct conf *conf)
 {
 	(void)conf;
 	return below_prefix("/share/man");
 }
 
-char *parameter_default_newaliases_path(struct conf *conf)
+static char *newaliases_path(struct conf *conf)
 {
 	(void)conf;
 	return below_prefix("/bin/newaliases");
 }
 
-char *parameter_default_sendmail_path(struct conf *conf)
+static char *sendmail_path(struct conf *conf)
 {
 	(void)conf;
 	return below_prefix("/sbin/sendmail");
 }
 
-char *parameter_default_config_directory(struct conf *conf)
+static char *config_directory(struct conf *conf)
 {
 	return memory_dup_cstr(conf_dir(conf));
 }
 
 /* A host that switches has the account "postfix", which owns its queue and which other packages
  * know; a fresh one has ours. */
-char *parameter_default_mail_owner(struct conf *conf)
+static char *mail_owner(struct conf *conf)
 {
 	(void)conf;
 	return memory_dup_cstr(getpwnam("postfix") != NULL ? "postfix" : "tambo");
 }
 
-char *parameter_default_process_id(struct conf *conf)
+static char *process_id(struct conf *conf)
 {
 	struct buf out = BUF_INIT(32);
 
@@ -106,18 +106,18 @@ char *parameter_default_process_id(struct conf *conf)
 	return buf_steal(&out);
 }
 
-char *parameter_default_process_name(struct conf *conf)
+static char *process_name(struct conf *conf)
 {
 	(void)conf;
 	return memory_dup_cstr(program_invocation_short_name);
 }
 
-char *parameter_default_service_name(struct conf *conf)
+static char *service_name(struct conf *conf)
 {
 	return memory_dup_cstr(conf_service(conf));
 }
 
-char *parameter_default_myhostname(struct conf *conf)
+static char *myhostname(struct conf *conf)
 {
 	struct buf out = BUF_INIT(1024);
 	char name[256] = "";
@@ -133,7 +133,7 @@ char *parameter_default_myhostname(struct conf *conf)
 	return buf_steal(&out);
 }
 
-char *parameter_default_mydomain(struct conf *conf)
+static char *mydomain(struct conf *conf)
 {
 	const char *dot = strchr(conf_get(conf, "myhostname"), '.');
 
@@ -239,7 +239,7 @@ static enum style network_style(struct conf *conf)
 	return span_equal(text, SPAN("class")) ? STYLE_CLASS : STYLE_HOST;
 }
 
-char *parameter_default_mynetworks(struct conf *conf)
+static char *mynetworks(struct conf *conf)
 {
 	struct buf out = BUF_INIT(1u << 16);
 	struct span protocols = span_from_cstr(conf_get(conf, "inet_protocols"));
@@ -263,4 +263,41 @@ char *parameter_default_mynetworks(struct conf *conf)
 	}
 	freeifaddrs(list);
 	return buf_steal(&out);
+}
+
+char *parameter_compute(enum parameter_compute what, struct conf *conf)
+{
+	switch (what) {
+	case COMPUTE_NOTHING:
+		break;
+	case COMPUTE_COMMAND_DIRECTORY:
+		return command_directory(conf);
+	case COMPUTE_CONFIG_DIRECTORY:
+		return config_directory(conf);
+	case COMPUTE_DAEMON_DIRECTORY:
+		return daemon_directory(conf);
+	case COMPUTE_MAIL_OWNER:
+		return mail_owner(conf);
+	case COMPUTE_MAILQ_PATH:
+		return mailq_path(conf);
+	case COMPUTE_MANPAGE_DIRECTORY:
+		return manpage_directory(conf);
+	case COMPUTE_MYDOMAIN:
+		return mydomain(conf);
+	case COMPUTE_MYHOSTNAME:
+		return myhostname(conf);
+	case COMPUTE_MYNETWORKS:
+		return mynetworks(conf);
+	case COMPUTE_NEWALIASES_PATH:
+		return newaliases_path(conf);
+	case COMPUTE_PROCESS_ID:
+		return process_id(conf);
+	case COMPUTE_PROCESS_NAME:
+		return process_name(conf);
+	case COMPUTE_SENDMAIL_PATH:
+		return sendmail_path(conf);
+	case COMPUTE_SERVICE_NAME:
+		return service_name(conf);
+	}
+	return memory_dup_cstr("");
 }

@@ -1,5 +1,5 @@
-/* What the files parameters_<topic>.c share: the form of a row, the list of topics and the defaults
- * that are computed. Included by those files and parameter.c only.
+/* What the files parameters_<topic>.c share: the form of a row and the list of topics. Included by
+ * those files and parameter.c only.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_CONF_PARAMETER_TABLES_H
 #define TAMBO_CONF_PARAMETER_TABLES_H
@@ -9,12 +9,16 @@
 
 /* ROW(type, name, default, status, meaning, .more = ...) */
 #define ROW(type_, name_, text_, status_, ...)                                                     \
-	ROW_(type_, name_, text_, status_, __VA_ARGS__, .name = (name_))
+	ROW_(type_, name_, text_, status_, __VA_ARGS__, .name = name_)
 #define ROW_(type_, name_, text_, status_, meaning_, ...)                                          \
 	{                                                                                          \
 		.type = PARAMETER_##type_, .text = text_, .status = PARAMETER_##status_,           \
 		.meaning = meaning_, __VA_ARGS__                                                   \
 	}
+
+/* The same where the default is too long for struct parameter. */
+#define LONG_ROW(type_, name_, text_, status_, meaning_)                                           \
+	ROW(type_, name_, "", status_, meaning_, .long_text = text_)
 
 /* In the order of the manual page. */
 #define PARAMETER_TABLES(X)                                                                        \
@@ -30,21 +34,5 @@
 #define DECLARE_TABLE(name_) extern const struct parameter_table parameters_##name_;
 PARAMETER_TABLES(DECLARE_TABLE)
 #undef DECLARE_TABLE
-
-/* Computed defaults (parameter_defaults.c): heap strings. */
-char *parameter_default_command_directory(struct conf *conf);
-char *parameter_default_config_directory(struct conf *conf);
-char *parameter_default_daemon_directory(struct conf *conf);
-char *parameter_default_mail_owner(struct conf *conf);
-char *parameter_default_mailq_path(struct conf *conf);
-char *parameter_default_manpage_directory(struct conf *conf);
-char *parameter_default_mydomain(struct conf *conf);
-char *parameter_default_myhostname(struct conf *conf);
-char *parameter_default_mynetworks(struct conf *conf);
-char *parameter_default_newaliases_path(struct conf *conf);
-char *parameter_default_process_id(struct conf *conf);
-char *parameter_default_process_name(struct conf *conf);
-char *parameter_default_sendmail_path(struct conf *conf);
-char *parameter_default_service_name(struct conf *conf);
 
 #endif

@@ -43,8 +43,7 @@ static const struct parameter rows[] = {
 	ROW(STRING, "net_user", "tambo-net", IMPLEMENTED,
 		"account of the processes that speak to the network"),
 	ROW(LIST, "worker_extra_folders", "", IMPLEMENTED,
-		"folders that workers may reach besides virtual_mailbox_base, the folder of the homes or the "
-		"Maildir that they serve: where symbolic links lead; /: all that their uid may"),
+		"folders that workers may reach besides those of the mailboxes; /: all that their uid may"),
 	ROW(INT, "worker_process_limit", "1000", IMPLEMENTED,
 		"how many workers (one process for each person's uid) may run at a time", .min = 1,
 		.max = 100000),

@@ -161,7 +161,7 @@ static const struct parameter rows[] = {
 	ROW(BOOL, "smtpd_relay_before_recipient_restrictions", 
 		"${{$compatibility_level} <level {3.6} ? {no} : {yes}}", IMPLEMENTED,
 		"apply smtpd_relay_restrictions before smtpd_recipient_restrictions"),
-	ROW(LIST, "smtpd_relay_restrictions", 
+	LONG_ROW(LIST, "smtpd_relay_restrictions", 
 		"${{$compatibility_level} <level {1} ? {} : {permit_mynetworks, "
 		"permit_sasl_authenticated, defer_unauth_destination}}", IMPLEMENTED,
 		"rules that decide who may relay"),

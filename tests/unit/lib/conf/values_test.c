@@ -157,11 +157,16 @@ static void test_every_row_is_whole(void **state)
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
 		const struct parameter *p = rows[i];
-		if (p->meaning == NULL || p->meaning[0] == '\0')
+		/* A text that fills its array to the last byte has no end. */
+		assert_in_range(strnlen(p->name, sizeof p->name), 1, sizeof p->name - 1);
+		assert_in_range(strnlen(p->text, sizeof p->text), 0, sizeof p->text - 1);
+		assert_in_range(strnlen(p->meaning, sizeof p->meaning), 0, sizeof p->meaning - 1);
+		assert_in_range(strnlen(p->words, sizeof p->words), 0, sizeof p->words - 1);
+		if (p->meaning[0] == '\0')
 			fail_msg("%s has no meaning", p->name);
-		if ((p->text == NULL) != (p->compute != NULL))
-			fail_msg("%s: a default or a function that finds one", p->name);
-		if ((p->type == PARAMETER_ENUM) != (p->words != NULL))
+		if (parameter_text(p)[0] != '\0' && p->compute != COMPUTE_NOTHING)
+			fail_msg("%s: a default or one that is computed", p->name);
+		if ((p->type == PARAMETER_ENUM) != (p->words[0] != '\0'))
 			fail_msg("%s: words belong to an enumeration", p->name);
 		assert_ptr_equal(parameter_find(span_from_cstr(p->name)), p);
 	}
