@@ -82,26 +82,13 @@ static void open_intake(struct bounce *bounce, struct intake *intake)
 		rewrite_address(span_from_cstr(process.settings.double_bounce_sender), &sender);
 	struct cleanup_recipient recipient = {
 		.address = bounce->recipient, .orcpt = SPAN_EMPTY, .notify = DSN_NEVER};
-	struct cleanup_open open = {
-		.origin = CLEANUP_FROM_BOUNCE,
-		.flags = CLEANUP_REWRITE_LOCAL | (bounce->utf8 ? CLEANUP_SMTPUTF8 : 0u) |
-			 (bounce->eight_bit ? CLEANUP_8BITMIME : 0u),
-		.sender = buf_span(&sender),
-		.envid = SPAN_EMPTY,
-		.client_name = SPAN_EMPTY,
-		.client_address = SPAN_EMPTY,
-		.client_port = SPAN_EMPTY,
-		.helo = SPAN_EMPTY,
-		.protocol = SPAN_EMPTY,
-		.sasl_method = SPAN_EMPTY,
-		.sasl_username = SPAN_EMPTY,
-		.sasl_sender = SPAN_EMPTY,
-		.tls_summary = SPAN_EMPTY,
-		.received_for = SPAN_EMPTY,
-		.original_queue_id = bounce->request->queue_id,
-		.recipients = &recipient,
-		.recipient_count = bounce->recipient.len > 0 ? 1 : 0,
-	};
+	struct cleanup_open open = cleanup_open_from(CLEANUP_FROM_BOUNCE);
+	open.flags = CLEANUP_REWRITE_LOCAL | (bounce->utf8 ? CLEANUP_SMTPUTF8 : 0u) |
+		     (bounce->eight_bit ? CLEANUP_8BITMIME : 0u);
+	open.sender = buf_span(&sender);
+	open.original_queue_id = bounce->request->queue_id;
+	open.recipients = &recipient;
+	open.recipient_count = bounce->recipient.len > 0 ? 1 : 0;
 	intake_open(intake, &open, SPAN_EMPTY, -1, NULL);
 	buf_done(&sender);
 }

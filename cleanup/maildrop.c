@@ -75,26 +75,13 @@ struct pickup {
 
 static void open_message(struct pickup *pickup)
 {
-	struct cleanup_open open = {
-		.origin = CLEANUP_FROM_MAILDROP,
-		.flags = CLEANUP_REWRITE_LOCAL |
-			 (pickup->flags & MAILDROP_8BITMIME ? CLEANUP_8BITMIME : 0u) |
-			 (pickup->flags & MAILDROP_SMTPUTF8 ? CLEANUP_SMTPUTF8 : 0u),
-		.sender = pickup->sender,
-		.envid = pickup->envid,
-		.dsn_return = pickup->dsn_return,
-		.client_name = SPAN_EMPTY,
-		.client_address = SPAN_EMPTY,
-		.client_port = SPAN_EMPTY,
-		.helo = SPAN_EMPTY,
-		.protocol = SPAN_EMPTY,
-		.sasl_method = SPAN_EMPTY,
-		.sasl_username = SPAN_EMPTY,
-		.sasl_sender = SPAN_EMPTY,
-		.tls_summary = SPAN_EMPTY,
-		.received_for = SPAN_EMPTY,
-		.original_queue_id = SPAN_EMPTY,
-	};
+	struct cleanup_open open = cleanup_open_from(CLEANUP_FROM_MAILDROP);
+	open.flags = CLEANUP_REWRITE_LOCAL |
+		     (pickup->flags & MAILDROP_8BITMIME ? CLEANUP_8BITMIME : 0u) |
+		     (pickup->flags & MAILDROP_SMTPUTF8 ? CLEANUP_SMTPUTF8 : 0u);
+	open.sender = pickup->sender;
+	open.envid = pickup->envid;
+	open.dsn_return = pickup->dsn_return;
 	intake_open(pickup->intake, &open, pickup->full_name, (int64_t)pickup->status.st_uid,
 		NULL);
 	pickup->opened = true;

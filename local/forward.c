@@ -106,19 +106,15 @@ static struct cleanup_open make_open(const struct delivery *delivery, struct spa
 {
 	const struct delivery_request *request = delivery->request;
 	bool same_sender = span_equal(sender, request->sender);
-	return (struct cleanup_open){
-		.origin = CLEANUP_FROM_LOCAL,
-		.flags = ((request->flags & DELIVERY_SMTPUTF8) != 0 ? CLEANUP_SMTPUTF8 : 0U)
-			| ((request->flags & DELIVERY_8BITMIME) != 0 ? CLEANUP_8BITMIME : 0U),
-		.sender = sender,
-		.envid = same_sender ? request->envid : SPAN_EMPTY,
-		.dsn_return = same_sender ? request->dsn_return : 0,
-		.size_hint = request->size,
-		.client_name = SPAN_EMPTY, .client_address = SPAN_EMPTY, .client_port = SPAN_EMPTY,
-		.helo = SPAN_EMPTY, .protocol = SPAN_EMPTY, .sasl_method = SPAN_EMPTY,
-		.sasl_username = SPAN_EMPTY, .sasl_sender = SPAN_EMPTY, .tls_summary = SPAN_EMPTY,
-		.received_for = SPAN_EMPTY, .original_queue_id = request->queue_id,
-	};
+	struct cleanup_open open = cleanup_open_from(CLEANUP_FROM_LOCAL);
+	open.flags = ((request->flags & DELIVERY_SMTPUTF8) != 0 ? CLEANUP_SMTPUTF8 : 0U)
+		| ((request->flags & DELIVERY_8BITMIME) != 0 ? CLEANUP_8BITMIME : 0U);
+	open.sender = sender;
+	open.envid = same_sender ? request->envid : SPAN_EMPTY;
+	open.dsn_return = same_sender ? request->dsn_return : 0;
+	open.size_hint = request->size;
+	open.original_queue_id = request->queue_id;
+	return open;
 }
 
 /* DURABLE: cleanup's OK means that the new message is in the journal. */

@@ -67,3 +67,23 @@ static const struct field result_fields[] = {
 	FIELD(FIELD_U64, cleanup_result, size, 0),
 };
 MESSAGE_TYPE(cleanup_result_type, MESSAGE_CLEANUP_RESULT, 1, cleanup_result, result_fields);
+
+struct cleanup_open cleanup_open_from(enum cleanup_origin origin)
+{
+	return (struct cleanup_open){
+		.origin = origin,
+		.sender = SPAN_EMPTY,
+		.envid = SPAN_EMPTY,
+		.client_name = SPAN_EMPTY,
+		.client_address = SPAN_EMPTY,
+		.client_port = SPAN_EMPTY,
+		.helo = SPAN_EMPTY,
+		.protocol = SPAN_EMPTY,
+		.sasl_method = SPAN_EMPTY,
+		.sasl_username = SPAN_EMPTY,
+		.sasl_sender = SPAN_EMPTY,
+		.tls_summary = SPAN_EMPTY,
+		.received_for = SPAN_EMPTY,
+		.original_queue_id = SPAN_EMPTY,
+	};
+}

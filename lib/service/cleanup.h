@@ -52,6 +52,9 @@ struct cleanup_open {
 	size_t recipient_count;    /* the first ones; more may follow in cleanup_recipients */
 };
 
+/* Nothing said but where it comes from. */
+struct cleanup_open cleanup_open_from(enum cleanup_origin origin);
+
 /* Comes first on a new channel and behind each RESULT. */
 struct cleanup_ready {
 	uint32_t status;       /* enum cleanup_status: not OK says that no message can be taken */

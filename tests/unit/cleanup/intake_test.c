@@ -75,21 +75,14 @@ static int teardown(void **state)
 
 static struct cleanup_open open_with(const char *sender, uint32_t origin, uint32_t flags)
 {
-	struct cleanup_open open = {.origin = origin,
-		.flags = flags,
-		.sender = span_from_cstr(sender),
-		.envid = SPAN_EMPTY,
-		.client_name = SPAN("client.example.net"),
-		.client_address = SPAN("192.0.2.7"),
-		.client_port = SPAN("4711"),
-		.helo = SPAN("helo.test"),
-		.protocol = SPAN("ESMTP"),
-		.sasl_method = SPAN_EMPTY,
-		.sasl_username = SPAN_EMPTY,
-		.sasl_sender = SPAN_EMPTY,
-		.tls_summary = SPAN_EMPTY,
-		.received_for = SPAN_EMPTY,
-		.original_queue_id = SPAN_EMPTY};
+	struct cleanup_open open = cleanup_open_from((enum cleanup_origin)origin);
+	open.flags = flags;
+	open.sender = span_from_cstr(sender);
+	open.client_name = SPAN("client.example.net");
+	open.client_address = SPAN("192.0.2.7");
+	open.client_port = SPAN("4711");
+	open.helo = SPAN("helo.test");
+	open.protocol = SPAN("ESMTP");
 	return open;
 }
 
