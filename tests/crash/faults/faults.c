@@ -36,7 +36,7 @@ static struct page {
 	uint64_t places[PLACES][FRAMES];    /* addresses in the program, innermost first; 0 ends */
 } *page;
 
-#define IN_WORKER (1ULL << 63)    /* in a place: an address in the program of the daemon's workers */
+#define IN_WORKER (1ULL << 63) /* in a place: an address in the program of the workers */
 
 static uint64_t base, mark;
 
