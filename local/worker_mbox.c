@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "local/worker.h"
 #include "store/content.h"
 #include "sys/fd.h"
@@ -118,14 +119,34 @@ static void write_from_line(const struct local_work *work, struct buf *out)
 	buf_append_format(out, "  %s\n", when);
 }
 
+/* A message that was cut short by a crash, or was written by another program, may lack the end of
+ * its last line or the blank line behind it. */
+static int end_what_is_there(const struct mbox *mbox, struct buf *out)
+{
+	char last[2] = {'\n', '\n'};
+	if (mbox->start == 0)
+		return 0;
+	size_t len = mbox->start == 1 ? 1 : 2;
+	ssize_t n = pread(mbox->fd, last + 2 - len, len, mbox->start - (off_t)len);
+	if (n != (ssize_t)len)
+		return n < 0 ? -errno : -EIO;
+	if (last[1] != '\n')
+		buf_append_cstr(out, "\n\n");
+	else if (last[0] != '\n')
+		buf_append_char(out, '\n');
+	return 0;
+}
+
 static int write_body(struct mbox *mbox)
 {
 	struct work_reader reader;
 	struct content_state state = {0};
 	struct buf lines = BUF_INIT(1UL << 20), out = BUF_INIT(2UL << 20), held = BUF_INIT(8);
 	struct span piece;
+	int error = end_what_is_there(mbox, &out);
 	write_from_line(mbox->work, &out);
-	int error = fd_write_all(mbox->fd, buf_span(&out));
+	if (error == 0)
+		error = fd_write_all(mbox->fd, buf_span(&out));
 	mbox->at_line_start = true;
 	work_reader_init(&reader, mbox->work);
 	while (error == 0) {
@@ -155,9 +176,14 @@ static int write_body(struct mbox *mbox)
 
 static int check_file(struct mbox *mbox)
 {
-	struct stat st;
+	struct stat st, named;
 	if (fstat(mbox->fd, &st) != 0)
 		return -errno;
+	/* Who held the lock may have removed the file, or put another one in its place. */
+	if (lstat(mbox->path, &named) != 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+	if (named.st_dev != st.st_dev || named.st_ino != st.st_ino)
+		return -EAGAIN;
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1) {
 		mbox->problem = S_ISREG(st.st_mode) ? "file has more than one link" : "not a regular file";
 		return -EPERM;
@@ -174,6 +200,29 @@ static int check_file(struct mbox *mbox)
 	return 0;
 }
 
+/* A new file's name, too, has to outlive a crash. A spool that the user may not read cannot be
+ * flushed by him: there the file system's word on the file has to do. */
+static int flush_name(const struct mbox *mbox)
+{
+	char *folder = memory_dup_cstr(mbox->path), *slash = strrchr(folder, '/');
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = fd < 0 || fsync(fd) != 0 ? -errno : 0;
+	if (fd >= 0)
+		(void)close(fd);
+	free(folder);
+	return fd < 0 && error == -EACCES ? 0 : error;
+}
+
+static int flush(const struct mbox *mbox)
+{
+	/* DURABLE: an mbox has no checkpoint, each message is flushed. */
+	if (fsync(mbox->fd) != 0)
+		return -errno;
+	return mbox->start == 0 ? flush_name(mbox) : 0;
+}
+
 static void run_in_pool(void *arg)
 {
 	struct mbox *mbox = arg;
@@ -184,9 +233,8 @@ static void run_in_pool(void *arg)
 		mbox->error = check_file(mbox);
 	if (mbox->error == 0) {
 		mbox->error = write_body(mbox);
-		/* DURABLE: an mbox has no checkpoint, each message is flushed. */
-		if (mbox->error == 0 && fsync(mbox->fd) != 0)
-			mbox->error = -errno;
+		if (mbox->error == 0)
+			mbox->error = flush(mbox);
 		if (mbox->error != 0 && ftruncate(mbox->fd, mbox->start) != 0)
 			log_warning(NULL, "%s: cannot cut off a message written in part: %s", mbox->path,
 				strerror(errno));
