@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/table.h"
 #include "store/file_private.h"
 #include "store/name_private.h"
 
@@ -18,32 +19,43 @@ static bool subscriptions_has(const struct subscriptions *s, struct span name)
 	return false;
 }
 
-static int add(struct subscriptions *s, struct arena *arena, struct span name)
+static int append_name(struct subscriptions *s, struct arena *arena, struct span name)
+{
+	if (s->count == s->room) {
+		size_t room = s->room == 0 ? 64 : s->room * 2;
+		s->names = arena_grow(arena, s->names, s->count, room, sizeof(*s->names));
+		s->room = room;
+	}
+	if (s->names != NULL)
+		s->names[s->count++] = arena_dup(arena, name);
+	return arena->overflow ? -ENOMEM : 0;
+}
+
+/* A file that is being read; a name may stand in it twice. */
+struct reading {
+	struct subscriptions *s;
+	struct arena *arena;
+	struct table seen;
+};
+
+static int add(struct reading *reading, struct span name)
 {
 	struct buf canonical = BUF_INIT(STORE_NAME_MAX);
 	int error = 0;
-	if (s->count < SUBSCRIPTIONS_MAX && store_name_check(name, &canonical)
-		&& !subscriptions_has(s, buf_span(&canonical))) {
-		if (s->count == s->room) {
-			size_t room = s->room == 0 ? 64 : s->room * 2;
-			s->names = arena_grow(arena, s->names, s->count, room, sizeof(*s->names));
-			s->room = room;
-		}
-		if (s->names != NULL)
-			s->names[s->count++] = arena_dup(arena, buf_span(&canonical));
-		error = arena->overflow ? -ENOMEM : 0;
-	}
+	if (reading->s->count < SUBSCRIPTIONS_MAX && store_name_check(name, &canonical)
+		&& table_put(&reading->seen, buf_span(&canonical), reading) == NULL)
+		error = append_name(reading->s, reading->arena, buf_span(&canonical));
 	buf_done(&canonical);
 	return error;
 }
 
 /* from becomes '/' in a copy of line. */
-static int add_translated(struct subscriptions *s, struct arena *arena, struct span line, char from)
+static int add_translated(struct reading *reading, struct span line, char from)
 {
 	struct buf name = BUF_INIT(1024);
 	for (size_t i = 0; i < line.len; i++)
 		buf_append_char(&name, line.ptr[i] == from ? STORE_SEPARATOR : line.ptr[i]);
-	int error = name.overflow ? 0 : add(s, arena, buf_span(&name));
+	int error = name.overflow ? 0 : add(reading, buf_span(&name));
 	buf_done(&name);
 	return error;
 }
@@ -51,7 +63,9 @@ static int add_translated(struct subscriptions *s, struct arena *arena, struct s
 int subscriptions_parse(struct span text, struct arena *arena, struct subscriptions *ret)
 {
 	struct span rest = text;
+	struct reading reading = {.s = ret, .arena = arena};
 	int error = 0;
+	table_init(&reading.seen);
 	*ret = (struct subscriptions){.is_version2 = span_starts_with(text, SPAN("V\t2\n"))};
 	if (ret->is_version2)
 		(void)span_split(&rest, '\n');
@@ -61,23 +75,27 @@ int subscriptions_parse(struct span text, struct arena *arena, struct subscripti
 			continue;
 		/* Version 1 names have the server's separator: '.' of Maildir++ unless '/' is used. */
 		bool dots = !ret->is_version2 && span_find_char(line, '/') == SIZE_MAX;
-		error = add_translated(ret, arena, line, ret->is_version2 ? '\t' : dots ? '.' : '/');
+		error = add_translated(&reading, line, ret->is_version2 ? '\t' : dots ? '.' : '/');
 	}
+	table_done(&reading.seen, NULL);
 	return error;
 }
 
 int subscriptions_parse_courier(struct span text, struct arena *arena, struct subscriptions *ret)
 {
 	struct span rest = text;
+	struct reading reading = {.s = ret, .arena = arena};
 	int error = 0;
+	table_init(&reading.seen);
 	*ret = (struct subscriptions){.is_version2 = true};
 	while (error == 0 && rest.len > 0) {
 		struct span line = span_split(&rest, '\n');
 		if (span_starts_with_nocase(line, SPAN("INBOX.")))
 			line = span_skip(line, 6);
 		if (line.len > 0)
-			error = add_translated(ret, arena, line, '.');
+			error = add_translated(&reading, line, '.');
 	}
+	table_done(&reading.seen, NULL);
 	return error;
 }
 
@@ -123,7 +141,7 @@ static int change(struct store *store, struct span name, bool on)
 		if (on && s.count >= SUBSCRIPTIONS_MAX)
 			error = -E2BIG;
 		else if (on)
-			error = add(&s, &arena, name);
+			error = append_name(&s, &arena, name);
 		for (size_t i = 0; !on && i < s.count; i++)
 			if (span_equal(s.names[i], name))
 				s.names[i--] = s.names[--s.count];

@@ -1,17 +1,20 @@
 """Input that IMAP servers have fallen over: each gets the right answer, costs little, and another session is
 answered meanwhile. What stands elsewhere: STARTTLS (starttls), slow and busy clients (unfair_clients), names
 that lead to another mailbox and endless lines (imap_front), memory of many at once (floods), what is in
-messages (bad_messages), damage to the store (maildir_takeover, imap_sessions, unit tests of lib/store),
-logins (smtp_sequences, logins), full disks (imap_full_disk), IDLE (client_traps, imap_sequences).
+messages (bad_messages), lines and literals without end (endless_input), damage to the store (maildir_takeover,
+imap_sessions, unit tests of lib/store), logins (smtp_sequences, logins), full disks (imap_full_disk), IDLE
+(client_traps, imap_sequences).
 
 SPDX-License-Identifier: ISC
 """
 import os
+import subprocess
 
 from tambo import Instance
 from usage import Usage
 from wire import Wire
 
+LONG = os.environ.get('TAMBO_LONG') == '1'
 MESSAGE = 'Subject: x\r\n\r\nhello\r\n'
 SMALL = 'a: b\n'            # a message of five bytes
 # Each line of these tables: the word of the tagged answer (BYE: and then the server hangs up), what follows the tag.
@@ -48,7 +51,8 @@ SYNTAX = [
     ('BAD', 'IDLE x'), ('BAD', 'XCLIENT ADDR=192.0.2.1'), ('BAD', 'COMPRESS DEFLATE'), ('BAD', 'AUTHENTICATE PLAIN AAAA'),
     ('BAD', 'STARTTLS'), ('BAD', 'ENABLE'), ('BAD', 'STATUS INBOX ()'), ('BAD', 'STATUS INBOX (FOO)'), ('BAD', 'ID ("x")'),
     ('BAD', 'ID ("x" "' + 'y' * 2000 + '")'), ('OK', 'ID (' + ' '.join('"k%d" "y"' % n for n in range(30)) + ')'),
-    ('BAD', 'ID (' + ' '.join('"k%d" "y"' % n for n in range(31)) + ')'), ('BAD', 'SORT (DATE) UTF-8 ALL'),
+    ('BAD', 'ID (' + ' '.join('"k%d" "y"' % n for n in range(31)) + ')'), ('BAD', 'SORT (DATE) UTF-8 ALL'), ('BAD', 'SETACL INBOX anyone lr'),
+    ('BAD', 'NOTIFY SET NONE'), ('BAD', 'URLFETCH x'), ('BAD', 'REPLACE 1 INBOX {1+}\r\nx'), ('BAD', 'SETMETADATA INBOX (/x {1+}\r\nx)'),
 ]
 SETS = [(by_number, form + text + ' UID') for text, by_number, by_uid in (
     ('0', 'BAD', 'BAD'), ('0:0', 'BAD', 'BAD'), ('1:4294967295', 'BAD', 'OK'), ('4294967296', 'BAD', 'BAD'), ('*:*', 'OK', 'OK'),
@@ -83,7 +87,11 @@ NAMES = [('NO', command % name) for command in ('CREATE "%s"', 'SELECT "%s"', 'S
     '&' + 'A' * 2000 + '-', 'x' * 300, 'x' * 5000, 'a/' * 1000 + 'b', '\x01', '\x7f', '&AGE-', 'a&b', '&Jjo')] + [
     ('OK', 'CREATE Box'), ('NO', 'RENAME Box Box/In'), ('NO', 'RENAME Box Box'), ('NO', 'RENAME Nope New'), ('NO', 'DELETE INBOX'),
     ('NO', 'CREATE inbox'), ('NO', 'CREATE INBOX'), ('OK', 'DELETE Box'), ('NO', 'DELETE Box'), ('OK', 'CREATE &2D3eCg-'),
-    ('OK', 'DELETE &2D3eCg-'), ('OK', 'CREATE cur'), ('OK', 'DELETE cur')]
+    ('OK', 'DELETE &2D3eCg-')] + [
+    # Names of files of ours and others', of folders of the system, and both forms of a letter: mailboxes like any.
+    ('OK', command + ' "%s"' % name + (' (MESSAGES)' if command == 'STATUS' else '')) for name in ('cur', 'new', 'tmp', 'dovecot-uidlist', 'tambo-index', '~root', '.hidden',
+                                                  'etc', 'a*b', 'a%b', '&AOk-', 'e&AwE-')
+    for command in ('CREATE', 'SUBSCRIBE', 'STATUS', 'UNSUBSCRIBE', 'DELETE')]
 CHANGES = [
     ('OK', 'STORE 1 (UNCHANGEDSINCE 0) +FLAGS (x)'), ('BAD', 'STORE 1 (UNCHANGEDSINCE 9223372036854775808) +FLAGS (x)'),
     ('BAD', 'STORE 1 +FLAGS (\\Recent)'), ('BAD', 'STORE 1 +FLAGS (\\*)'), ('BAD', 'STORE 1 +FLAGS (\\Foo)'), ('BAD', 'STORE 1 +FLAGS (\xff)'),
@@ -218,9 +226,27 @@ def test_odd_tags(folder):
         assert wire.ask('z NOOP')[-1].startswith('z OK')
 
 
+def test_line_ends(folder):
+    """A line ends with LF; a CR stands nowhere else."""
+    with instance(folder) as t, connect(t, 'alice') as wire:
+        for text, answers in ((b'a NOOP\n', ['a OK']), (b'\n', ['* BAD']), (b'c NOOP\r\r\n', ['c BAD']),
+                              (b'd NO\nOP\r\n', ['d BAD', 'OP BAD']), (b'e NOOP\rf NOOP\r\n', ['e BAD'])):
+            wire.send(text + b'z NOOP\r\n')
+            lines = wire.imap_reply('z')
+            assert [' '.join(line.split(' ')[:2]) for line in lines] == answers + ['z OK'], (text, lines)
+
+
 def test_limits_of_what_can_be_made(folder):
     """Subscriptions, keywords and mailboxes end somewhere, with NO."""
     with instance(folder) as t, connect(t, 'alice') as wire, connect(t, 'bob') as other:
+        path = os.path.join(t.maildir('alice'), 'subscriptions')
+        with open(path, 'w') as f:
+            f.write('V\t2\n\n' + ''.join('box%d\n' % n for n in range(20000)))
+        os.chown(path, t.uid, t.gid)
+        if LONG:
+            for n in range(10000):
+                os.makedirs('%s/.box%d/cur' % (t.maildir('alice'), n))
+            subprocess.run(['chown', '-R', '%d:%d' % (t.uid, t.gid), t.maildir('alice')], check=True)
         wire.ask('a APPEND INBOX {5+}\r\n' + SMALL)
         with Usage(t, 'imapd') as usage:
             last = [wire.ask('k%d STORE 1 FLAGS.SILENT (%s)' % (at, ' '.join('k%d' % (at + n) for n in range(99))))[-1]
@@ -229,5 +255,12 @@ def test_limits_of_what_can_be_made(folder):
             assert wire.ask('b STORE 1 FLAGS (k1)')[-1].startswith('b OK')
             assert wire.ask('c CREATE ' + '/'.join(['d'] * 32))[-1].startswith('c OK')
             assert wire.ask('d CREATE ' + '/'.join(['e'] * 33))[-1].startswith('d NO')
+            assert wire.ask('f SUBSCRIBE more')[-1].startswith('f NO')
+            assert wire.ask('g UNSUBSCRIBE box7')[-1].startswith('g OK')
+            assert wire.ask('h SUBSCRIBE more')[-1].startswith('h OK')
+            assert len(wire.ask('i LSUB "" "*"')) == 20001
+            if LONG:    # those that another program made can be opened, and no more are made
+                assert wire.ask('j CREATE more')[-1].startswith('j NO')
+                assert wire.ask('k STATUS box9999 (MESSAGES)')[-1].startswith('k OK')
             assert other.ask('o NOOP')[-1].startswith('o OK')
         usage.check(memory_mib=32, cpu_seconds=20)

@@ -36,7 +36,8 @@ RECIPIENTS = [  # (code, what stands behind RCPT TO:)
     ('501', '<:include:/etc/passwd@example.test>'), ('550', '<-alice@example.test>'), ('555', '<alice@example.test> X=Y'),
     ('501', '<a b@example.test>'), ('501', '<alice@\0example.test>'), ('501', '<alice@exa mple.test>'), ('500', '<' + 'a' * 5000 + '@example.test>'),
     ('501', '<alice@' + 'a' * 64 + '.test>'), ('250', '<postmaster>'), ('501', '<Postmaster@>'), ('550', '<../alice@example.test>'),
-    ('55', '<%00@example.test>'), ('55', '<alice%s@example.test>'),
+    ('55', '<%00@example.test>'), ('55', '<alice%s@example.test>'), ('550', '<${run{/bin/id}}@example.test>'),
+    ('550', '<`id`@example.test>'), ('550', '<alice\'--@example.test>'),
 ]
 
 
