@@ -466,7 +466,10 @@ static int commit_locked(struct commit *commit)
 {
 	struct folder *folder = commit->folder;
 	uint32_t new_count = 0;
-	int error = get_folder_row(folder, &commit->row);
+	/* A file that the index does not know may have the next UID in its name. */
+	int error = folder_sync(folder, false);
+	if (error == 0)
+		error = get_folder_row(folder, &commit->row);
 	if (error == 0)
 		error = check_duplicates(commit, &new_count);
 	if (error == 0)

@@ -46,6 +46,14 @@ static bool load(struct folder *folder, const struct index_folder *row)
 		&& row->uidvalidity == folder->record.uidvalidity;
 }
 
+/* Is nothing in new/ that neither the index nor the arrivals know? If there is, it may be from
+ * records that were lost, and have the next UIDs in its names: a scan looks. */
+static bool is_complete(const struct folder *folder)
+{
+	const struct arrivals *arrivals = &folder->arrivals;
+	return arrivals->new_mtime != 0 && folder_mtime(folder, "new") == arrivals->new_mtime;
+}
+
 /* Room for one more, and a UID that may be given out. */
 static int prepare(struct append *append, struct span unique)
 {
@@ -54,7 +62,7 @@ static int prepare(struct append *append, struct span unique)
 	struct index_folder row;
 	for (int attempt = 0; attempt < 2; attempt++) {
 		if (look_into_index(folder, unique, &row) != 0 || !load(folder, &row)
-			|| arrivals_may_have(arrivals, unique))
+			|| arrivals_may_have(arrivals, unique) || !is_complete(folder))
 			return LONG_WAY;
 		if (!arrivals_are_full(arrivals))
 			break;
@@ -76,8 +84,8 @@ static int put_and_rename(struct append *append)
 		.crlf_size = append->crlf_size, .name = buf_span(&append->name),
 		.cache = append->cache.overflow ? SPAN_EMPTY : buf_span(&append->cache),
 	};
-	/* Only when nothing foreign waits to be noticed: otherwise the difference must stay. */
-	if (arrivals->new_mtime != 0 && folder_mtime(folder, "new") == arrivals->new_mtime) {
+	/* Only when nothing foreign came meanwhile: otherwise the difference must stay. */
+	if (is_complete(folder)) {
 		arrival.mtime_before = arrivals->new_mtime;
 		arrival.mtime_after = file_now_ns();
 	}

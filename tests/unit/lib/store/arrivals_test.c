@@ -228,9 +228,26 @@ static void foreign_deliveries_among_them_are_seen(void **state)
 	begin(f);
 	assert_int_equal(deliver(f, 1).uid, 2);
 	let_tick();
-	write_file(f, "new/1700000000.M1P1.elsewhere", MESSAGE);
-	assert_int_equal(deliver(f, 2).uid, 3);
-	assert_int_equal(deliver(f, 3).uid, 4);
+	write_file(f, "new/1700000000.M1P1.elsewhere", MESSAGE); /* seen first, so it is 3 */
+	assert_int_equal(deliver(f, 2).uid, 4);
+	assert_int_equal(deliver(f, 3).uid, 5);
+	assert_uids(f, 5, (const uint32_t[]){1, 2, 3, 4, 5});
+}
+
+/* A record that is lost takes nobody's UID with it: its file's name has it. */
+static void the_uid_of_a_lost_record_is_not_given_out_again(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(deliver(f, i).uid, 1 + i);
+	int fd = open(at_root(f, ARRIVALS_FILE), O_WRONLY);
+	char path[400];
+	(void)snprintf(path, sizeof(path), "new/%s", find_file(f, "new", "2.Q2R0"));
+	assert_true(fd >= 0 && pwrite(fd, "x", 1, lseek(fd, 0, SEEK_END) / 2) == 1);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(deliver_elsewhere(f, 4), 5);
+	assert_int_equal(access(at_root(f, path), F_OK), 0); /* under the name that it had */
 	assert_uids(f, 5, (const uint32_t[]){1, 2, 3, 4, 5});
 }
 
@@ -329,6 +346,8 @@ int main(int argc, char **argv)
 			what_another_process_wrote_into_the_record_stays, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			foreign_deliveries_among_them_are_seen, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(the_uid_of_a_lost_record_is_not_given_out_again,
+			fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_record_without_its_file_is_no_message, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
