@@ -135,11 +135,22 @@ static int rename_file(struct folder *folder, const struct change *change)
 	return error;
 }
 
+/* Another program has changed flags, too: only what was to be changed of them is, as if it had been
+ * asked for just after. */
+static void want_again(struct change *change, const struct index_row *before,
+	const struct index_row *wanted)
+{
+	uint32_t removed = before->flags & ~wanted->flags, added = wanted->flags & ~before->flags;
+	change->row = *wanted;
+	change->row.flags = (change->old.flags & ~removed) | added;
+	change->row.in_new = wanted->in_new && change->old.in_new;
+}
+
 /* The file is not where the index says: another program moved it. Take its present name. */
 static int find_again(struct folder *folder, struct arena *arena, struct change *change)
 {
 	struct index_folder unused;
-	struct index_row wanted = change->row;
+	struct index_row before = change->old, wanted = change->row;
 	int error = folder_sync(folder, true);
 	if (error == 0)
 		error = change_load(folder, arena, change, 1, &unused);
@@ -147,7 +158,7 @@ static int find_again(struct folder *folder, struct arena *arena, struct change 
 		return error;
 	if (!change->found)
 		return -ENOENT;
-	change->row = wanted;
+	want_again(change, &before, &wanted);
 	error = make_name(arena, change);
 	return error != 0 ? error : rename_file(folder, change);
 }

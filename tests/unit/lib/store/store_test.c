@@ -397,15 +397,11 @@ static void status_needs_no_message(void **state)
 	assert_int_equal(store_status(f->store, SPAN("none"), &status), -ENOENT);
 }
 
-/* Another client takes \Deleted back at the last moment: the scan before has not seen it. */
-static void undeleted_at_the_last_moment_stays(void **state)
+/* Another client takes \Deleted back, as yet unseen: the folder looks as the last scan left it. */
+static void take_deleted_back(struct fixture *f, struct mailbox *box)
 {
-	struct fixture *f = *state;
-	uint32_t uid = append_text(f, "INBOX", MESSAGE, MESSAGE_DELETED, NULL);
-	struct mailbox *box = open_box(f, "INBOX", 0);
 	char name[300], changed[310];
 	struct stat st;
-	size_t count = 9;
 	(void)snprintf(name, sizeof(name), "cur/%.250s", find_file(f, "cur", ""));
 	(void)snprintf(changed, sizeof(changed), "%.*s2,", (int)strcspn(name, ":") + 1, name);
 	for (int i = 0; i < 2; i++) {
@@ -418,6 +414,27 @@ static void undeleted_at_the_last_moment_stays(void **state)
 	assert_int_equal(rename(at_root(f, name), at_root(f, changed)), 0);
 	struct timespec times[2] = {st.st_atim, st.st_mtim};
 	assert_int_equal(utimensat(AT_FDCWD, at_root(f, "cur"), times, 0), 0);
+}
+
+static void a_flag_leaves_what_another_changed(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid = append_text(f, "INBOX", MESSAGE, MESSAGE_DELETED, NULL);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	take_deleted_back(f, box);
+	set_flags(box, uid, STORE_ADD, MESSAGE_SEEN, NULL);
+	(void)refresh(box);
+	assert_string_equal(describe(box), "1[SR]");
+	mailbox_close(box);
+}
+
+static void undeleted_at_the_last_moment_stays(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid = append_text(f, "INBOX", MESSAGE, MESSAGE_DELETED, NULL);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	size_t count = 9;
+	take_deleted_back(f, box);
 	assert_int_equal(mailbox_expunge(box, &uid, 1, true, &count), 0);
 	assert_int_equal(count, 0);
 	(void)refresh(box);
@@ -441,7 +458,7 @@ int main(void)
 		CASE(pop3_lock_admits_one), CASE(uidl_is_uid_and_uidvalidity),
 		CASE(many_keywords_survive_the_index), CASE(keyword_log_does_not_grow_without_end),
 		CASE(status_needs_no_message),
-		CASE(undeleted_at_the_last_moment_stays),
+		CASE(undeleted_at_the_last_moment_stays), CASE(a_flag_leaves_what_another_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
