@@ -12,7 +12,8 @@ void content_init(struct content *content, const char *queue_id, uint64_t limit)
 {
 	*content = (struct content){.file = LARGE_FILE_NONE, .queue_id = queue_id, .limit = limit};
 	size_t inline_limit = (size_t)process.settings.inline_limit;
-	buf_init(&content->bytes, (inline_limit > FILE_PIECE ? inline_limit : FILE_PIECE) + 4096);
+	content->bytes =
+		BUF_LARGE((inline_limit > FILE_PIECE ? inline_limit : FILE_PIECE) + 4096);
 }
 
 void content_done(struct content *content)

@@ -31,10 +31,11 @@ static void run(struct command *command, const struct imap_search *search)
 	struct session *session = command->session;
 	struct found found = {.line = BUF_INIT(PIECE + 64)};
 	size_t count = mailbox_count(session->mailbox);
+	int error = 0;
 	buf_append_cstr(&found.line, "* SEARCH");
 	for (size_t i = 0; i < count && !command->connection->failed; i++) {
 		bool opened;
-		if (search_matches(session, i, search->root, &opened))
+		if (search_matches(session, i, search->root, &opened, &error))
 			add(command, mailbox_at(session->mailbox, i), i, &found);
 		if (opened || i % YIELD_EVERY == YIELD_EVERY - 1)
 			(void)task_yield();
@@ -45,7 +46,10 @@ static void run(struct command *command, const struct imap_search *search)
 	buf_append_cstr(&found.line, "\r\n");
 	connection_write(command->connection, buf_span(&found.line));
 	buf_done(&found.line);
-	command_ok(command, "Search completed.");
+	if (error != 0)
+		command_failed(command, error);
+	else
+		command_ok(command, "Search completed.");
 }
 
 void command_search(struct command *command)

@@ -88,7 +88,7 @@ void command_store(struct command *command)
 		.has_unchanged_since = store.unchanged_since_given,
 		.unchanged_since = store.unchanged_since,
 		.silent = true};
-	struct buf failed = BUF_INIT(MODIFIED_CAP);
+	struct buf failed = BUF_LARGE(MODIFIED_CAP);
 	int error = mailbox_is_read_only(session->mailbox)
 			    ? -EROFS
 			    : mailbox_store(session->mailbox, &request, &failed);
@@ -129,9 +129,11 @@ static void answer_copy(struct command *command, const struct copy_result *resul
 		command_ok(command, done);
 		return;
 	}
-	struct buf code = BUF_INIT(MODIFIED_CAP);
+	struct buf code = BUF_LARGE(MODIFIED_CAP);
 	write_copyuid(result, &code);
-	if (move) {
+	if (code.overflow) {
+		command_ok(command, done);
+	} else if (move) {
 		/* RFC 6851 4.3: told before the EXPUNGEs */
 		connection_write_cstr(command->connection, "* OK ");
 		connection_write(command->connection, buf_span(&code));
@@ -175,7 +177,7 @@ static void copy_or_move(struct command *command, bool move)
 		answer_copy(command, &result, move);
 	if (error != 0 && result.count > 0) {
 		/* Some have moved: the client learns which. */
-		struct buf code = BUF_INIT(MODIFIED_CAP);
+		struct buf code = BUF_LARGE(MODIFIED_CAP);
 		write_copyuid(&result, &code);
 		connection_write_cstr(command->connection, "* OK ");
 		connection_write(command->connection, buf_span(&code));

@@ -17,7 +17,7 @@
 void content_init(struct content *content, struct session *session, uint32_t uid)
 {
 	*content = (struct content){.session = session, .uid = uid, .fd = -1};
-	buf_init(&content->parts, PARTS_CAP);
+	content->parts = BUF_LARGE(PARTS_CAP);
 }
 
 void content_done(struct content *content)

@@ -123,10 +123,13 @@ static int load_header(
 
 static int write_fields(struct response *response, const struct imap_fetch_item *item)
 {
-	struct buf header = BUF_INIT(HEADER_CAP), chosen = BUF_INIT(HEADER_CAP + 2);
+	struct buf header = BUF_LARGE(HEADER_CAP), chosen = BUF_LARGE(HEADER_CAP + 2);
 	int error = load_header(response, &item->section, &header);
-	if (error == 0) {
+	if (error == 0)
 		filter_header(&item->section, buf_span(&header), &chosen);
+	if (error == 0 && chosen.overflow)
+		error = -EFBIG;
+	if (error == 0) {
 		uint64_t start = 0, end = chosen.len;
 		cut(item, &start, &end);
 		imap_write_literal_start(end - start, &response->line);
@@ -250,7 +253,7 @@ int fetch_send(
 	struct session *session, size_t index, const struct imap_fetch *fetch, bool with_flags)
 {
 	struct response response = {.session = session};
-	buf_init(&response.line, LINE_CAP);
+	response.line = BUF_LARGE(LINE_CAP);
 	content_init(&response.content, session, mailbox_at(session->mailbox, index)->uid);
 	int error = write_all(&response, index, fetch, with_flags);
 	if (error == -EPIPE) {

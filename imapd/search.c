@@ -185,8 +185,8 @@ static enum answer match(struct matching *matching, const struct imap_search_key
 	return NO;
 }
 
-bool search_matches(
-	struct session *session, size_t index, const struct imap_search_key *root, bool *ret_opened)
+bool search_matches(struct session *session, size_t index, const struct imap_search_key *root,
+	bool *ret_opened, int *ret_error)
 {
 	struct matching matching = {.session = session,
 		.index = index,
@@ -197,6 +197,8 @@ bool search_matches(
 		search_text_init(&matching.text, session, matching.message.uid);
 		matching.may_open = true;
 		answer = match(&matching, root);
+		if (matching.text.error != 0)
+			*ret_error = matching.text.error;
 		search_text_done(&matching.text);
 	}
 	return answer == YES;

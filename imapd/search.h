@@ -9,8 +9,9 @@
 
 /* Resolves sets against the mailbox and folds the texts (into arena). */
 void search_prepare(struct session *session, struct imap_search_key *root, struct arena *arena);
-/* *ret_opened: the file had to be read, the caller should yield. */
+/* *ret_opened: the file had to be read, the caller should yield. *ret_error: set when something
+ * could not be read now, so that the answer may be wrong. */
 bool search_matches(struct session *session, size_t index, const struct imap_search_key *root,
-	bool *ret_opened);
+	bool *ret_opened, int *ret_error);
 
 #endif

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: ISC */
 #include "imapd/search_text.h"
 
+#include <errno.h>
+
 #include "base/ascii.h"
 #include "mail/charset.h"
 #include "mail/encoded_word.h"
@@ -21,7 +23,8 @@
 void search_text_init(struct search_text *text, struct session *session, uint32_t uid)
 {
 	content_init(&text->content, session, uid);
-	buf_init(&text->header, HEADER_CAP);
+	text->header = BUF_LARGE(HEADER_CAP);
+	text->error = 0;
 }
 
 void search_text_done(struct search_text *text)
@@ -50,7 +53,7 @@ static bool field_has(struct span value, struct span needle)
 	value = span_trim(value);
 	if (value.len <= PLAIN_MAX && is_plain(value))
 		return plain_has(value, needle);
-	struct buf decoded = BUF_INIT(HEADER_CAP), folded = BUF_INIT(2 * HEADER_CAP);
+	struct buf decoded = BUF_LARGE(HEADER_CAP), folded = BUF_LARGE(2 * HEADER_CAP);
 	encoded_word_decode(value, &decoded);
 	utf8_fold(buf_span(&decoded), &folded);
 	bool found = span_find(buf_span(&folded), needle) != SIZE_MAX;
@@ -78,26 +81,37 @@ static bool header_has(struct span header, struct span name, struct span needle)
 	return false;
 }
 
+/* False: it cannot be read. One that is gone, or too large, matches nothing; any other error makes
+ * the answer incomplete. */
+static bool is_read(struct search_text *text, int error)
+{
+	if (error != 0 && error != -ENOENT && error != -EFBIG && text->error == 0)
+		text->error = error;
+	return error == 0;
+}
+
 static bool load_part_header(struct search_text *text, size_t index, struct buf *out)
 {
 	struct message_part part = content_part(&text->content, index);
-	return content_read(&text->content, part.header_offset, part.body_offset, out) == 0;
+	return is_read(text,
+		content_read(&text->content, part.header_offset, part.body_offset, out));
 }
 
 static bool load_header(struct search_text *text)
 {
 	if (text->header.len > 0)
 		return true;
-	return content_load_parts(&text->content) == 0 && load_part_header(text, 0, &text->header);
+	return is_read(text, content_load_parts(&text->content)) &&
+	       load_part_header(text, 0, &text->header);
 }
 
 bool search_text_header(struct search_text *text, struct span name, struct span needle)
 {
 	if (text->header.len == 0 && message_cache_has_header(name)) {
-		struct buf cached = BUF_INIT(HEADER_CAP);
-		bool found = mailbox_message_cache(text->content.session->mailbox,
-				     text->content.uid, CACHE_HEADERS, &cached) == 0 &&
-			     header_has(buf_span(&cached), name, needle);
+		struct buf cached = BUF_LARGE(HEADER_CAP);
+		int error = mailbox_message_cache(text->content.session->mailbox,
+			text->content.uid, CACHE_HEADERS, &cached);
+		bool found = is_read(text, error) && header_has(buf_span(&cached), name, needle);
 		buf_done(&cached);
 		return found;
 	}
@@ -141,7 +155,7 @@ static bool scan_body(struct search_text *text, const struct message_part *part,
 	for (uint64_t at = part->body_offset; at < part->end_offset && !found;) {
 		uint64_t end = at + PIECE < part->end_offset ? at + PIECE : part->end_offset;
 		buf_reset(&wire);
-		if (content_read(&text->content, at, end, &wire) != 0)
+		if (!is_read(text, content_read(&text->content, at, end, &wire)))
 			break;
 		found = scan_piece(scan, buf_span(&wire), end == part->end_offset);
 		at = end;
@@ -189,7 +203,7 @@ static struct part_type type_of(struct span header)
 
 static bool leaf_has(struct search_text *text, size_t index, struct span needle)
 {
-	struct buf header = BUF_INIT(HEADER_CAP);
+	struct buf header = BUF_LARGE(HEADER_CAP);
 	bool found = false;
 	if (load_part_header(text, index, &header)) {
 		struct part_type type = type_of(buf_span(&header));
@@ -197,9 +211,9 @@ static bool leaf_has(struct search_text *text, size_t index, struct span needle)
 			struct message_part part = content_part(&text->content, index);
 			struct scan scan = {.needle = needle,
 				.charset = type.charset,
-				.raw = BUF_INIT(TEXT_CAP),
-				.utf8 = BUF_INIT(TEXT_CAP),
-				.folded = BUF_INIT(3 * TEXT_CAP)};
+				.raw = BUF_LARGE(TEXT_CAP),
+				.utf8 = BUF_LARGE(TEXT_CAP),
+				.folded = BUF_LARGE(3 * TEXT_CAP)};
 			transfer_decoder_init(&scan.transfer, type.encoding);
 			found = scan_body(text, &part, &scan);
 			buf_done(&scan.raw);
@@ -215,7 +229,7 @@ static bool leaf_has(struct search_text *text, size_t index, struct span needle)
 /* The header of a message inside a message is part of the outer one's body. */
 static bool inner_header_has(struct search_text *text, size_t index, struct span needle)
 {
-	struct buf header = BUF_INIT(HEADER_CAP);
+	struct buf header = BUF_LARGE(HEADER_CAP);
 	bool found = load_part_header(text, index, &header) &&
 		     header_has(buf_span(&header), SPAN_EMPTY, needle);
 	buf_done(&header);
@@ -224,7 +238,7 @@ static bool inner_header_has(struct search_text *text, size_t index, struct span
 
 bool search_text_body(struct search_text *text, struct span needle)
 {
-	if (content_load_parts(&text->content) != 0)
+	if (!is_read(text, content_load_parts(&text->content)))
 		return false;
 	for (size_t i = 0; i < content_part_count(&text->content); i++) {
 		struct message_part part = content_part(&text->content, i);

@@ -1,6 +1,6 @@
 /* Searching the decoded text of one message: header fields with their encoded words, text parts
  * with their transfer encoding and charset undone. Needles are folded (mail/fold.h). A message that
- * cannot be read matches nothing.
+ * cannot be read matches nothing, and error tells.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_IMAPD_SEARCH_TEXT_H
 #define TAMBO_IMAPD_SEARCH_TEXT_H
@@ -10,6 +10,7 @@
 struct search_text {
 	struct content content;
 	struct buf header; /* of the message, whole, once it was needed */
+	int error;         /* -errno: something could not be read now, the answer may be wrong */
 };
 
 void search_text_init(struct search_text *text, struct session *session, uint32_t uid);

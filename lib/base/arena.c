@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 #define BLOCK_SIZE 4096
-#define BLOCK_KEEP (64 * 1024)
+#define BLOCK_KEEP MEMORY_SMALL
 
 struct arena_block {
 	struct arena_block *next;
@@ -59,8 +59,11 @@ static struct arena_block *add_block(struct arena *arena, size_t need)
 		size = BLOCK_KEEP;
 	if (size < need)
 		size = need;
-	/* Below the cap it is no peer's fault: exits. */
-	struct arena_block *block = memory_alloc(sizeof *block + size);
+	/* A large one is an array, or bytes, of a size that a peer has chosen. */
+	struct arena_block *block = size > BLOCK_KEEP
+		? memory_try_resize(NULL, sizeof *block + size) : memory_alloc(sizeof *block + size);
+	if (block == NULL)
+		return NULL;
 	*block = (struct arena_block){.next = arena->blocks, .size = size};
 	arena->blocks = block;
 	return block;
@@ -81,6 +84,10 @@ void *arena_alloc(struct arena *arena, size_t size)
 	struct arena_block *block = arena->blocks;
 	if (block == NULL || size > block->size - block->used)
 		block = add_block(arena, size);
+	if (block == NULL) {
+		arena->overflow = true;
+		return NULL;
+	}
 	void *ptr = block->bytes + block->used;
 	block->used += size;
 	arena->used += size;

@@ -16,8 +16,10 @@ void buf_init(struct buf *buf, size_t cap)
 
 void buf_done(struct buf *buf)
 {
+	bool is_large = buf->is_large;
 	free(buf->ptr);
 	buf_init(buf, buf->cap);
+	buf->is_large = is_large;
 }
 
 void buf_wipe(struct buf *buf)
@@ -55,8 +57,12 @@ static bool grow(struct buf *buf, size_t n)
 		alloc = want;
 	if (alloc > buf->cap + 1)
 		alloc = buf->cap + 1;
-	/* Below the cap it is no peer's fault: exits. */
-	buf->ptr = memory_resize(buf->ptr, alloc, 1);
+	char *moved = memory_try_resize(buf->ptr, alloc);
+	if (moved == NULL && buf->is_large && alloc > MEMORY_SMALL) {
+		buf->overflow = true;
+		return false;
+	}
+	buf->ptr = moved == NULL ? memory_resize(buf->ptr, alloc, 1) : moved;
 	buf->alloc = alloc;
 	return true;
 }

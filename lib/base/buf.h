@@ -1,5 +1,6 @@
-/* Owned, growing bytes with a cap given at birth. Overflow (past the cap, or no memory) is sticky:
- * append freely, then test buf->overflow once. What was appended before stays readable.
+/* Owned, growing bytes with a cap given at birth. Overflow is sticky: append freely, then test
+ * buf->overflow once. What was appended before stays readable. Memory that is not to be had ends
+ * the process; where a peer decides how much it is (BUF_LARGE), above 64 KiB it is an overflow.
  * SPDX-License-Identifier: ISC */
 #ifndef TAMBO_BASE_BUF_H
 #define TAMBO_BASE_BUF_H
@@ -13,10 +14,11 @@ struct buf {
 	size_t len;
 	size_t alloc;
 	size_t cap; /* len never exceeds it */
-	bool overflow;
+	bool overflow, is_large;
 };
 
-#define BUF_INIT(limit) ((struct buf){NULL, 0, 0, (limit), false})
+#define BUF_INIT(limit) ((struct buf){NULL, 0, 0, (limit), false, false})
+#define BUF_LARGE(limit) ((struct buf){NULL, 0, 0, (limit), false, true})
 
 void buf_init(struct buf *buf, size_t cap);
 /* Frees; the buf is as after buf_init. */

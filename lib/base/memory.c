@@ -35,6 +35,11 @@ void *memory_resize(void *ptr, size_t count, size_t size)
 	return moved;
 }
 
+void *memory_try_resize(void *ptr, size_t size)
+{
+	return realloc(ptr, size);
+}
+
 char *memory_dup_cstr(const char *s)
 {
 	size_t size = strlen(s) + 1;

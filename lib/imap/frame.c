@@ -16,7 +16,7 @@ const struct imap_frame_limits imap_frame_after_login = {
 void imap_frame_init(struct imap_frame *frame, const struct imap_frame_limits *limits)
 {
 	*frame = (struct imap_frame){.limits = *limits};
-	buf_init(&frame->bytes, limits->total_max);
+	frame->bytes = BUF_LARGE(limits->total_max);
 }
 
 void imap_frame_done(struct imap_frame *frame)

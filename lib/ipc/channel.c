@@ -38,7 +38,7 @@ struct channel *channel_new(int fd_take)
 	int flags = fcntl(fd_take, F_GETFL);
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		(void)ioctl(fd_take, FIONBIO, &(int){1}); /* seccomp refuses F_SETFL */
-	buf_init(&channel->in, MESSAGE_SIZE_MAX + HEADER_SIZE + READ_SIZE);
+	channel->in = BUF_LARGE(MESSAGE_SIZE_MAX + HEADER_SIZE + READ_SIZE);
 	buf_init(&channel->out, MESSAGE_SIZE_MAX + FLUSH_AT + HEADER_SIZE);
 	arena_init(&channel->arena, ARENA_MAX);
 	return channel;

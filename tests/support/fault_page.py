@@ -10,7 +10,7 @@ import subprocess
 from tambo import ROOT, programs_folder
 
 FLUSH, FILE_SYSTEM, WRITE, SHORT, CREATE, RENAME, SHORT_AT = 1, 2, 4, 8, 16, 32, 64
-ALLOCATE, UNLINK, CROSS = 128, 256, 512
+ALLOCATE, UNLINK, CROSS, LARGE = 128, 256, 512, 1024
 PLACES, FRAMES = 300, 12
 PAGE = 65536
 IN_WORKER = 1 << 63  # of an address: in the program of the daemon's workers

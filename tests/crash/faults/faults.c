@@ -23,7 +23,10 @@
  * error. */
 enum { FLUSH = 1, FILE_SYSTEM = 2, WRITE = 4, SHORT = 8, CREATE = 16, RENAME = 32, SHORT_AT = 64,
 	ALLOCATE = 128, UNLINK = 256,
-	CROSS = 512 /* a link is always one to another file system */ };
+	CROSS = 512, /* a link is always one to another file system */
+	LARGE = 1024 /* allocations that a process need not get */ };
+
+#define LARGE_LEAST (68 * 1024)
 
 #define PLACES 300
 #define FRAMES 12
@@ -102,9 +105,14 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
+static int has_none(size_t size)
+{
+	return fails(ALLOCATE) || (size >= LARGE_LEAST && fails(LARGE));
+}
+
 void *malloc(size_t size)
 {
-	return fails(ALLOCATE) ? NULL : __libc_malloc(size);
+	return has_none(size) ? NULL : __libc_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
@@ -114,7 +122,7 @@ void *calloc(size_t count, size_t size)
 
 void *realloc(void *old, size_t size)
 {
-	return fails(ALLOCATE) ? NULL : __libc_realloc(old, size);
+	return has_none(size) ? NULL : __libc_realloc(old, size);
 }
 
 static int is_file(int fd)

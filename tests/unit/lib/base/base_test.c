@@ -121,6 +121,27 @@ static void test_arena_cap(void **state)
 	arena_done(&arena);
 }
 
+static void test_large_sizes_that_memory_has_not(void **state)
+{
+	(void)state;
+#ifdef TAMBO_SANITIZED
+	skip(); /* it ends the process itself */
+#endif
+	struct buf buf = BUF_LARGE(SIZE_MAX / 2);
+	struct arena arena;
+	buf_append(&buf, SPAN("abc"));
+	assert_null(buf_reserve(&buf, SIZE_MAX / 4));
+	assert_true(buf.overflow);
+	assert_string_equal(buf_cstr(&buf), "abc");
+	buf_done(&buf);
+	assert_true(buf.is_large);
+	arena_init(&arena, SIZE_MAX / 2);
+	assert_non_null(arena_alloc(&arena, 10));
+	assert_null(arena_alloc(&arena, SIZE_MAX / 4));
+	assert_true(arena.overflow);
+	arena_done(&arena);
+}
+
 static void test_table(void **state)
 {
 	(void)state;
@@ -177,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_buf_cap_is_sticky),
 		cmocka_unit_test(test_buf_cut_to_its_cap),
 		cmocka_unit_test(test_arena_cap),
+		cmocka_unit_test(test_large_sizes_that_memory_has_not),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_crc32c),

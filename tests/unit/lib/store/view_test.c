@@ -105,6 +105,31 @@ static void the_first_unseen_is_known(void **state)
 	mailbox_close(box);
 }
 
+/* It is parsed where it stands in its file. */
+static void a_large_message_is_parsed(void **state)
+{
+	struct fixture *f = *state;
+	const size_t lines = 300000;
+	struct buf text = BUF_INIT(1UL << 24), value = BUF_INIT(1UL << 20);
+	struct message_part part;
+	mailbox_close(open_box(f, "INBOX", 0));
+	buf_append_cstr(&text, "Subject: large\n\n");
+	for (size_t i = 0; i < lines; i++)
+		buf_append_cstr(&text, "a line\n");
+	write_file(f, "cur/1000000000.M1P1.host:2,", buf_cstr(&text));
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_int_equal(mailbox_message_cache(box, 1, CACHE_ENVELOPE, &value), 0);
+	assert_true(span_find(buf_span(&value), SPAN("\"large\"")) != SIZE_MAX);
+	buf_reset(&value);
+	assert_int_equal(mailbox_message_cache(box, 1, CACHE_PARTS, &value), 0);
+	memcpy(&part, value.ptr, sizeof(part));
+	assert_int_equal(part.end_offset, text.len + 2 + lines);
+	assert_int_equal(part.lines, lines);
+	mailbox_close(box);
+	buf_done(&text);
+	buf_done(&value);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +137,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(very_many_changes_are_told_all, fixture_setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(the_first_unseen_is_known, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_large_message_is_parsed, fixture_setup, fixture_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
