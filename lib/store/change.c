@@ -135,15 +135,46 @@ static int rename_file(struct folder *folder, const struct change *change)
 	return error;
 }
 
-/* Another program has changed flags, too: only what was to be changed of them is, as if it had been
- * asked for just after. */
-static void want_again(struct change *change, const struct index_row *before,
+static bool has_keyword(const struct index_row *row, uint16_t number)
+{
+	for (size_t i = 0; i < row->keyword_count; i++)
+		if (row->keywords[i] == number)
+			return true;
+	return false;
+}
+
+/* Of now those that were not to go, and those that were to come. out has room for all of now and
+ * wanted; ascending. */
+static uint16_t merge_keywords(const struct index_row *now, const struct index_row *before,
+	const struct index_row *wanted, uint16_t *out)
+{
+	uint16_t count = 0;
+	for (size_t i = 0; i < now->keyword_count; i++)
+		if (has_keyword(wanted, now->keywords[i]) || !has_keyword(before, now->keywords[i]))
+			out[count++] = now->keywords[i];
+	for (size_t i = 0; i < wanted->keyword_count; i++)
+		if (!has_keyword(before, wanted->keywords[i]) && !has_keyword(now, wanted->keywords[i]))
+			out[count++] = wanted->keywords[i];
+	qsort(out, count, sizeof(*out), compare_numbers);
+	return count;
+}
+
+/* Another program has changed flags or keywords, too: only what was to be changed of them is, as if
+ * it had been asked for just after. */
+static int want_again(struct arena *arena, struct change *change, const struct index_row *before,
 	const struct index_row *wanted)
 {
 	uint32_t removed = before->flags & ~wanted->flags, added = wanted->flags & ~before->flags;
+	uint16_t *keywords = arena_array(arena, (size_t)change->old.keyword_count
+		+ wanted->keyword_count + 1, sizeof(uint16_t));
+	if (keywords == NULL)
+		return -ENOMEM;
 	change->row = *wanted;
 	change->row.flags = (change->old.flags & ~removed) | added;
+	change->row.keywords = keywords;
+	change->row.keyword_count = merge_keywords(&change->old, before, wanted, keywords);
 	change->row.in_new = wanted->in_new && change->old.in_new;
+	return 0;
 }
 
 /* The file is not where the index says: another program moved it. Take its present name. */
@@ -158,8 +189,9 @@ static int find_again(struct folder *folder, struct arena *arena, struct change 
 		return error;
 	if (!change->found)
 		return -ENOENT;
-	want_again(change, &before, &wanted);
-	error = make_name(arena, change);
+	error = want_again(arena, change, &before, &wanted);
+	if (error == 0)
+		error = make_name(arena, change);
 	return error != 0 ? error : rename_file(folder, change);
 }
 

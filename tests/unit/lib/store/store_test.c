@@ -428,6 +428,18 @@ static void a_flag_leaves_what_another_changed(void **state)
 	mailbox_close(box);
 }
 
+static void a_keyword_leaves_what_another_changed(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uid = append_text(f, "INBOX", MESSAGE, MESSAGE_DELETED, "Old");
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	take_deleted_back(f, box);
+	set_flags(box, uid, STORE_ADD, 0, "Work");
+	(void)refresh(box);
+	assert_string_equal(describe(box), "1[R Work]");
+	mailbox_close(box);
+}
+
 static void undeleted_at_the_last_moment_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -459,6 +471,7 @@ int main(void)
 		CASE(many_keywords_survive_the_index), CASE(keyword_log_does_not_grow_without_end),
 		CASE(status_needs_no_message),
 		CASE(undeleted_at_the_last_moment_stays), CASE(a_flag_leaves_what_another_changed),
+		CASE(a_keyword_leaves_what_another_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
