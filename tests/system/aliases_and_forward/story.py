@@ -124,6 +124,23 @@ def test_include_and_file(folder):
         t.wait_log(r'status=sent \(delivered to file: /dev/null\)')
 
 
+def test_an_include_that_includes_itself_ends(folder):
+    t = LocalInstance(folder, aliases={})
+    for name, other in (('one', 'two'), ('two', 'one')):
+        path = os.path.join(t.config, name + '.list')
+        with open(path, 'w') as f:
+            f.write(':include:%s/%s.list\nann\n' % (t.config, other))
+        os.chmod(path, 0o644)
+    t.write_aliases({'all': ':include:%s/one.list' % t.config})
+    with t:
+        t.send('all', subject='round and round')
+        t.wait_log(r'to=<all@.*status=(bounced|sent|deferred)')
+        t.wait_log(r'to=<ann@.*status=sent')
+        t.send('ben', subject='still here')
+        t.wait_messages('ben')
+        assert len(t.messages('ann')) == 1
+
+
 def test_forward_file(folder):
     with LocalInstance(folder) as t:
         t.write_home('ann', '.forward', '\\ann, ben\n# comment\n')
