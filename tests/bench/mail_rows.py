@@ -175,7 +175,7 @@ def on_mailbox(size, times, label):
                        box='box' + label, size=size, arrive=fill_and_read)
     store = ('STORE 1:* +FLAGS.SILENT (\\\\Flagged)', 'STORE 1:* -FLAGS.SILENT (\\\\Flagged)')
     return [
-        row('select', 'SELECT', selected('SELECT INBOX'), 10 * times, 1),
+        row('select', 'SELECT', selected('SELECT INBOX'), 500 * times, 1),
         row('envelope', 'FETCH ENVELOPE BODYSTRUCTURE', selected(OVERVIEW), times),
         row('headers', 'FETCH of seven header fields', selected(HEADERS), times),
         row('flags', 'FETCH FLAGS', selected('FETCH 1:* FLAGS'), 10 * times),
@@ -211,4 +211,8 @@ def rows(quick):
     found += on_mailbox(10000, 2 * n, '')
     if not quick:
         found += on_mailbox(100000, 2, '100k')
+        found.append(MailRow(
+            'retr100k', 'POP3 RETR, 4 KiB, 100000 messages', lambda box: pop3_login(box)
+            + prepare('STAT', 'l') + 'Md RETR %n\\r\\n\n', 100000, box='box100k', size=100000,
+            port='pop3', arrive=fill_and_read))
     return found
