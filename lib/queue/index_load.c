@@ -69,26 +69,41 @@ static void visit_entry(void *arg, const struct ledger_entry *entry)
 	queue_index_apply(reading->index, entry, reading->boot);
 }
 
+static int scan_all(struct queue_index *index, struct queue_reader *reader)
+{
+	uint64_t *numbers = NULL;
+	size_t count = 0;
+	int error = queue_reader_segments(reader, &numbers, &count);
+	for (size_t i = 0; error >= 0 && i < count; i++)
+		error = queue_index_scan(index, reader, numbers[i], 0, NULL, NULL);
+	free(numbers);
+	return error < 0 ? error : 0;
+}
+
+/* INVARIANT: the lock comes first. A message that another finishes between the scan and its own
+ * reading of the ledger would be alive in the one, and no longer named in the other. */
 int queue_index_load(struct queue_index *index, const char *queue_directory,
 	struct queue_reader *reader, struct ledger **ret_ledger)
 {
 	struct reading reading = {.index = index};
-	uint64_t *numbers = NULL, entries = 0;
-	size_t count = 0;
+	struct ledger *ledger = NULL;
+	uint64_t entries = 0;
 	int error = ledger_boot_id(reading.boot);
+	if (error == 0 && ret_ledger != NULL)
+		error = ledger_open(queue_directory, &ledger);
 	if (error == 0)
-		error = queue_reader_segments(reader, &numbers, &count);
-	for (size_t i = 0; error >= 0 && i < count; i++)
-		error = queue_index_scan(index, reader, numbers[i], 0, NULL, NULL);
-	free(numbers);
-	if (error < 0)
+		error = scan_all(index, reader);
+	if (error == 0)
+		error = ledger != NULL ? ledger_load(ledger, visit_entry, &reading, &entries)
+				       : ledger_read(queue_directory, visit_entry, &reading, &entries);
+	if (error != 0) {
+		ledger_close(ledger);
 		return error;
-	error = ret_ledger != NULL
-		? ledger_open(queue_directory, visit_entry, &reading, ret_ledger, &entries)
-		: ledger_read(queue_directory, visit_entry, &reading, &entries);
-	if (error == 0)
-		queue_index_sweep(index);
-	return error;
+	}
+	queue_index_sweep(index);
+	if (ret_ledger != NULL)
+		*ret_ledger = ledger;
+	return 0;
 }
 
 struct snapshot {

@@ -130,33 +130,38 @@ static int take_lock(int directory)
 	return error;
 }
 
-int ledger_open(const char *queue_directory,
-	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg,
-	struct ledger **ret_ledger, uint64_t *ret_count)
+int ledger_open(const char *queue_directory, struct ledger **ret_ledger)
 {
-	struct ledger_reading reading = {.visit = visit, .arg = arg};
 	int directory = queue_io_open_directory(queue_directory, "ledger");
 	if (directory < 0)
 		return directory;
 	int lock = take_lock(directory);
-	int error = lock < 0 ? lock : ledger_read_directory(directory, &reading);
-	if (error != 0) {
-		if (lock >= 0)
-			close(lock);
+	if (lock < 0) {
 		close(directory);
-		return error;
+		return lock;
 	}
 	struct ledger *ledger = NEW(struct ledger);
 	ledger->directory = directory;
 	ledger->lock = lock;
 	ledger->spare = fcntl(directory, F_DUPFD_CLOEXEC, 0);
-	ledger->log = (struct log_file){.fd = -1, .number = reading.highest};
-	ledger->last_length = reading.last_length;
-	ledger->bytes = reading.bytes;
+	ledger->log.fd = -1;
 	ledger->snapshot.fd = -1;
 	buf_init(&ledger->pending, PENDING_MAX);
 	task_event_init(&ledger->changed);
 	*ret_ledger = ledger;
+	return 0;
+}
+
+int ledger_load(struct ledger *ledger,
+	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg, uint64_t *ret_count)
+{
+	struct ledger_reading reading = {.visit = visit, .arg = arg};
+	int error = ledger_read_directory(ledger->directory, &reading);
+	if (error != 0)
+		return error;
+	ledger->log.number = reading.highest;
+	ledger->last_length = reading.last_length;
+	ledger->bytes = reading.bytes;
 	*ret_count = reading.count;
 	return 0;
 }

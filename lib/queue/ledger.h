@@ -48,12 +48,14 @@ struct ledger_entry {
 
 struct ledger;
 
-/* Takes the lock (-EBUSY: somebody else has it), gives every entry in order to visit, opens the
- * next log. Without a ledger/ it starts empty. *ret_count: entries read. 0 or -errno; -EIO: the
- * ledger cannot be read: do not go on (nothing is delivered twice because of a bad disk). */
-int ledger_open(const char *queue_directory,
-	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg,
-	struct ledger **ret_ledger, uint64_t *ret_count);
+/* Takes the lock: what this ledger is about changes no more, other than by its owner. 0 or -errno;
+ * -EBUSY: somebody else has it. */
+int ledger_open(const char *queue_directory, struct ledger **ret_ledger);
+/* Once, before anything is appended: gives every entry in order to visit. Without any log it starts
+ * empty. *ret_count: entries read. 0 or -errno; -EIO: the ledger cannot be read: do not go on
+ * (nothing is delivered twice because of a bad disk), but close. */
+int ledger_load(struct ledger *ledger,
+	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg, uint64_t *ret_count);
 void ledger_close(struct ledger *ledger); /* without committing; NULL is allowed */
 /* The same reading without lock and without opening it for writing: for commands. */
 int ledger_read(const char *queue_directory,

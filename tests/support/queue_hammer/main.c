@@ -148,7 +148,8 @@ static int run_writer(const char *directory, uint64_t first, int step)
 	CHECK(task_loop_open() == 0);
 	CHECK(queue_layout_create(directory, NULL) == 0);
 	CHECK(queue_writer_open(&options, &writer) == 0);
-	CHECK(ledger_open(directory, ignore_entry, NULL, &ledger, &count) == 0);
+	CHECK(ledger_open(directory, &ledger) == 0);
+	CHECK(ledger_load(ledger, ignore_entry, NULL, &count) == 0);
 	steps_left = step;
 	if (step > 0)
 		queue_faults = die_at_step;

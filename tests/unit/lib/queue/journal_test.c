@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "queue/faults.h"
+#include "queue/index.h"
 #include "queue/large.h"
 #include "queue/reader.h"
 #include "queue/segment.h"
@@ -455,6 +456,32 @@ static void test_a_spare_that_became_a_segment_is_left_alone(void **state)
 	close(journal_fd);
 }
 
+/* What another still finishes would be seen half: scanned alive, in the ledger no more. */
+static void test_nothing_is_indexed_before_the_lock(void **state)
+{
+	(void)state;
+	struct queue_writer *writer = open_writer();
+	struct queue_index index;
+	struct queue_reader *reader;
+	struct queue_position position;
+	struct ledger *holder, *ledger = NULL;
+	char id[QUEUE_ID_MAX];
+	assert_int_equal(append(writer, "content", id, &position), 0);
+	assert_int_equal(ledger_open(directory, &holder), 0);
+	assert_int_equal(queue_reader_open(directory, &reader), 0);
+	queue_index_init(&index);
+	assert_int_equal(queue_index_load(&index, directory, reader, &ledger), -EBUSY);
+	assert_null(ledger);
+	assert_int_equal(index.entries.count, 0);
+	ledger_close(holder);
+	assert_int_equal(queue_index_load(&index, directory, reader, &ledger), 0);
+	assert_int_equal(index.entries.count, 1);
+	ledger_close(ledger);
+	queue_index_done(&index);
+	queue_reader_close(reader);
+	queue_writer_close(writer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +496,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large_for_a_segment, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_writers, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_nothing_is_indexed_before_the_lock, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_spare_that_became_a_segment_is_left_alone, setup, teardown),
 	};
