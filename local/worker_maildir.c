@@ -8,7 +8,6 @@
 
 #include "local/worker.h"
 #include "store/append.h"
-#include "task/task.h"
 
 /* Stores stay open: the next message finds its index warm. */
 static int get_store(const char *root, struct store **ret_store)
@@ -22,36 +21,14 @@ static int get_store(const char *root, struct store **ret_store)
 	return error;
 }
 
-struct writing {
-	const struct local_work *work;
-	struct append *append;
-	int error;
-};
-
-static void write_pieces(void *arg)
-{
-	struct writing *writing = arg;
-	struct work_reader reader;
-	struct span bytes;
-	work_reader_init(&reader, writing->work);
-	do {
-		writing->error = work_read(&reader, &bytes);
-		if (writing->error == 0 && bytes.len > 0)
-			writing->error = append_write(writing->append, bytes);
-	} while (writing->error == 0 && bytes.len > 0);
-	work_reader_done(&reader);
-}
-
-/* A large message goes from file to file in one job of the pool: handing each piece from thread to
- * thread costs more than copying it. */
 static int write_message(const struct local_work *work, struct append *append)
 {
-	struct writing writing = {.work = work, .append = append};
-	if (work->content_fd >= 0)
-		task_offload(write_pieces, &writing);
-	else
-		write_pieces(&writing);
-	return writing.error;
+	int error = append_write(append, work->headers);
+	if (error == 0 && work->content_fd >= 0)
+		error = append_fill(append, work->content_fd, work->content_offset, work->size);
+	else if (error == 0)
+		error = append_write(append, work->content);
+	return error;
 }
 
 /* An empty file of the same file system, opened before the message is written: whoever has it can

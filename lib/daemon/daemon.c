@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf_pool.h"
 #include "base/table.h"
 #include "daemon/daemon_private.h"
 #include "sys/allocator.h"
@@ -134,6 +135,7 @@ static void seed_tables(void)
 /* What reading the configuration took, or a busy time: a worker lives long and small. */
 static void give_memory_back(void)
 {
+	buf_pools_drop();
 	(void)malloc_trim(0);
 }
 

@@ -334,6 +334,32 @@ static void take_line(struct mime_parser *p, struct span raw)
 	p->before = content_end;
 }
 
+/* Lines of a body, up to one that may be a boundary: most of most messages. */
+static void skip_text(struct mime_parser *p)
+{
+	const char *start = p->message.ptr + p->here.offset;
+	const char *end = p->message.ptr + p->message.len, *at = start;
+	uint64_t crlf = 0;
+	uint32_t lines = 0;
+	while (at < end && *at != '-') {
+		const char *lf = memchr(at, '\n', (size_t)(end - at));
+		if (lf == NULL)
+			break;
+		crlf += lf > at && lf[-1] == '\r' ? 0 : 1;
+		lines++;
+		at = lf + 1;
+	}
+	if (at == start)
+		return;
+	uint64_t length = (uint64_t)(at - start);
+	p->here.offset += length;
+	p->here.crlf += length + crlf;
+	p->here.lines += lines;
+	/* In front of the last line end. */
+	p->before = (struct position){p->here.offset - 1 - (at - start > 1 && at[-2] == '\r'),
+		p->here.crlf - 2, p->here.lines - 1};
+}
+
 bool mime_parse(struct span message, struct arena *arena, struct mime_message *ret_message)
 {
 	struct mime_message result = {.root = NULL};
@@ -341,7 +367,11 @@ bool mime_parse(struct span message, struct arena *arena, struct mime_message *r
 	if (!push_part(&p, NULL))
 		return false;
 	while (p.here.offset < message.len) {
+		if (!p.in_header)
+			skip_text(&p);
 		struct span rest = span_skip(message, (size_t)p.here.offset);
+		if (rest.len == 0)
+			break;
 		size_t end = span_find_char(rest, '\n');
 		take_line(&p, end == SIZE_MAX ? rest : span_head(rest, end + 1));
 	}

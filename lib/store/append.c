@@ -20,9 +20,6 @@
 #include "store/filename.h"
 #include "store/keyword_log_private.h"
 
-#define WRITE_PIECE 65536
-#define PARSE_MAX (256UL << 20) /* larger messages are parsed when first asked for */
-
 static void host_name(struct buf *out)
 {
 	static char host[65];
@@ -52,7 +49,7 @@ int append_begin(struct store *store, struct span mailbox, const struct append_o
 	struct buf name = BUF_INIT(255);
 	append->folder = folder;
 	append->options = options;
-	buf_init(&append->text, WRITE_PIECE);
+	buf_init(&append->text, APPEND_PIECE);
 	buf_init(&append->cache, CACHE_SIZE_MAX + 1024);
 	buf_init(&append->name, 255);
 	unique_name(&name);
@@ -68,121 +65,6 @@ int append_begin(struct store *store, struct span mailbox, const struct append_o
 	}
 	*ret_append = append;
 	return 0;
-}
-
-static void write_file(struct append *append, struct span bytes)
-{
-	while (bytes.len > 0 && append->error == 0) {
-		ssize_t n = write(append->fd, bytes.ptr, bytes.len);
-		if (n >= 0)
-			bytes = span_skip(bytes, (size_t)n);
-		else if (errno != EINTR)
-			append->error = -errno;
-	}
-}
-
-/* Gathered, so that most messages are one write, and are parsed where they stand. */
-static void write_out(struct append *append, struct span bytes)
-{
-	append->size += bytes.len;
-	append->crlf_size += content_crlf_length(&append->to_crlf, bytes);
-	if (append->text.len + bytes.len > WRITE_PIECE) {
-		write_file(append, buf_span(&append->text));
-		buf_reset(&append->text);
-		append->is_spilled = true;
-	}
-	if (bytes.len > WRITE_PIECE)
-		write_file(append, bytes);
-	else
-		buf_append(&append->text, bytes);
-	if (append->text.overflow && append->error == 0)
-		append->error = -ENOMEM;
-}
-
-int append_write(struct append *append, struct span bytes)
-{
-	if (append->error == 0 && memchr(bytes.ptr, '\r', bytes.len) == NULL &&
-		!append->to_lf.after_cr) {
-		write_out(append, bytes);
-		return append->error;
-	}
-	struct buf lines = BUF_INIT(WRITE_PIECE + 2);
-	while (bytes.len > 0 && append->error == 0) {
-		struct span piece = span_head(bytes, WRITE_PIECE);
-		bytes = span_skip(bytes, piece.len);
-		buf_reset(&lines);
-		content_to_lf(&append->to_lf, piece, &lines);
-		write_out(append, buf_span(&lines));
-	}
-	buf_done(&lines);
-	return append->error;
-}
-
-static void parse_in_pool(void *arg)
-{
-	struct append *append = arg;
-	(void)cache_build_file(append->fd, append->size, &append->cache);
-}
-
-/* Fills the cache from the message, which is in memory still. */
-static void parse(struct append *append)
-{
-	if (append->size == 0 || append->size > PARSE_MAX)
-		return;
-	if (append->is_spilled)
-		task_offload(parse_in_pool, append);
-	else
-		(void)cache_build(buf_span(&append->text), &append->cache);
-}
-
-static int64_t seconds_of(clockid_t clock)
-{
-	struct timespec now;
-	return clock_gettime(clock, &now) == 0 ? now.tv_sec : INT64_MIN;
-}
-
-/* Files get their time from the coarse clock, or later: mostly one second is all it can be. */
-static void find_mtime(struct append *append, int64_t began)
-{
-	struct stat st;
-	append->internaldate = seconds_of(CLOCK_REALTIME);
-	if (append->internaldate == began && append->error == 0)
-		return;
-	if (append->error == 0 && fstat(append->fd, &st) != 0)
-		append->error = -errno;
-	else if (append->error == 0)
-		append->internaldate = st.st_mtim.tv_sec;
-}
-
-static void set_mtime(struct append *append)
-{
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-		{.tv_sec = (time_t)append->options->internaldate}};
-	if (append->error == 0 && futimens(append->fd, times) != 0)
-		append->error = -errno;
-	append->internaldate = append->options->internaldate;
-}
-
-/* Everything that can be done to the file before the mailbox is locked. */
-static int finish_file(struct append *append)
-{
-	struct buf last = BUF_INIT(1);
-	content_to_lf_end(&append->to_lf, &last);
-	write_out(append, buf_span(&last));
-	buf_done(&last);
-	int64_t began = append->text.len > 0 ? seconds_of(CLOCK_REALTIME_COARSE) : INT64_MIN;
-	write_file(append, buf_span(&append->text));
-	if (append->options->internaldate != INT64_MIN)
-		set_mtime(append);
-	else
-		find_mtime(append, began);
-	/* DURABLE: the content before the name. */
-	if (append->error == 0 && append->options->durability == APPEND_DURABLE)
-		append->error = file_sync(append->fd);
-	if (append->error == 0)
-		parse(append);
-	buf_done(&append->text);
-	return append->error;
 }
 
 /* What another attempt wrote may not be on disk, and nobody will ask for it again: DURABLE: flushed
@@ -531,7 +413,7 @@ int append_commit_all(struct append **appends, size_t count, struct append_resul
 	int error = 0;
 	for (size_t i = 0; error == 0 && i < count; i++) {
 		CHECK(appends[i]->folder == appends[0]->folder);
-		error = finish_file(appends[i]);
+		error = append_finish_file(appends[i]);
 	}
 	bool long_way = count > 1;
 	if (error == 0 && !long_way) {
@@ -562,7 +444,7 @@ void append_abort(struct append *append)
 	if (append->tmp_path[0] != '\0')
 		(void)unlinkat(append->folder->dir_fd, append->tmp_path, 0);
 	file_close(&append->fd);
-	buf_done(&append->text);
+	append_drop_text(append);
 	buf_done(&append->cache);
 	buf_done(&append->name);
 	folder_release(append->folder);

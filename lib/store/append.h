@@ -36,6 +36,10 @@ int append_begin(struct store *store, struct span mailbox, const struct append_o
 /* Message bytes with CRLF or LF line ends; stored with LF. May be called many times. After an error
  * only append_abort makes sense. */
 int append_write(struct append *append, struct span bytes);
+/* The rest of the message: size bytes of a file, from offset on. They are read, written and
+ * parsed in one job of the pool: handing each piece from thread to thread costs more than copying
+ * it. Nothing may be written afterwards. -EIO: the file is shorter. */
+int append_fill(struct append *append, int fd, uint64_t offset, uint64_t size);
 /* Frees append, whatever it returns. -ENOSPC, -EDQUOT ...: nothing was added. */
 int append_commit(struct append *append_take, struct append_result *ret_result);
 /* As append_commit for several messages of one mailbox: all or none (MULTIAPPEND). */

@@ -18,11 +18,21 @@ struct append {
 	int64_t internaldate; /* the file's mtime, once it is finished */
 	struct buf text;    /* not yet in the file */
 	bool is_spilled;    /* the file has bytes that text has not */
+	bool is_ended;      /* all of it is in the file, measured and parsed */
+	bool is_in_pool;
+	bool has_buffer;    /* text is one of the buffers of append_file.c */
 	struct buf cache;   /* what the index gets */
 	struct buf name;    /* final file name */
 	uint32_t uid;
 	bool is_renamed, is_duplicate;
 };
+
+/* As much of a message is gathered before it is written. */
+#define APPEND_PIECE 65536
+
+/* Everything that can be done to the file before the mailbox is locked. */
+int append_finish_file(struct append *append);
+void append_drop_text(struct append *append);
 
 /* Makes append->name from append->uid. */
 void append_make_name(struct append *append, uint32_t uidvalidity, const uint16_t *keywords,

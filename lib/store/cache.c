@@ -216,6 +216,7 @@ struct work {
 	struct arena arena;
 	struct buf pieces;
 	struct head head;
+	uint64_t crlf_size;
 	bool good;
 };
 
@@ -232,6 +233,7 @@ static void build(void *arg)
 		write_kind((enum message_cache)kind, work->message, &mime, &envelope, &work->pieces);
 		work->head.ends[kind] = (uint32_t)work->pieces.len;
 	}
+	work->crlf_size = mime.crlf_size;
 	work->good = !work->pieces.overflow;
 }
 
@@ -255,19 +257,22 @@ static bool finish(struct work *work, struct buf *ret_value)
 	return good;
 }
 
-bool cache_build(struct span message, struct buf *ret_value)
+bool cache_build(struct span message, struct buf *ret_value, uint64_t *ret_crlf_size)
 {
 	struct work work;
 	begin(&work, message);
 	build(&work);
-	return finish(&work, ret_value);
+	bool good = finish(&work, ret_value);
+	if (good && ret_crlf_size != NULL)
+		*ret_crlf_size = work.crlf_size;
+	return good;
 }
 
 bool cache_build_file(int fd, uint64_t size, struct buf *ret_value)
 {
 	struct work work;
 	if (size == 0 || size > SIZE_MAX)
-		return cache_build(SPAN_EMPTY, ret_value);
+		return cache_build(SPAN_EMPTY, ret_value, NULL);
 	char *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		return false;

@@ -8,9 +8,9 @@
 
 #define CACHE_SIZE_MAX (4UL << 20) /* a message that needs more is cut in structure and headers */
 
-/* Parses message (LF or CRLF) and appends the value. False when it does not
- * fit: nothing appended. */
-bool cache_build(struct span message, struct buf *ret_value);
+/* Parses message (LF or CRLF) and appends the value; *ret_crlf_size (NULL: not wanted) is the size
+ * of the whole message with CRLF line ends. False when it does not fit: nothing appended. */
+bool cache_build(struct span message, struct buf *ret_value, uint64_t *ret_crlf_size);
 /* The same for the message in a file, which is mapped: its bytes are the system's to drop, however
  * many there are. False also when the file becomes shorter meanwhile. */
 bool cache_build_file(int fd, uint64_t size, struct buf *ret_value);

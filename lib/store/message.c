@@ -236,7 +236,7 @@ static void build_in_pool(void *arg)
 {
 	struct building *building = arg;
 	building->good = building->size <= HEAP_MAX
-		? cache_build(building->message, building->value)
+		? cache_build(building->message, building->value, NULL)
 		: cache_build_file(building->fd, building->size, building->value);
 }
 

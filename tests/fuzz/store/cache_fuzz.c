@@ -14,8 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span message = span_new(data, size), piece;
 	struct buf value = BUF_INIT(1UL << 24);
 	struct content_state state = {0};
-	uint64_t length = content_crlf_length(&state, message);
-	if (cache_build(message, &value)) {
+	uint64_t length = content_crlf_length(&state, message), parsed_length;
+	if (cache_build(message, &value, &parsed_length)) {
+		CHECK(parsed_length == length);
 		CHECK(cache_get(buf_span(&value), CACHE_PARTS, &piece));
 		CHECK(piece.len % sizeof(struct message_part) == 0 && piece.len > 0);
 		for (size_t at = 0; at < piece.len; at += sizeof(struct message_part)) {
