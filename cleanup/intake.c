@@ -16,6 +16,8 @@
 
 #define ENVELOPE_ARENA (64u * 1024)
 
+static unsigned under_way; /* messages */
+
 static const struct {
 	enum cleanup_status status;
 	const char *code, *text;
@@ -182,6 +184,8 @@ void intake_open(struct intake *intake, const struct cleanup_open *open, struct 
 		.ends_with_lf = true,
 		.status = CLEANUP_OK,
 		.code = ""};
+	intake->is_open = true;
+	under_way++;
 	arena_init(&intake->arena, ENVELOPE_ARENA);
 	uint64_t limit = (uint64_t)process.settings.message_size_limit;
 	if (open->origin == CLEANUP_FROM_SMTP && limit > 0 && open->size_hint > limit) {
@@ -279,6 +283,29 @@ void intake_write(struct intake *intake, struct span bytes)
 		fail_errno(intake, intake->content.error, "cannot store the message");
 }
 
+struct buf *intake_room(struct intake *intake)
+{
+	return intake->status == CLEANUP_OK && intake->has_content && !intake->header.in_header ?
+		content_room(&intake->content) : NULL;
+}
+
+void intake_took(struct intake *intake, struct span bytes)
+{
+	struct buf *room = content_room(&intake->content);
+	if (bytes.len > 0 && !intake->pending_cr && memchr(bytes.ptr, '\r', bytes.len) == NULL) {
+		intake->ends_with_lf = bytes.ptr[bytes.len - 1] == '\n';
+		content_took(&intake->content, bytes.len);
+		if (intake->content.error != 0)
+			fail_errno(intake, intake->content.error, "cannot store the message");
+		return;
+	}
+	struct buf copy = BUF_INIT(bytes.len);
+	buf_append(&copy, bytes);
+	buf_truncate(room, room->len - bytes.len);
+	intake_write(intake, buf_span(&copy));
+	buf_done(&copy);
+}
+
 static void end_content(struct intake *intake)
 {
 	intake_write(intake, SPAN_EMPTY);
@@ -324,8 +351,17 @@ enum cleanup_status intake_finish(struct intake *intake)
 	return intake->status;
 }
 
+bool intake_is_alone(void *unused)
+{
+	(void)unused;
+	return under_way <= 1;
+}
+
 void intake_done(struct intake *intake)
 {
+	if (intake->is_open)
+		under_way--;
+	intake->is_open = false;
 	header_filter_done(&intake->header);
 	content_done(&intake->content);
 	expansion_done(&intake->expansion);

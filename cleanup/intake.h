@@ -20,6 +20,7 @@ struct intake {
 	uint32_t hop_count;
 	struct span tls_summary, received_for;
 	int64_t submitter_uid;     /* maildrop: of who submitted; -1 otherwise */
+	bool is_open;              /* from intake_open to intake_done */
 	bool has_content;          /* Received: is written */
 	bool pending_cr, ends_with_lf;
 	bool queue_failed;         /* not the message's fault: the next one may fail as well */
@@ -38,6 +39,12 @@ void intake_recipients(struct intake *intake, const struct cleanup_recipient *re
 	size_t count);
 /* Content in pieces of any size, line ends CRLF or LF. */
 void intake_write(struct intake *intake, struct span bytes);
+/* Where the content may be put directly, or NULL: it must go by intake_write. May change with
+ * each call here. intake_took takes bytes that stand at the end of that buffer. */
+struct buf *intake_room(struct intake *intake);
+void intake_took(struct intake *intake, struct span bytes);
+/* Is no more than one message on its way in? For queue_writer_options. */
+bool intake_is_alone(void *unused);
 /* DURABLE: CLEANUP_OK means that the message is in the journal. May yield. */
 enum cleanup_status intake_finish(struct intake *intake);
 void intake_done(struct intake *intake);

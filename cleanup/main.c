@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "cleanup/intake.h"
 #include "cleanup/maildrop.h"
 #include "cleanup/qmgr_link.h"
 #include "cleanup/serve.h"
@@ -30,7 +31,8 @@ static int prepare(struct conf *conf)
 		.segment_size = (uint64_t)process.settings.segment_size,
 		.spare_segments = (size_t)process.settings.spare_segments,
 		.long_ids = process.settings.long_ids,
-		.committed = qmgr_link_added};
+		.committed = qmgr_link_added,
+		.alone = intake_is_alone};
 	error = queue_layout_create(directory, NULL);
 	if (error == 0)
 		error = queue_writer_open(&options, &process.writer);

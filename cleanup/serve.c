@@ -48,12 +48,19 @@ static int receive_message(struct channel *channel, struct intake *intake, bool 
 	size_t allowed = 3, which;
 	for (;;) {
 		void *message;
+		struct buf *room = intake_room(intake);
+		size_t before = room == NULL ? 0 : room->len;
+		channel_receive_into(channel, room == NULL ? NULL : &cleanup_chunk_type, room);
 		int error = channel_receive(
 			channel, types, allowed, task_deadline(TRANSACTION_MS), &which, &message);
 		if (error != 0)
 			return error;
 		if (which == 0) {
-			intake_write(intake, ((struct cleanup_chunk *)message)->bytes);
+			struct span bytes = ((struct cleanup_chunk *)message)->bytes;
+			if (room != NULL && room->len > before)
+				intake_took(intake, bytes);
+			else
+				intake_write(intake, bytes);
 			allowed = 2;
 		} else if (which == 1) {
 			*ret_discard = ((struct cleanup_end *)message)->discard;
@@ -72,6 +79,7 @@ static int serve_message(
 	bool discard = false;
 	intake_open(intake, open, SPAN_EMPTY, -1, queue_id);
 	int error = receive_message(channel, intake, &discard);
+	channel_receive_into(channel, NULL, NULL);
 	if (error == 0 && !discard)
 		intake_finish(intake);
 	if (error == 0)

@@ -10,7 +10,7 @@ bool buf_pool_take(struct buf_pool *pool, struct buf *ret_buf)
 	CHECK(pool->max <= BUF_POOL_MAX);
 	if (pool->out >= pool->max)
 		return false;
-	struct buf buf = BUF_INIT(pool->size);
+	struct buf buf = BUF_LARGE(pool->size);
 	if (pool->spare_count > 0)
 		buf = pool->spare[--pool->spare_count];
 	else if (buf_reserve(&buf, pool->size) == NULL)

@@ -17,6 +17,8 @@
 #define READ_SIZE (16 * 1024)
 #define FLUSH_AT (64 * 1024)
 #define KEEP_IDLE (32 * 1024)
+/* So much at the end of a message is sent from where it lies. */
+#define TAIL_MIN (16 * 1024)
 #define ARENA_MAX (8 * 1024 * 1024)
 #define FLUSH_TIMEOUT (60 * 1000)
 
@@ -27,6 +29,8 @@ struct channel {
 	int fds[MESSAGE_FDS_MAX * 2];
 	size_t fd_count;
 	struct arena arena;
+	const struct message_type *sink_type; /* see channel_receive_into */
+	struct buf *sink;
 	bool broken;
 	bool drained; /* the last read took all there was: wait before the next one */
 };
@@ -101,15 +105,17 @@ size_t channel_unsent(const struct channel *channel)
 	return channel->out.len;
 }
 
-/* Sends as much as goes without waiting; fds go with the first byte. */
-static ssize_t send_some(struct channel *channel, const int *fds, size_t fd_count)
+/* Sends as much of what is gathered and of the tail behind it as goes without waiting; fds go
+ * with the first byte. */
+static ssize_t send_some(struct channel *channel, struct span tail, const int *fds, size_t fd_count)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
 		struct cmsghdr align;
 	} control;
-	struct iovec part = {channel->out.ptr, channel->out.len};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	struct iovec parts[2] = {{channel->out.ptr, channel->out.len},
+		{(void *)(uintptr_t)tail.ptr, tail.len}};
+	struct msghdr header = {.msg_iov = parts, .msg_iovlen = tail.len > 0 ? 2 : 1};
 	if (fd_count > 0) {
 		memset(&control, 0, sizeof control);
 		header.msg_control = control.bytes;
@@ -124,14 +130,17 @@ static ssize_t send_some(struct channel *channel, const int *fds, size_t fd_coun
 	return sent < 0 ? -errno : sent;
 }
 
-static int flush_with_fds(struct channel *channel, const int *fds, size_t fd_count,
+static int flush_all(struct channel *channel, struct span tail, const int *fds, size_t fd_count,
 	task_time deadline)
 {
-	while (channel->out.len > 0) {
-		ssize_t sent = send_some(channel, fds, fd_count);
+	while (channel->out.len + tail.len > 0) {
+		ssize_t sent = send_some(channel, tail, fds, fd_count);
 		if (sent > 0) {
+			size_t gathered = channel->out.len;
 			fd_count = 0;
 			buf_consume(&channel->out, (size_t)sent);
+			if ((size_t)sent > gathered)
+				tail = span_skip(tail, (size_t)sent - gathered);
 			continue;
 		}
 		int status = (int)sent;
@@ -150,7 +159,15 @@ static int flush_with_fds(struct channel *channel, const int *fds, size_t fd_cou
 
 int channel_flush(struct channel *channel, task_time deadline)
 {
-	return channel->broken ? -EPIPE : flush_with_fds(channel, NULL, 0, deadline);
+	return channel->broken ? -EPIPE : flush_all(channel, SPAN_EMPTY, NULL, 0, deadline);
+}
+
+static size_t count_fd_fields(const struct message_type *type)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < type->field_count; i++)
+		count += type->fields[i].kind == FIELD_FD;
+	return count;
 }
 
 int channel_send(struct channel *channel, const struct message_type *type, const void *message)
@@ -160,6 +177,12 @@ int channel_send(struct channel *channel, const struct message_type *type, const
 	size_t before = channel->out.len;
 	if (channel->broken)
 		return -EPIPE;
+	struct span tail = message_tail(type, message);
+	if (tail.len >= TAIL_MIN && count_fd_fields(type) == 0) {
+		int error = message_encode_head(type, message, &channel->out);
+		return error != 0 ? error : flush_all(channel, tail, NULL, 0,
+			task_deadline(FLUSH_TIMEOUT));
+	}
 	int status = message_encode(type, message, &channel->out, fds, &fd_count);
 	if (status != 0)
 		return status;
@@ -171,7 +194,8 @@ int channel_send(struct channel *channel, const struct message_type *type, const
 		if (status == 0) {
 			buf_done(&channel->out);
 			channel->out = mine;
-			return flush_with_fds(channel, fds, fd_count, task_deadline(FLUSH_TIMEOUT));
+			return flush_all(channel, SPAN_EMPTY, fds, fd_count,
+				task_deadline(FLUSH_TIMEOUT));
 		}
 		buf_done(&mine);
 		return status;
@@ -268,14 +292,6 @@ static uint32_t get_number(const char *wire, size_t bytes)
 	return value;
 }
 
-static size_t count_fd_fields(const struct message_type *type)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < type->field_count; i++)
-		count += type->fields[i].kind == FIELD_FD;
-	return count;
-}
-
 /* The number of descriptors of this message: those that its type can carry and that have come. A
  * message behind it with descriptors of its own has not been read: the kernel ends a read there. */
 static int decode_message(struct channel *channel, const struct message_type *type, size_t length,
@@ -307,6 +323,75 @@ static int decode_message(struct channel *channel, const struct message_type *ty
 	return 0;
 }
 
+/* Reads straight to where the bytes are wanted. */
+static int receive_rest(struct channel *channel, char *to, size_t missing, task_time deadline)
+{
+	while (missing > 0) {
+		struct iovec part = {to, missing};
+		struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+		ssize_t count = channel->drained ? -1 : recvmsg(channel->fd, &header,
+			MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		int error = channel->drained ? EAGAIN : errno;
+		if (count == 0 || (count < 0 && error == ECONNRESET) ||
+			(count > 0 && (header.msg_flags & MSG_CTRUNC) != 0))
+			return -EBADMSG;
+		if (count > 0) {
+			to += count;
+			missing -= (size_t)count;
+			channel->drained = missing > 0;
+			if (channel->drained)
+				task_fd_drained(channel->fd);
+			continue;
+		}
+		channel->drained = false;
+		int status = error == EINTR ? 0 : error != EAGAIN ? -error :
+			task_wait_fd(channel->fd, TASK_READ, deadline);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+/* A message of the sink's type, whose header is in the buffer. 1: the sink has no room for it. */
+static int receive_to_sink(struct channel *channel, size_t length, task_time deadline,
+	void **ret_message)
+{
+	const struct message_type *type = channel->sink_type;
+	struct buf *sink = channel->sink;
+	int status = fill(channel, HEADER_SIZE + 4, deadline);
+	if (status != 0)
+		return status == -EPIPE ? -EBADMSG : status;
+	size_t size = get_number(channel->in.ptr + HEADER_SIZE, 4);
+	if (length < 4 || size != length - 4 || size > type->fields[0].limit)
+		return -EBADMSG;
+	if (size >= sink->cap - sink->len)
+		return 1;
+	struct span bytes = {.ptr = buf_reserve(sink, size), .len = size};
+	struct span here = span_part(buf_span(&channel->in), HEADER_SIZE + 4, size);
+	char *message = arena_alloc(&channel->arena, type->size);
+	if (bytes.ptr == NULL)
+		return 1;
+	if (message == NULL)
+		return -EBADMSG;
+	memcpy(sink->ptr + sink->len, here.ptr, here.len);
+	status = receive_rest(channel, sink->ptr + sink->len + here.len, size - here.len, deadline);
+	if (status != 0)
+		return status;
+	sink->len += size;
+	channel->consumed = HEADER_SIZE + 4 + here.len;
+	memcpy(message + type->fields[0].offset, &bytes, sizeof bytes);
+	*ret_message = message;
+	return 0;
+}
+
+void channel_receive_into(struct channel *channel, const struct message_type *type,
+	struct buf *sink)
+{
+	CHECK(type == NULL || (type->field_count == 1 && type->fields[0].kind == FIELD_SPAN));
+	channel->sink_type = type;
+	channel->sink = sink;
+}
+
 static int receive(struct channel *channel, const struct message_type *const *types,
 	size_t type_count, task_time deadline, size_t *ret_which, void **ret_message)
 {
@@ -321,6 +406,13 @@ static int receive(struct channel *channel, const struct message_type *const *ty
 	for (size_t i = 0; i < type_count; i++) {
 		if (types[i]->type != number || types[i]->version != version)
 			continue;
+		if (types[i] == channel->sink_type) {
+			status = receive_to_sink(channel, length, deadline, ret_message);
+			if (status == 0)
+				*ret_which = i;
+			if (status <= 0)
+				return status;
+		}
 		status = fill(channel, HEADER_SIZE + length, deadline);
 		if (status == -EPIPE)
 			status = -EBADMSG;

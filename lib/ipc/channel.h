@@ -31,6 +31,11 @@ int channel_receive(struct channel *channel, const struct message_type *const *t
 /* The same for exactly one type. */
 int channel_expect(struct channel *channel, const struct message_type *type, task_time deadline,
 	void **ret_message);
+/* Messages of that type, whose one field is a span, are received straight into sink while it has
+ * room below its cap: their bytes are appended, and the message's span points to them. NULL: no
+ * longer. */
+void channel_receive_into(struct channel *channel, const struct message_type *type,
+	struct buf *sink);
 /* Send, then receive the one reply. */
 int channel_call(struct channel *channel, const struct message_type *type, const void *message,
 	const struct message_type *reply_type, task_time deadline, void **ret_reply);

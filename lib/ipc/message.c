@@ -30,6 +30,12 @@ static void put_number(struct buf *out, uint64_t value, size_t bytes)
 	buf_append_bytes(out, wire, bytes);
 }
 
+static void put_length(struct buf *out, size_t start, size_t length)
+{
+	for (size_t i = 0; i < 4; i++)
+		out->ptr[start + i] = (char)(length >> (8 * i));
+}
+
 struct fd_set_out {
 	int *fds;
 	size_t count;
@@ -115,6 +121,38 @@ static int encode_fields(const struct message_type *type, const void *message, s
 	return out->overflow ? -EMSGSIZE : 0;
 }
 
+struct span message_tail(const struct message_type *type, const void *message)
+{
+	struct span bytes = SPAN_EMPTY;
+	if (type->field_count > 0 && type->fields[type->field_count - 1].kind == FIELD_SPAN)
+		memcpy(&bytes, member(message, &type->fields[type->field_count - 1]), sizeof bytes);
+	return bytes;
+}
+
+int message_encode_head(const struct message_type *type, const void *message, struct buf *out)
+{
+	size_t start = out->len;
+	struct span tail = message_tail(type, message);
+	struct message_type head = *type;
+	head.field_count--;
+	if (tail.len > type->fields[head.field_count].limit)
+		return -EMSGSIZE;
+	put_number(out, 0, 4);
+	put_number(out, type->type, 2);
+	put_number(out, type->version, 2);
+	int status = encode_fields(&head, message, out, NULL);
+	put_number(out, tail.len, 4);
+	size_t length = out->len - start + tail.len;
+	if (status == 0 && (out->overflow || length > MESSAGE_SIZE_MAX))
+		status = -EMSGSIZE;
+	if (status != 0) {
+		buf_truncate(out, start);
+		return status;
+	}
+	put_length(out, start, length - HEADER_SIZE);
+	return 0;
+}
+
 int message_encode(const struct message_type *type, const void *message, struct buf *out,
 	int fds[MESSAGE_FDS_MAX], size_t *ret_fd_count)
 {
@@ -130,9 +168,7 @@ int message_encode(const struct message_type *type, const void *message, struct 
 		buf_truncate(out, start);
 		return status;
 	}
-	size_t length = out->len - start - HEADER_SIZE;
-	for (size_t i = 0; i < 4; i++)
-		out->ptr[start + i] = (char)(length >> (8 * i));
+	put_length(out, start, out->len - start - HEADER_SIZE);
 	*ret_fd_count = passed.count;
 	return 0;
 }

@@ -58,6 +58,11 @@ struct message_type {
  * to send are put into fds (at most MESSAGE_FDS_MAX). */
 int message_encode(const struct message_type *type, const void *message, struct buf *out,
 	int fds[MESSAGE_FDS_MAX], size_t *ret_fd_count);
+/* The bytes of the last field, when that is a span; empty otherwise. */
+struct span message_tail(const struct message_type *type, const void *message);
+/* As message_encode, but for the bytes of its tail: they are to be sent behind what is appended.
+ * The type has a tail; -EMSGSIZE for a message with descriptors as well. */
+int message_encode_head(const struct message_type *type, const void *message, struct buf *out);
 /* payload: what follows the header. Lists are allocated from arena; spans point into payload.
  * 0 or -EBADMSG (then no descriptor was taken). *ret_message is written only on success. */
 int message_decode(const struct message_type *type, struct span payload, const int *fds,

@@ -57,19 +57,23 @@ int large_write(struct large_file *file, struct span bytes)
 	return job.result;
 }
 
-static void commit_offloaded(void *arg)
+static void finish_offloaded(void *arg)
 {
 	struct file_job *job = arg;
+	job->result = 0;
+	if (job->bytes.len > 0)
+		write_offloaded(job);
 	/* DURABLE: content and name of the file, before a record refers to it. */
-	job->result = queue_io_fsync(job->file->fd);
+	if (job->result == 0)
+		job->result = queue_io_fsync(job->file->fd);
 	if (job->result == 0)
 		job->result = queue_io_fsync_directory(job->file->directory);
 }
 
-int large_commit(struct large_file *file)
+int large_finish(struct large_file *file, struct span last)
 {
-	struct file_job job = {.file = file};
-	task_offload(commit_offloaded, &job);
+	struct file_job job = {.file = file, .bytes = last};
+	task_offload(finish_offloaded, &job);
 	int fd = file->fd;
 	if (job.result != 0) {
 		large_abort(file);
@@ -201,7 +205,7 @@ int recipient_list_finish(struct recipient_list *list, struct queue_envelope *en
 		return 0;
 	int error = list->run_count > 0 ? flush_run(list) : 0;
 	if (error == 0)
-		error = large_commit(&list->file);
+		error = large_finish(&list->file, SPAN_EMPTY);
 	envelope->recipients = SPAN_EMPTY;
 	envelope->recipients_epoch = list->epoch;
 	envelope->flags |= QUEUE_LARGE_RECIPIENTS;

@@ -26,9 +26,10 @@ struct large_file {
 int large_create(int directory, const char *queue_id, bool recipients, struct large_file *ret_file);
 /* Yields (the write is done in the thread pool). */
 int large_write(struct large_file *file, struct span bytes);
-/* Flushes the file and the directory, closes. On failure the file is removed. Yields. */
-int large_commit(struct large_file *file);
-/* Closes and removes what was not committed; harmless when there is none. */
+/* Writes the last bytes, if any, flushes the file and the directory, closes. On failure the file is
+ * removed. Yields. */
+int large_finish(struct large_file *file, struct span last);
+/* Closes and removes what was not finished; harmless when there is none. */
 void large_abort(struct large_file *file);
 
 /* Removes both files of a message whose record is dead; those that are not there do not matter.

@@ -21,6 +21,7 @@
 #define BATCH_BYTES (8u * 1024 * 1024)
 #define ENVELOPE_MAX (QUEUE_RECIPIENTS_INLINE_MAX + 20 * (QUEUE_ATTRIBUTE_MAX + 4) + 64)
 #define NAP_US 2000
+#define LONE_COMMITS 16
 
 struct entry {
 	struct list_node node;
@@ -48,6 +49,7 @@ struct queue_writer {
 	uint64_t offset; /* where the next record goes */
 	struct list_node pending;
 	bool committing;
+	unsigned lone_commits; /* the last ones, one record each, that nobody else waited for */
 	struct task_event changed;
 	struct queue_id_source ids;
 	struct written *written;
@@ -359,6 +361,30 @@ static void fail_pending(struct queue_writer *writer, int error)
 		finish_entry(LIST_ENTRY(node, struct entry, node), error);
 }
 
+/* Is there one record to write, and nobody else who might bring one? */
+static bool is_lone(const struct queue_writer *writer)
+{
+	const struct queue_writer_options *options = &writer->options;
+	return writer->pending.next == writer->pending.prev && options->alone != NULL &&
+		options->alone(options->arg);
+}
+
+/* After a row of commits that nobody else waited for, the way through the thread pool costs more
+ * than writing. Whoever comes meanwhile had to wait for this flush before his own in any case. */
+static void write_batch(struct queue_writer *writer, struct batch *batch)
+{
+	bool calm = writer->lone_commits >= LONE_COMMITS && is_lone(writer);
+	if (calm)
+		(void)task_yield(); /* who is there already comes along */
+	fill_batch(writer, batch);
+	if (calm && is_lone(writer))
+		write_offloaded(batch);
+	else
+		task_offload(write_offloaded, batch);
+	writer->lone_commits = is_lone(writer) ? writer->lone_commits + 1 : 0;
+	finish_batch(writer, batch);
+}
+
 /* By the leader: writes what waits, once. */
 static void commit_once(struct queue_writer *writer)
 {
@@ -375,9 +401,7 @@ static void commit_once(struct queue_writer *writer)
 		}
 	}
 	struct batch *batch = NEW(struct batch);
-	fill_batch(writer, batch);
-	task_offload(write_offloaded, batch);
-	finish_batch(writer, batch);
+	write_batch(writer, batch);
 	free(batch);
 }
 

@@ -1,5 +1,6 @@
 /* The writing end of the journal, for cleanup alone. Many tasks append; one of them commits for all
- * that wait at that moment (group commit: one pwritev and one fdatasync in the thread pool).
+ * that wait at that moment (group commit: one pwritev and one fdatasync, in the thread pool while
+ * there is anybody else to serve).
  *
  * DURABLE: queue_writer_append answers 0 only after the record's bytes, the segment's header and
  * its name are on disk. It answers -errno when they are not: the message must not be acknowledged,
@@ -25,6 +26,9 @@ struct queue_writer_options {
 	/* Called after each commit, in the order of positions within a segment, on the task that
 	 * did the commit: must not wait. moved: the copy made by a compaction. May be NULL. */
 	void (*committed)(void *arg, struct span queue_id, const struct queue_position *position);
+	/* Does nobody but the one who appends have anything to do in this process? After some
+	 * commits like that, they are done without the thread pool. May be NULL: no. */
+	bool (*alone)(void *arg);
 	void *arg;
 };
 

@@ -67,8 +67,8 @@ struct cleanup_recipients {
 	size_t recipient_count;
 };
 
-/* Content as received, dots removed, CRLF or LF line ends; at most 64 KiB each. A bare CR, a NUL
- * and an over-long line have been dealt with by the sender of this message. */
+/* Content as received, dots removed, CRLF or LF line ends; at most CLEANUP_CHUNK_MAX bytes each.
+ * A bare CR, a NUL and an over-long line have been dealt with by the sender of this message. */
 struct cleanup_chunk {
 	struct span bytes;
 };

@@ -40,6 +40,14 @@ static const struct field parcel_fields[] = {
 };
 static MESSAGE_TYPE(parcel_type, 2, 1, parcel, parcel_fields);
 
+struct bulk {
+	struct span bytes;
+};
+
+/* Received into a buffer of its own while that has room. */
+static const struct field bulk_fields[] = {FIELD(FIELD_SPAN, bulk, bytes, 1000)};
+static MESSAGE_TYPE(bulk_type, 3, 1, bulk, bulk_fields);
+
 static struct {
 	int ends[2];
 	struct span input;
@@ -63,19 +71,26 @@ static void speak(void *arg)
 
 static void hear(void *arg)
 {
-	static const struct message_type *const types[] = {&note_type, &parcel_type};
+	static const struct message_type *const types[] = {&note_type, &parcel_type, &bulk_type};
 	struct channel *channel = channel_new(t.ends[1]);
+	struct buf sink = BUF_INIT(3000);
 	int error = 0;
 	(void)arg;
 	for (unsigned i = 0; i < MESSAGES_MAX && error == 0; i++) {
-		size_t which;
+		size_t which, before = sink.len;
 		void *message;
+		channel_receive_into(channel, &bulk_type, &sink);
 		error = channel_receive(channel, types, ARRAY_LEN(types), TASK_FOREVER, &which, &message);
 		if (error != 0)
 			break;
 		if (which == 0) {
 			const struct note *note = message;
 			CHECK(note->number <= 100 && note->text.len <= 1000);
+		} else if (which == 2) {
+			const struct bulk *bulk = message;
+			CHECK(bulk->bytes.len <= 1000);
+			CHECK(sink.len == before || (sink.len == before + bulk->bytes.len &&
+				bulk->bytes.ptr == sink.ptr + before));
 		} else {
 			const struct parcel *parcel = message;
 			CHECK(parcel->note_count <= 20 && parcel->fd < 0);
@@ -83,6 +98,7 @@ static void hear(void *arg)
 	}
 	CHECK(error == 0 || error == -EPIPE || error == -EBADMSG || error == -ECONNRESET);
 	channel_free(channel);
+	buf_done(&sink);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -94,7 +94,7 @@ static void queue_one(uint64_t number)
 	if (content.len > LARGE_SIZE) {
 		struct large_file file;
 		CHECK(large_create(queue_writer_large_directory(writer), id, false, &file) == 0);
-		CHECK(large_write(&file, body) == 0 && large_commit(&file) == 0);
+		CHECK(large_write(&file, body) == 0 && large_finish(&file, SPAN_EMPTY) == 0);
 		envelope.flags |= QUEUE_LARGE_CONTENT;
 		body = SPAN_EMPTY;
 	}

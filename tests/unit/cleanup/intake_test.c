@@ -117,6 +117,20 @@ static void read_last(struct buf *content, struct buf *recipients)
 	buf_consume(content, end + 1);
 }
 
+/* The piece where cleanup wants to have it, as a channel puts it there, if it says where. */
+static bool put_in_place(struct intake *intake, struct span piece)
+{
+	struct buf *room = intake_room(intake);
+	if (room == NULL || piece.len > room->cap - room->len)
+		return false;
+	buf_append(room, piece);
+	intake_took(intake, span_new(room->ptr + room->len - piece.len, piece.len));
+	return true;
+}
+
+static bool in_place; /* how send does it */
+static size_t placed;
+
 /* Sends text in pieces of the given size. */
 static enum cleanup_status send(
 	uint32_t origin, uint32_t flags, const char *to, struct span text, size_t piece)
@@ -128,7 +142,10 @@ static enum cleanup_status send(
 	open.recipient_count = 1;
 	intake_open(&intake, &open, SPAN_EMPTY, -1, NULL);
 	while (text.len > 0) {
-		intake_write(&intake, span_head(text, piece));
+		if (in_place && put_in_place(&intake, span_head(text, piece)))
+			placed++;
+		else
+			intake_write(&intake, span_head(text, piece));
 		text = span_skip(text, piece);
 	}
 	enum cleanup_status status = intake_finish(&intake);
@@ -314,6 +331,66 @@ static void test_small_inline_limit(void **state)
 	assert_memory_equal(content.ptr, text, sizeof text);
 	buf_done(&content);
 	buf_done(&recipients);
+}
+
+static void make_body(char *text, size_t size, const char *line_end)
+{
+	size_t at = 0;
+	memset(text, 'x', size);
+	memcpy(text, "A: b\n\n", 6);
+	for (size_t line = 100; line < size; line += 100)
+		for (at = 0; line_end[at] != '\0'; at++)
+			text[line - 2 + at] = line_end[at];
+}
+
+static void test_content_put_in_place(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t size, piece;
+		const char *line_end;
+		bool converted;
+	} rows[] = {
+		{"small", 3000, 1000, "x\n", false},
+		{"for the journal", 200000, 50000, "x\n", false},
+		{"for a file", 300000, 90000, "x\n", false},
+		{"more than is written at once", 599000, 131000, "x\n", false},
+		{"pieces that do not fit", 599000, 250000, "x\n", false},
+		{"CRLF", 300000, 777, "\r\n", true},
+		{"CRLF, cut in the middle", 300000, 99, "\r\n", true},
+		{"bare CR", 300000, 1000, "\rx", false},
+	};
+	static char text[600000];
+	struct buf content = BUF_INIT(1000000), recipients = BUF_INIT(1000), wanted = BUF_INIT(1000000);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		print_message("%s\n", rows[i].name);
+		make_body(text, rows[i].size, rows[i].line_end);
+		buf_reset(&wanted);
+		for (size_t at = 0; at < rows[i].size; at++)
+			if (!rows[i].converted || text[at] != '\r')
+				buf_append_char(&wanted, text[at]);
+		if (wanted.ptr[wanted.len - 1] != '\n')
+			buf_append_char(&wanted, '\n');
+		in_place = true;
+		placed = 0;
+		enum cleanup_status status = send(CLEANUP_FROM_SMTP, 0, "r@x.y",
+			span_new(text, rows[i].size), rows[i].piece);
+		in_place = false;
+		assert_int_equal(status, CLEANUP_OK);
+		assert_true(placed > 0);
+		read_last(&content, &recipients);
+		assert_int_equal(content.len, wanted.len);
+		assert_memory_equal(content.ptr, wanted.ptr, wanted.len);
+	}
+	in_place = true;
+	make_body(text, sizeof text, "x\n");
+	assert_int_equal(send(CLEANUP_FROM_SMTP, 0, "r@x.y", span_new(text, sizeof text), 100000),
+		CLEANUP_TOO_BIG);
+	in_place = false;
+	buf_done(&content);
+	buf_done(&recipients);
+	buf_done(&wanted);
 }
 
 /* A table that cannot be asked is a temporary error, never "no alias". */
@@ -504,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_small_inline_limit),
+		cmocka_unit_test(test_content_put_in_place),
 		cmocka_unit_test(test_unusable_table),
 		cmocka_unit_test(test_trouble_is_not_ok),
 		cmocka_unit_test(test_bounce),

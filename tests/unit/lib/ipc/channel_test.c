@@ -150,6 +150,129 @@ static void test_channel(void **state)
 	free(talk.big);
 }
 
+struct bulk {
+	struct span bytes;
+};
+
+static const struct field bulk_fields[] = {FIELD(FIELD_SPAN, bulk, bytes, 260000)};
+static MESSAGE_TYPE(bulk_type, 8, 1, bulk, bulk_fields);
+
+static const size_t bulk_sizes[] = {0, 1, 5000, 16384, 100000, 3, 250000, 30000, 7};
+
+static char bulk_byte(size_t message, size_t at)
+{
+	return (char)(message * 31 + at * 7 + at / 251);
+}
+
+static void speak_bulk(void *arg)
+{
+	struct talk *talk = arg;
+	struct sample sample = make_sample();
+	for (size_t i = 0; i < sizeof bulk_sizes / sizeof bulk_sizes[0]; i++) {
+		for (size_t at = 0; at < bulk_sizes[i]; at++)
+			talk->big[at] = bulk_byte(i, at);
+		struct bulk bulk = {span_new(talk->big, bulk_sizes[i])};
+		assert_int_equal(channel_send(talk->left, &bulk_type, &bulk), 0);
+		/* The bytes have gone, or have been kept: they may change now. */
+		memset(talk->big, 'x', bulk_sizes[i]);
+		assert_int_equal(channel_send(talk->left, &sample_type, &sample), 0);
+	}
+	struct bulk bulk = {span_new(talk->big, 260001)};
+	assert_int_equal(channel_send(talk->left, &bulk_type, &bulk), -EMSGSIZE);
+	assert_int_equal(channel_flush(talk->left, TASK_FOREVER), 0);
+	channel_free(talk->left);
+}
+
+static void listen_bulk(void *arg)
+{
+	static const struct message_type *const types[] = {&sample_type, &bulk_type};
+	struct talk *talk = arg;
+	struct buf sink = BUF_INIT(300000);
+	size_t which, in_sink = 0;
+	void *message;
+	for (size_t i = 0; i < sizeof bulk_sizes / sizeof bulk_sizes[0]; i++) {
+		size_t before = sink.len;
+		channel_receive_into(talk->right, i == 5 ? NULL : &bulk_type, &sink);
+		assert_int_equal(channel_receive(talk->right, types, 2, TASK_FOREVER, &which, &message),
+			0);
+		assert_int_equal(which, 1);
+		struct span bytes = ((struct bulk *)message)->bytes;
+		assert_int_equal(bytes.len, bulk_sizes[i]);
+		for (size_t at = 0; at < bytes.len; at++)
+			if (bytes.ptr[at] != bulk_byte(i, at))
+				fail_msg("message %zu differs at %zu", i, at);
+		if (sink.len > before) {
+			in_sink++;
+			assert_int_equal(sink.len, before + bytes.len);
+			assert_true(bytes.ptr == sink.ptr + before);
+		}
+		assert_int_equal(channel_receive(talk->right, types, 2, TASK_FOREVER, &which, &message),
+			0);
+		assert_int_equal(which, 0);
+		assert_true(span_equal(((struct sample *)message)->bytes, SPAN("hello")));
+	}
+	/* Not the empty one, the one without a sink, and the one that was too large. */
+	assert_int_equal(in_sink, 6);
+	assert_int_equal(
+		channel_receive(talk->right, types, 2, TASK_FOREVER, &which, &message), -EPIPE);
+	channel_free(talk->right);
+	buf_done(&sink);
+}
+
+static void test_long_bytes_are_sent_and_received_in_place(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
+	struct talk talk = {channel_new(fd[0]), channel_new(fd[1]), calloc(1, 300000)};
+	task_loop_open();
+	task_spawn("speak", speak_bulk, &talk, 0);
+	task_spawn("listen", listen_bulk, &talk, 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
+	free(talk.big);
+}
+
+static void expect_bad_bulk(void *arg)
+{
+	void *message;
+	struct buf sink = BUF_INIT(300000);
+	channel_receive_into(arg, &bulk_type, &sink);
+	assert_int_equal(channel_expect(arg, &bulk_type, TASK_FOREVER, &message), -EBADMSG);
+	assert_int_equal(sink.len, 0);
+	buf_done(&sink);
+}
+
+static void test_garbage_does_not_reach_the_sink(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		struct span bytes;
+	} rows[] = {
+		{"no room for the length", SPAN("\x03\0\0\0\x08\0\x01\0\0\0\0")},
+		{"a byte too many", SPAN("\x06\0\0\0\x08\0\x01\0\x01\0\0\0xy")},
+		{"a byte too few", SPAN("\x05\0\0\0\x08\0\x01\0\x02\0\0\0xy")},
+		{"above the limit", SPAN("\x25\xf7\x03\0\x08\0\x01\0\x21\xf7\x03\0xy")},
+		{"an end within the length", SPAN("\x06\0\0\0\x08\0\x01\0\x02\0")},
+		{"an end within the bytes", SPAN("\x08\0\0\0\x08\0\x01\0\x04\0\0\0xy")},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int fd[2];
+		print_message("%s\n", rows[i].name);
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
+		assert_true(write(fd[1], rows[i].bytes.ptr, rows[i].bytes.len) ==
+			(ssize_t)rows[i].bytes.len);
+		close(fd[1]);
+		struct channel *channel = channel_new(fd[0]);
+		task_loop_open();
+		task_spawn("expect", expect_bad_bulk, channel, 0);
+		task_loop_run();
+		channel_free(channel);
+		task_loop_close();
+	}
+}
+
 static void expect_bad(void *arg)
 {
 	void *message;
@@ -184,6 +307,8 @@ int main(void)
 		cmocka_unit_test(test_limits_are_kept),
 		cmocka_unit_test(test_channel),
 		cmocka_unit_test(test_garbage_closes_the_channel),
+		cmocka_unit_test(test_long_bytes_are_sent_and_received_in_place),
+		cmocka_unit_test(test_garbage_does_not_reach_the_sink),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -164,6 +165,62 @@ static void test_group_commit(void **state)
 	queue_writer_close(shared);
 	task_loop_close();
 	assert_int_equal(scan_all().count, 500);
+}
+
+static pthread_t loop_thread;
+static int flushed_in_loop;
+
+static int where_flushed(const char *operation)
+{
+	if (strcmp(operation, "fdatasync") == 0 && pthread_equal(pthread_self(), loop_thread))
+		flushed_in_loop++;
+	return 0;
+}
+
+static bool nobody_else(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void append_forty(void *arg)
+{
+	struct queue_position position;
+	char id[QUEUE_ID_MAX];
+	(void)arg;
+	for (int i = 0; i < 40; i++)
+		task_failures += append(shared, "12345\n", id, &position) != 0;
+}
+
+static void run_appenders(int count)
+{
+	flushed_in_loop = 0;
+	for (int i = 0; i < count; i++)
+		assert_non_null(task_spawn("append", append_forty, NULL, 0));
+	assert_int_equal(task_loop_run(), 0);
+	assert_int_equal(task_failures, 0);
+}
+
+/* Who is alone for some time is not sent through the pool; with two, hardly anything blocks the
+ * loop. */
+static void test_lone_commits(void **state)
+{
+	(void)state;
+	struct queue_writer_options options = {.queue_directory = directory,
+		.segment_size = 65536,
+		.alone = nobody_else};
+	assert_int_equal(task_loop_open(), 0);
+	assert_int_equal(queue_writer_open(&options, &shared), 0);
+	loop_thread = pthread_self();
+	queue_faults = where_flushed;
+	run_appenders(1);
+	assert_int_equal(flushed_in_loop, 40 - 16);
+	run_appenders(2);
+	assert_in_range(flushed_in_loop, 0, 16);
+	queue_writer_close(shared);
+	task_loop_close();
+	queue_faults = NULL;
+	assert_int_equal(scan_all().count, 120);
 }
 
 /* All dead: recycled under a new number; the old bytes in the file do not come back. */
@@ -364,7 +421,7 @@ static void test_large_content(void **state)
 	assert_int_equal(large_create(directory_fd, id, false, &file), 0);
 	assert_int_equal(large_create(directory_fd, id, false, &file), -EEXIST);
 	assert_int_equal(large_write(&file, SPAN("large\n")), 0);
-	assert_int_equal(large_commit(&file), 0);
+	assert_int_equal(large_finish(&file, SPAN_EMPTY), 0);
 	struct queue_envelope envelope = {
 		.queue_id = span_from_cstr(id), .size = 6, .flags = QUEUE_LARGE_CONTENT};
 	assert_int_equal(queue_writer_append(writer, &envelope, SPAN_EMPTY, &position), 0);
@@ -487,6 +544,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_append_and_read_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_commit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lone_commits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recycling, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fault_at_every_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk_heals, setup, teardown),
