@@ -22,6 +22,8 @@ static bool receive(struct session *session)
 			session->bare_lf = true;
 		switch (result) {
 		case SMTP_DATA_MORE:
+			if (stream_will_wait(session->stream))
+				content_pause(session);
 			break;
 		case SMTP_DATA_END:
 			return true;

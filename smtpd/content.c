@@ -21,7 +21,9 @@
 /* Content is decoded in pieces of that size at most, and passed on when there is about that much of
  * it: whatever wakes the other side is dearer than the bytes. */
 #define DECODE_SIZE (32 * 1024)
-#define SEND_SIZE (60 * 1024)
+#define SEND_SIZE (92 * 1024)
+/* So much is passed on when the client makes a pause. */
+#define PAUSE_SIZE (60 * 1024)
 
 /* Notes the reply that the message will get instead of 250; the first one counts. */
 __attribute__((format(printf, 2, 3)))
@@ -299,6 +301,12 @@ enum smtp_data_result content_add(struct session *session, struct span input, si
 	else if (transaction->content.len >= SEND_SIZE)
 		send_content(session);
 	return result;
+}
+
+void content_pause(struct session *session)
+{
+	if (session->transaction->failure == NULL && session->transaction->content.len >= PAUSE_SIZE)
+		send_content(session);
 }
 
 /* END, then RESULT. True: it is queued. Otherwise transaction->failure says why. */

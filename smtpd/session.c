@@ -15,7 +15,7 @@
 #include "smtpd/commands.h"
 #include "smtpd/policy.h"
 
-#define INPUT_MAX (64 * 1024)
+#define INPUT_MAX (128 * 1024)
 #define OUTPUT_MAX (8 * 1024)
 /* Parting words may take this long. */
 #define GOODBYE_TIMEOUT 10000

@@ -56,6 +56,8 @@ bool content_open(struct session *session);
 /* Decodes and passes on input; *ret_used bytes of it were used. Failures are remembered in
  * transaction->failure; the rest of the content is then read and dropped. */
 enum smtp_data_result content_add(struct session *session, struct span input, size_t *ret_used);
+/* The client makes a pause: what has been gathered is passed on, if it is much. */
+void content_pause(struct session *session);
 /* The end: asks for durability, replies (for each recipient in LMTP), ends the transaction. bytes:
  * of all BDAT chunks, -1 after DATA. True when the message was queued. */
 bool content_finish(struct session *session, int64_t bytes);

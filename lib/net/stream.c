@@ -12,6 +12,7 @@
 #include "net/socket.h"
 
 #define FIRST_READ 4096
+#define KEEP_WAITING 16384
 #define WRITE_TIMEOUT (300 * 1000)
 /* What a peer that we hang up on may still say. */
 #define FAREWELL_MS 2000
@@ -193,6 +194,11 @@ int stream_unread(struct stream *stream, struct span bytes)
 	return 0;
 }
 
+bool stream_will_wait(const struct stream *stream)
+{
+	return stream->drained && stream->in.len == stream->in_start;
+}
+
 void stream_consume(struct stream *stream, size_t n)
 {
 	CHECK(n <= stream->in.len - stream->in_start);
@@ -248,10 +254,16 @@ static int read_more(struct stream *stream, task_time deadline)
 		if (at == NULL)
 			return -ENOMEM;
 		ssize_t count = read_or_know(stream, at, want, &io);
+		/* Nobody keeps much memory by sending a lot and then no more. */
+		if (count == -EAGAIN && stream->in.len == 0)
+			buf_shrink(&stream->in, KEEP_WAITING);
 		if (count > 0) {
 			stream->in.len += (size_t)count;
-			/* A full read asks for a larger one, a small one for the first size. */
-			stream->next_read = (size_t)count == want ? want * 2 : FIRST_READ;
+			/* A full read asks for a larger one, a small one for a smaller. */
+			if ((size_t)count == want)
+				stream->next_read = want * 2;
+			else if ((size_t)count < want / 4)
+				stream->next_read = want / 2;
 			return 0;
 		}
 		if (count == 0) {

@@ -53,6 +53,8 @@ int stream_read_line(struct stream *stream, size_t max, task_time deadline, stru
 /* At least one byte is buffered afterwards; *ret_bytes is all that is buffered, not consumed. */
 int stream_peek(struct stream *stream, task_time deadline, struct span *ret_bytes);
 void stream_consume(struct stream *stream, size_t n);
+/* Nothing is buffered, and the last read took all there was. */
+bool stream_will_wait(const struct stream *stream);
 /* Puts bytes in front of what comes next, as if they had just been read. -ENOMEM when in_cap is too
  * small. */
 int stream_unread(struct stream *stream, struct span bytes);

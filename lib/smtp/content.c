@@ -58,33 +58,42 @@ static size_t plain_run(const struct smtp_content *content, struct span rest)
 	return end == NULL ? most : (size_t)(end - rest.ptr);
 }
 
-/* The length of the line at the front, LF included, when it is whole, fits, and has no dot in front
- * and no CR; otherwise 0. */
-static size_t ordinary_line(const struct smtp_content *content, struct span rest)
+/* Takes the lines at the front that are whole, fit, and have no dot in front and no CR (which the
+ * caller knows): how many bytes. */
+static size_t take_lines(const struct smtp_content *content, struct span rest, struct buf *out)
 {
 	size_t limit = content->line_limit == 0 || content->line_limit > LINE_ORDINARY ?
 		LINE_ORDINARY : content->line_limit;
-	struct span near = span_head(rest, limit < 5 ? 0 : limit - 4);
-	const char *end = near.len == 0 ? NULL : memchr(near.ptr, '\n', near.len);
-	size_t text = end == NULL ? 0 : (size_t)(end - near.ptr);
-
-	if (content->column > 0 || content->after_cr || end == NULL || near.ptr[0] == '.' ||
-		memchr(near.ptr, '\r', text) != NULL)
+	const char *at = rest.ptr, *end = rest.ptr + rest.len;
+	/* Each line has one byte more, and one at least. */
+	char *start = limit < 5 ? NULL : buf_reserve(out, 2 * rest.len), *to = start;
+	if (start == NULL)
 		return 0;
-	return text + 1;
+	while (at < end && *at != '.') {
+		size_t near = (size_t)(end - at) < limit - 4 ? (size_t)(end - at) : limit - 4;
+		const char *lf = memchr(at, '\n', near);
+		if (lf == NULL)
+			break;
+		size_t text = (size_t)(lf - at);
+		memcpy(to, at, text);
+		to[text] = '\r';
+		to[text + 1] = '\n';
+		to += text + 2;
+		at = lf + 1;
+	}
+	out->len += (size_t)(to - start);
+	return (size_t)(at - rest.ptr);
 }
 
 void smtp_content_encode(struct smtp_content *content, struct span piece, struct buf *out)
 {
+	bool has_cr = piece.len > 0 && memchr(piece.ptr, '\r', piece.len) != NULL;
 	while (piece.len > 0) {
 		char c = piece.ptr[0];
-		size_t line = ordinary_line(content, piece);
-		if (line > 0) {
-			buf_append(out, span_head(piece, line));
-			if (!out->overflow)
-				out->ptr[out->len - 1] = '\r';
-			buf_append_char(out, '\n');
-			piece = span_skip(piece, line);
+		size_t lines = content->column > 0 || content->after_cr || has_cr ? 0 :
+			take_lines(content, piece, out);
+		if (lines > 0) {
+			piece = span_skip(piece, lines);
 			continue;
 		}
 		if (content->after_cr) {
