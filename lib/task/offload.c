@@ -66,9 +66,12 @@ static void *thread_main(void *unused)
 		bool first = list_is_empty(&pool.finished);
 		list_append(&pool.finished, &job->node);
 		if (first) {
+			/* Whoever is woken wants the lock. */
+			pthread_mutex_unlock(&pool.mutex);
 			uint64_t one = 1;
 			ssize_t written = write(pool.event_fd, &one, sizeof one);
 			CHECK(written == sizeof one);
+			pthread_mutex_lock(&pool.mutex);
 		}
 	}
 	pthread_mutex_unlock(&pool.mutex);
@@ -141,9 +144,10 @@ static bool put_in_queue(struct job *job)
 	if (good) {
 		list_append(&pool.waiting, &job->node);
 		pool.waiting_count++;
-		pthread_cond_signal(&pool.wanted);
 	}
 	pthread_mutex_unlock(&pool.mutex);
+	if (good)
+		pthread_cond_signal(&pool.wanted);
 	return good;
 }
 
