@@ -126,6 +126,7 @@ struct attempt {
 	struct delivery *delivery;
 	struct next_hop hop;
 	bool last_hop;
+	const char *configured;   /* the parameter that names this hop; NULL: the domain does */
 	struct tls_policy policy;
 	struct buf key;           /* of the cache */
 	char *tried;              /* label of the server a kept connection led to; NULL: none */
@@ -208,6 +209,17 @@ static void try_kept(struct attempt *attempt, const struct target_list *targets)
 	}
 }
 
+/* A host that the administrator named and that cannot be used is a mistake here: mail does not go
+ * back for that. */
+static void forgive_configured(struct attempt *attempt)
+{
+	struct problem *problem = &attempt->delivery->problem;
+	if (attempt->configured == NULL || !problem_is_final(problem))
+		return;
+	log_warning(attempt->delivery->id, "%s configuration problem", attempt->configured);
+	problem_soften(problem);
+}
+
 /* Greets; a failed handshake that was not required leads to a second connection without TLS. */
 static struct connection *begin_session(struct attempt *attempt, const struct target *target)
 {
@@ -229,6 +241,7 @@ static struct connection *begin_session(struct attempt *attempt, const struct ta
 			continue;
 		}
 		attempt->sessions++;
+		forgive_configured(attempt);
 		delivery_failed_all(delivery, connection, true);
 		connection_quit(connection);
 		return NULL;
@@ -259,15 +272,36 @@ static bool ends_search(const struct problem *problem)
 	return strcmp(problem->dsn, "5.4.6") == 0 || strcmp(problem->dsn, "5.1.10") == 0;
 }
 
+static bool is_among(struct span text, const char *list)
+{
+	struct span rest = span_from_cstr(list), word;
+	while (span_token(&rest, ", \t\r\n", &word))
+		if (span_equal_nocase(word, text))
+			return true;
+	return false;
+}
+
+static const char *parameter_of(const struct next_hop *hop)
+{
+	if (is_among(hop->text, settings.relayhost))
+		return "relayhost";
+	if (is_among(hop->text, settings.fallback_relay))
+		return settings.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay";
+	return NULL;
+}
+
 static void try_hop(struct delivery *delivery, const struct next_hop *hop, bool last_hop)
 {
-	struct attempt attempt = {.delivery = delivery, .hop = *hop, .last_hop = last_hop};
+	struct attempt attempt = {.delivery = delivery, .hop = *hop, .last_hop = last_hop,
+		.configured = parameter_of(hop)};
 	struct target_list targets;
 	delivery->last_server = false;
 	make_key(&attempt);
 	if (!tls_policy_find(hop, &delivery->arena, &attempt.policy, &delivery->problem))
 		goto out;
 	bool found = target_find(hop, &delivery->arena, &targets, &delivery->problem);
+	if (!found)
+		forgive_configured(&attempt);
 	try_kept(&attempt, &targets);
 	if (found) {
 		try_targets(&attempt, &targets);

@@ -19,6 +19,7 @@ struct smtp_settings settings;
 
 static const struct setting common_rows[] = {
 	ROW("myhostname", STRING, myhostname),
+	ROW("relayhost", STRING, relayhost),
 	ROW("queue_directory", STRING, queue_directory),
 	ROW("inet_protocols", STRING, inet_protocols),
 	ROW("inet_interfaces", STRING, inet_interfaces),

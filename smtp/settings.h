@@ -13,7 +13,8 @@ struct smtp_settings {
 	const char *myhostname, *queue_directory, *inet_protocols, *inet_interfaces, *proxy_interfaces,
 		*dns_servers;
 	bool disable_dns_lookups;
-	const char *helo_name, *tcp_port, *host_lookup, *dns_support_level, *fallback_relay;
+	const char *helo_name, *tcp_port, *host_lookup, *dns_support_level, *fallback_relay,
+		*relayhost;
 	const char *address_preference, *bind_address, *bind_address6, *discard_keywords;
 	bool balance_protocols, randomize_addresses, defer_if_no_mx_address, skip_5xx_greeting,
 		skip_quit_response, send_dummy_auth, always_ehlo, never_ehlo, cache_on_demand;
