@@ -13,6 +13,7 @@
 #include "sys/file_systems.h"
 
 #define LOOK_MS 200
+#define AGAIN_MS 1000 /* after a file that could not be read */
 #define TEXTS_MAX (16 * 1024 * 1024)
 
 static struct late_reader **readers;
@@ -160,8 +161,8 @@ static void give_back(const struct ledger_entry *said)
 	go_on(entry, RECIPIENT_PENDING);
 }
 
-/* True: the file is done with. */
-static bool look_at(struct late_reader *reader, struct look *marks)
+/* 1: the file is done with; 0: there may be more; -errno: it cannot be read now. */
+static int look_at(struct late_reader *reader, struct look *marks)
 {
 	struct look look = {.entries = NULL};
 	arena_init(&look.arena, TEXTS_MAX);
@@ -173,24 +174,29 @@ static bool look_at(struct late_reader *reader, struct look *marks)
 			apply(&look.entries[i]);
 	free(look.entries);
 	arena_done(&look.arena);
-	if (ended < 0)
-		log_warning(NULL, "cannot read what an earlier queue manager delivered: %s",
-			strerror(-ended));
 	for (size_t i = 0; ended == 1 && i < marks->count && !qmgr.stopping; i++)
 		give_back(&marks->entries[i]);
 	/* Its entries stand in the ledger: deferrals perhaps not yet, which only means trying again. */
 	if (ended == 1 && !qmgr.stopping)
 		late_reader_remove(reader);
-	return ended != 0;
+	return ended;
 }
 
+/* What cannot be read now is not given up: its recipients would be AWAY until the next start. */
 static void follow(struct late_reader *reader)
 {
 	struct look marks = {.entries = NULL};
+	int ended = 0;
 	arena_init(&marks.arena, TEXTS_MAX);
-	while (!qmgr.stopping && !look_at(reader, &marks))
-		if (task_sleep(LOOK_MS) < 0)
+	while (!qmgr.stopping && ended != 1) {
+		int before = ended;
+		ended = look_at(reader, &marks);
+		if (ended < 0 && before >= 0)
+			log_warning(NULL, "cannot read what an earlier queue manager delivered, will "
+				"try again: %s", strerror(-ended));
+		if (ended != 1 && task_sleep(ended < 0 ? AGAIN_MS : LOOK_MS) < 0)
 			break;
+	}
 	free(marks.entries);
 	arena_done(&marks.arena);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "queue/faults.h"
+#include "sys/fd.h"
 
 #define ZERO_PIECE 65536
 
@@ -59,6 +60,12 @@ static int write_vectors(int fd, struct iovec *vectors, size_t count, uint64_t o
 		vectors->iov_len -= done;
 	}
 	return 0;
+}
+
+ssize_t queue_io_read_at(int fd, void *bytes, size_t len, uint64_t offset)
+{
+	int error = fault("read");
+	return error != 0 ? error : fd_read_at(fd, bytes, len, offset);
 }
 
 int queue_io_writev_at(int fd, struct iovec *vectors, size_t count, uint64_t offset)

@@ -9,6 +9,8 @@
 #include "base/span.h"
 
 int queue_io_open(int dir, const char *name, int flags, mode_t mode); /* fd or -errno */
+/* Bytes read, fewer only at the end of the file; or -errno. */
+ssize_t queue_io_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 int queue_io_write_at(int fd, const void *bytes, size_t len, uint64_t offset);
 /* vectors is used up. */
 int queue_io_writev_at(int fd, struct iovec *vectors, size_t count, uint64_t offset);

@@ -174,7 +174,7 @@ int late_reader_read(struct late_reader *reader,
 	for (;;) {
 		char *to = buf_reserve(&bytes, 65536);
 		ssize_t n = to == NULL ? -EFBIG
-			: fd_read_at(reader->fd, to, 65536, reader->offset + bytes.len);
+			: queue_io_read_at(reader->fd, to, 65536, reader->offset + bytes.len);
 		if (n < 0) {
 			buf_done(&bytes);
 			return (int)n;

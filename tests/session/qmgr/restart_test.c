@@ -3,8 +3,12 @@
  * SPDX-License-Identifier: ISC */
 #include "fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+
+#include "queue/faults.h"
+#include "queue/late.h"
 
 static char id[QUEUE_ID_MAX], second[QUEUE_ID_MAX];
 
@@ -243,11 +247,52 @@ static void test_a_snapshot_is_the_whole_state(void **state)
 	play("", snapshot_story);
 }
 
+static int reads;
+
+/* qmgr_open has read the whole file (two reads); then it cannot be read, twice. */
+static int fail_two_looks(const char *operation)
+{
+	return strcmp(operation, "read") == 0 && ++reads > 2 && reads <= 4 ? EIO : 0;
+}
+
+/* A predecessor that ended without a word, and whose file cannot be read for a moment. */
+static void unreadable_late_story(void)
+{
+	struct late_log *late;
+	fake.no_agent = true;
+	submit_one("s@x.test", "away@y.test", id);
+	assert_true(wait_deferred(id));
+	queue_end();
+	fake.no_agent = false;
+	assert_int_equal(late_log_create(fake.folder, &late), 0);
+	struct ledger_entry mark = {.kind = LEDGER_MARK, .queue_id = span_from_cstr(id),
+		.count = 1, .dsn = SPAN_EMPTY, .text = SPAN_EMPTY, .remote_mta = SPAN_EMPTY,
+		.diagnostic = SPAN_EMPTY};
+	late_log_append(late, &mark);
+	assert_int_equal(late_log_commit(late), 0);
+	late_log_close(late);
+	reads = 0;
+	queue_faults = fail_two_looks;
+	queue_begin();
+	assert_non_null(entry_of(id));
+	assert_int_equal(queue_entry_count(entry_of(id), RECIPIENT_AWAY), 1);
+	assert_true(wait_gone(id) || wait_gone(id) || wait_gone(id) || wait_gone(id));
+	queue_faults = NULL;
+	assert_true(reads > 4);
+}
+
+static void test_what_a_predecessor_did_is_read_again(void **state)
+{
+	(void)state;
+	play("", unreadable_late_story);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_record_lives_until_its_checkpoint),
 		cmocka_unit_test(test_a_restart_knows_everything),
+		cmocka_unit_test(test_what_a_predecessor_did_is_read_again),
 		cmocka_unit_test(test_what_is_done_does_not_come_back),
 		cmocka_unit_test(test_a_damaged_segment_keeps_what_it_may_name),
 		cmocka_unit_test(test_a_mostly_dead_segment_is_compacted),
