@@ -19,6 +19,7 @@ struct search {
 	struct target_list *list;
 	struct problem *problem;
 	uint16_t port;
+	bool doubtful; /* the problem is a name server's, and may be over later */
 };
 
 /* The text that goes into the log and the bounce, as Postfix words it. */
@@ -26,6 +27,10 @@ static void set_dns_problem(struct search *s, struct span name, const char *type
 	const struct dns_answer *answer)
 {
 	const char *dsn = answer->status == DNS_TEMP ? "4.4.3" : "5.4.4";
+	/* One host that is not known for certain to be missing is reason enough to wait. */
+	if (s->doubtful && answer->status != DNS_TEMP)
+		return;
+	s->doubtful = answer->status == DNS_TEMP;
 	problem_set(s->problem, dsn,
 		"Host or domain name not found. Name service error for name=%.*s type=%s: %s",
 		SPAN_ARGS(name), type, answer->reason);
@@ -140,12 +145,14 @@ static void finish(struct search *s)
 }
 
 /* When one of the exchangers is this host, only better ones may be used (RFC 5321 section 5.1):
- * else mail would go in circles. True when there is none left. */
-static bool loops_back(struct search *s)
+ * else mail would go in circles. True when there is none left. best: the preference of the best
+ * exchanger, whether it has addresses or not. */
+static bool loops_back(struct search *s, uint16_t best)
 {
 	struct target_list *list = s->list;
 	if (s->port != SMTP_PORT)
 		return false;
+	bool best_is_missing = list->items[0].preference != best;
 	for (size_t i = 0; i < list->count; i++) {
 		if (!own_addresses_have(&settings.own, &list->items[i].address))
 			continue;
@@ -157,6 +164,11 @@ static bool loops_back(struct search *s)
 	}
 	if (list->count > 0)
 		return false;
+	if (best_is_missing) {
+		problem_set(s->problem, "4.4.4", "unable to find primary relay for %.*s",
+			SPAN_ARGS(s->hop->host));
+		return true;
+	}
 	problem_set(
 		s->problem, "5.4.6", "mail for %.*s loops back to myself", SPAN_ARGS(s->hop->host));
 	return true;
@@ -169,7 +181,7 @@ static bool find_addresses(struct search *s)
 		return false;
 	if (!s->hop->mx)
 		return true;
-	return !loops_back(s);
+	return !loops_back(s, 0);
 }
 
 static bool find_mx(struct search *s)
@@ -190,7 +202,7 @@ static bool find_mx(struct search *s)
 	for (size_t i = 0; i < mx.count; i++)
 		add_host(s, mx.items[i].host, mx.items[i].preference);
 	if (s->list->count > 0)
-		return !loops_back(s);
+		return !loops_back(s, mx.items[0].preference);
 	log_warning(
 		NULL, "no MX host for %.*s has a valid address record", SPAN_ARGS(s->hop->host));
 	if (settings.defer_if_no_mx_address)
@@ -219,8 +231,8 @@ static bool find_socket(struct search *s)
 bool target_find(const struct next_hop *hop, struct arena *arena, struct target_list *ret_list,
 	struct problem *problem)
 {
-	struct search s = {
-		hop, arena, ret_list, problem, hop->port != 0 ? hop->port : settings.port};
+	struct search s = {.hop = hop, .arena = arena, .list = ret_list, .problem = problem,
+		.port = hop->port != 0 ? hop->port : settings.port};
 	*ret_list = (struct target_list){ARENA_ARRAY(arena, struct target, TARGETS_MAX), 0};
 	if (ret_list->items == NULL) {
 		problem_set(problem, "4.3.0", "out of memory");

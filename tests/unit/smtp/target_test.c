@@ -25,7 +25,9 @@ static const char zone[] =
 	"other.test A 192.0.2.3\nboth.test A 192.0.2.4\nboth.test AAAA 2001:db8::1\n"
 	"many.test A 192.0.2.11\nmany.test A 192.0.2.12\nmany.test A 192.0.2.13\nmany.test AAAA 2001:db8::2\n"
 	"equal.test MX 10 a.equal.test\nequal.test MX 10 b.equal.test\nequal.test MX 5 first.equal.test\n"
-	"a.equal.test A 192.0.2.21\nb.equal.test A 192.0.2.22\nfirst.equal.test A 192.0.2.23\n";
+	"a.equal.test A 192.0.2.21\nb.equal.test A 192.0.2.22\nfirst.equal.test A 192.0.2.23\n"
+	"fails.test SERVFAIL\nprimary.test MX 10 fails.test\nprimary.test MX 20 here.test\n"
+	"mixed.test MX 10 fails.test\nmixed.test MX 20 nothing.test\n";
 
 static pid_t server;
 static struct arena arena;
@@ -106,6 +108,9 @@ static void find_targets(void *arg)
 		{"equal.test", "any", NULL, "192.0.2.23 192.0.2.2[12] 192.0.2.2[12]", 5},
 		{"[192.0.2.9]", "any", NULL, "192.0.2.9", 5},
 		{"nothing.test", "any", "5.4.4", "", 5},
+		/* A backup whose primary cannot be found keeps the mail. */
+		{"primary.test", "any", "4.4.4", "", 5},
+		{"mixed.test", "any", "4.4.3", "", 5},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct next_hop hop;
