@@ -143,7 +143,7 @@ static void refuse_one_more(struct session *session, const struct session_start_
 static void serve(struct session *session, const struct session_start_info *info)
 {
 	char *root = span_dup_cstr(info->mailbox_path);
-	int error = info->maildir ? store_open(root, STORE_CREATE, &session->store) : -ENOTSUP;
+	int error = info->maildir ? store_open(root, STORE_REPAIR, &session->store) : -ENOTSUP;
 	free(root);
 	if (error != 0) {
 		refuse(session, info, error);

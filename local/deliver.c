@@ -212,6 +212,10 @@ static void fill_mailbox(struct delivery *delivery, const struct target *target,
 	work->sender = target->sender;
 	work->headers = arena_dup(delivery->arena, buf_span(&headers));
 	work->base = arena_dup(delivery->arena, buf_span(&base));
+	/* Two ways of one recipient may lead to one mailbox. */
+	if ((delivery->request->flags & DELIVERY_FIRST) != 0 && !delivery->has_written)
+		work->first_ms = delivery->request->active_ms;
+	delivery->has_written = true;
 	work->flush_file = strcmp(local.settings.maildir_sync, "file") == 0;
 	work->locks = parse_locks(delivery->is_virtual ? local.settings.virtual_lock
 		: local.settings.mailbox_lock);

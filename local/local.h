@@ -82,6 +82,7 @@ struct delivery {
 	struct forward_address *forwards;
 	size_t forward_count, forward_room;
 	struct table seen;       /* destinations already taken care of */
+	bool has_written;        /* a worker was asked to put the message into a file */
 	struct outcome outcome;  /* all together */
 };
 

@@ -10,12 +10,12 @@
 #include "store/append.h"
 
 /* Stores stay open: the next message finds its index warm. */
-static int get_store(const char *root, struct store **ret_store)
+static int get_store(const char *root, unsigned flags, struct store **ret_store)
 {
 	*ret_store = store_kept(root);
 	if (*ret_store != NULL)
 		return 0;
-	int error = store_open(root, STORE_CREATE, ret_store);
+	int error = store_open(root, flags, ret_store);
 	if (error == 0)
 		store_keep(*ret_store);
 	return error;
@@ -31,20 +31,30 @@ static int write_message(const struct local_work *work, struct append *append)
 	return error;
 }
 
-/* An empty file of the same file system, opened before the message is written: whoever has it can
- * flush, and read nothing. Sent once on a connection: the front keeps it. False: a checkpoint
- * cannot be had. */
+/* An empty file that is nobody's, of the file system of the store. */
+static int open_empty(const struct store *store)
+{
+	static unsigned serial;
+	struct buf path = BUF_INIT(8192);
+	buf_append_format(&path, "%s/tmp/flush.P%dQ%u", store_root(store), (int)getpid(), ++serial);
+	int fd = path.overflow ? -1 : open(buf_cstr(&path),
+		O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		(void)unlink(buf_cstr(&path));
+	buf_done(&path);
+	return fd;
+}
+
+/* Opened before the message is written: whoever has it can flush, and read nothing. Sent once on a
+ * connection: the front keeps it. False: a checkpoint cannot be had. */
 static bool open_flush_fd(const struct store *store, struct answer *answer)
 {
-	struct buf path = BUF_INIT(8192);
 	struct stat st;
 	struct flushable *known = answer->flushable;
 	if (!known->is_known || known->store_device != store_device(store)) {
 		known->is_known = false;
-		buf_append_format(&path, "%s/tambo-lock", store_root(store));
-		int fd = path.overflow ? -1 : open(buf_cstr(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		buf_done(&path);
-		if (fd < 0 || fstat(fd, &st) != 0 || st.st_size != 0) {
+		int fd = open_empty(store);
+		if (fd < 0 || fstat(fd, &st) != 0) {
 			if (fd >= 0)
 				(void)close(fd);
 			return false;
@@ -62,11 +72,11 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 	struct append_result *result)
 {
 	struct append_options options = {.internaldate = INT64_MIN, .base = work->base,
-		.is_delivery = true,
+		.is_delivery = true, .first_ms = work->first_ms,
 		.durability = work->flush_file ? APPEND_DURABLE : APPEND_CHECKPOINT};
 	struct store *store;
 	struct append *append;
-	int error = get_store(root, &store);
+	int error = get_store(root, STORE_CREATE, &store);
 	if (error != 0)
 		return error;
 	error = append_begin(store, SPAN("INBOX"), &options, &append);
@@ -74,7 +84,7 @@ static int deliver(const struct local_work *work, const char *root, struct answe
 		/* Someone took tmp/ away: made again. */
 		store_forget(root);
 		store_close(store);
-		error = get_store(root, &store);
+		error = get_store(root, STORE_REPAIR, &store);
 		if (error != 0)
 			return error;
 		error = append_begin(store, SPAN("INBOX"), &options, &append);

@@ -64,6 +64,7 @@ static void drop_descriptor(struct local_done *done)
 int worker_call(const struct worker_key *key, const struct local_work *work,
 	struct channel **ret_channel, struct local_done **ret_done)
 {
+	struct local_work asked = *work;
 	int64_t limit = WORK_MS + work->time_limit_ms
 		+ (int64_t)work->lock_attempts * work->lock_delay_ms;
 	/* A channel from the pool, or master's answer, may belong to a worker that has just ended:
@@ -74,7 +75,7 @@ int worker_call(const struct worker_key *key, const struct local_work *work,
 		int error = channel != NULL ? 0 : connect_to(key, &channel);
 		if (error != 0)
 			return error;
-		error = channel_call(channel, &local_work_type, work, &local_done_type,
+		error = channel_call(channel, &local_work_type, &asked, &local_done_type,
 			task_deadline(limit), (void **)ret_done);
 		if (error == 0) {
 			drop_descriptor(*ret_done);
@@ -82,6 +83,7 @@ int worker_call(const struct worker_key *key, const struct local_work *work,
 			return 0;
 		}
 		channel_free(channel);
+		asked.first_ms = 0;
 		if (attempt == 2 || (error != -EPIPE && error != -ECONNRESET) || key->command
 			|| task_sleep(RETRY_MS * attempt) != 0)
 			return error;

@@ -128,7 +128,7 @@ static int open_mailbox(struct session *session, const struct session_user *user
 {
 	char *root = span_dup_cstr(user->mailbox);
 	unsigned flags = worker_settings()->lock_mailbox ? MAILBOX_POP3 : 0;
-	int status = store_open(root, STORE_CREATE, &session->store);
+	int status = store_open(root, STORE_REPAIR, &session->store);
 	if (status == 0)
 		store_keep(session->store);
 	if (status == 0)

@@ -24,6 +24,8 @@ static void activate(struct queue_entry *entry)
 	struct message *message = NEW(struct message);
 	message->entry = entry;
 	message->active_ms = wall_now();
+	message->is_first = (entry->flags & ENTRY_FRESH) != 0;
+	entry->flags &= ~(uint32_t)ENTRY_FRESH;
 	schedule_message_init(&message->schedule, entry->recipient_count > BULK_RECIPIENTS);
 	entry->owner = message;
 	list_append(&qmgr.active, &message->link);

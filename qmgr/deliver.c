@@ -151,7 +151,7 @@ static int exchange(struct delivery *delivery, struct channel *channel,
 	return error;
 }
 
-static void ask_agent(struct delivery *delivery, const struct delivery_request *request)
+static void ask_agent(struct delivery *delivery, struct delivery_request *request)
 {
 	const char *service = transport_name(delivery->batch.transport);
 	int error = -EPIPE;
@@ -164,6 +164,7 @@ static void ask_agent(struct delivery *delivery, const struct delivery_request *
 			return;
 		}
 		error = exchange(delivery, channel, request);
+		request->flags &= ~(uint32_t)DELIVERY_FIRST;
 		if (error == 0)
 			qmgr.peers.give(service, channel);
 		else
@@ -187,6 +188,8 @@ static void deliver_by_agent(struct delivery *delivery)
 		return;
 	}
 	delivery_request_fill(&content, &delivery->batch, delivery->message->active_ms, &request);
+	if (delivery->message->is_first)
+		request.flags |= DELIVERY_FIRST;
 	ask_agent(delivery, &request);
 	free(request.recipients);
 	delivery_content_close(&content);

@@ -13,6 +13,9 @@ static bool lock_ready;
 static void added(void *arg, struct queue_entry *entry)
 {
 	(void)arg;
+	/* A copy may be of a message that an earlier process had begun on. */
+	if (!(entry->envelope_flags & QUEUE_COPIED))
+		entry->flags |= ENTRY_FRESH;
 	waiting_add(entry);
 }
 

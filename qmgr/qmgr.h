@@ -70,6 +70,7 @@ struct message {
 	bool read_failed;   /* the record could not be read: the rest waits */
 	bool ended;         /* given to the finishers */
 	bool retry_soon;    /* not the site's fault: try again in seconds */
+	bool is_first;      /* no pass was before this one, of no process */
 	uint32_t in_flight; /* deliveries and resolutions under way */
 	uint32_t crashes;   /* agents that died over it in this pass */
 	int64_t active_ms;  /* wall clock */

@@ -42,6 +42,7 @@ enum queue_entry_flag {
 	ENTRY_WARNED = 4,      /* the delay warning went out */
 	ENTRY_OTHER_BOOT = 8,  /* WRITTEN under another boot: deliver again */
 	ENTRY_DEAD = 16,       /* LEDGER_DONE or LEDGER_DELETE */
+	ENTRY_FRESH = 32,      /* for the index's user: came in just now, nobody has begun on it */
 };
 
 struct queue_entry {

@@ -15,6 +15,7 @@ enum delivery_flag {
 	DELIVERY_SMTPUTF8 = 1,
 	DELIVERY_8BITMIME = 2,
 	DELIVERY_BOUNCE = 4, /* the message is a bounce of ours */
+	DELIVERY_FIRST = 8,  /* nobody was asked before to deliver it to these recipients */
 };
 
 struct delivery_recipient {

@@ -27,6 +27,7 @@ static const struct field work_fields[] = {
 	FIELD(FIELD_SPAN, local_work, path, LIMIT_TEXT),
 	FIELD(FIELD_BOOL, local_work, maildir, 0),
 	FIELD(FIELD_SPAN, local_work, base, 255),
+	FIELD(FIELD_I64, local_work, first_ms, 0),
 	FIELD(FIELD_BOOL, local_work, flush_file, 0),
 	FIELD(FIELD_U64, local_work, size_limit, 0),
 	FIELD(FIELD_SPAN, local_work, home, LIMIT_TEXT),
@@ -47,7 +48,7 @@ static const struct field work_fields[] = {
 	FIELD(FIELD_U64, local_work, content_offset, 0),
 	FIELD(FIELD_U64, local_work, size, 0),
 };
-MESSAGE_TYPE(local_work_type, MESSAGE_LOCAL_WORK, 1, local_work, work_fields);
+MESSAGE_TYPE(local_work_type, MESSAGE_LOCAL_WORK, 2, local_work, work_fields);
 
 static const struct field done_fields[] = {
 	FIELD(FIELD_U32, local_done, result, LOCAL_BOUNCED),

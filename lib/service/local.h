@@ -32,6 +32,8 @@ struct local_work {
 	struct span path;         /* mailbox, /file or file to read; no trailing '/' */
 	bool maildir;
 	struct span base;         /* begin of the Maildir file name */
+	int64_t first_ms;         /* this is the first attempt to put it there, begun at that time
+				     (wall clock); 0: others may have been before */
 	bool flush_file;          /* maildir_sync = file */
 	uint64_t size_limit;      /* largest Maildir or mbox file; 0: none */
 	struct span home; /* forward files are looked for only below a home that can be reached */

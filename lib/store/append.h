@@ -22,6 +22,9 @@ struct append_options {
 	 * message that is there already is recognised. Empty: a fresh unique name. */
 	struct span base;
 	bool is_delivery;            /* goes to new/, \Recent */
+	/* Wall clock, ms: when the first attempt with that base was begun, which is this one: what an
+	 * earlier one left is not looked for. 0: there may have been others. */
+	int64_t first_ms;
 	enum append_durability durability;
 };
 

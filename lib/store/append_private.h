@@ -39,8 +39,8 @@ void append_make_name(struct append *append, uint32_t uidvalidity, const uint16_
 	size_t keyword_count);
 int append_rename(struct append *append);
 
-/* Puts a delivery whose file is finished among the mailbox's arrivals. 1: not possible now, nothing
- * was done; 0, or -errno: nothing was added. */
+/* Puts a first delivery whose file is finished among the mailbox's arrivals. 1: not possible now,
+ * nothing was done; 0, or -errno: nothing was added. */
 int append_arrival(struct append *append, struct append_result *ret_result);
 
 #endif

@@ -4,148 +4,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/crc32c.h"
 #include "base/memory.h"
 #include "base/table.h"
 #include "store/file_private.h"
-#include "store/filename.h"
 #include "store/folder_private.h"
 #include "store/mailbox.h"
+#include "sys/directory.h"
 
-#define NAME_MAX_LEN 255
 #define FIRST_READ 8192
+/* Generations where there is no row. */
+#define UNSEEN 0
+#define TOLD 1
 
-struct head {
-	uint32_t checksum; /* of what follows */
-	uint32_t length;   /* of head, name and cache */
-	uint32_t id, uid;
-	uint64_t generation, modseq;
-	int64_t internaldate;
-	uint64_t size, crlf_size;
-	int64_t mtime_before, mtime_after;
-	uint32_t name_length, padding;
-};
-
-/* --- records: pure --- */
-
-static uint32_t checksum_of(struct span record)
+/* Of this boot of the machine; 0: not to be had. */
+static uint64_t own_boot(void)
 {
-	struct span rest = span_skip(record, sizeof(uint32_t));
-	return crc32c(0, rest.ptr, rest.len);
-}
-
-void arrival_format(const struct index_folder *row, const struct arrival *arrival, struct buf *out)
-{
-	size_t start = out->len;
-	struct head head = {
-		.length = (uint32_t)(sizeof(head) + arrival->name.len + arrival->cache.len),
-		.id = row->id, .uid = arrival->uid, .generation = row->generation,
-		.modseq = row->highestmodseq, .internaldate = arrival->internaldate,
-		.size = arrival->size, .crlf_size = arrival->crlf_size,
-		.mtime_before = arrival->mtime_before, .mtime_after = arrival->mtime_after,
-		.name_length = (uint32_t)arrival->name.len,
-	};
-	buf_append_bytes(out, &head, sizeof(head));
-	buf_append(out, arrival->name);
-	buf_append(out, arrival->cache);
-	if (out->overflow)
-		return;
-	head.checksum = checksum_of(span_skip(buf_span(out), start));
-	memcpy(out->ptr + start, &head.checksum, sizeof(head.checksum));
-}
-
-static bool head_counts(const struct head *head, const struct index_folder *row)
-{
-	return head->id == row->id && head->generation == row->generation
-		&& head->modseq == row->highestmodseq && head->length >= sizeof(*head)
-		&& head->length <= ARRIVAL_SIZE_MAX;
-}
-
-size_t arrival_parse(struct span bytes, const struct index_folder *row, struct arrival *ret_arrival)
-{
-	struct head head;
-	struct filename parsed;
-	if (bytes.len < sizeof(head))
-		return 0;
-	memcpy(&head, bytes.ptr, sizeof(head));
-	if (!head_counts(&head, row) || head.length > bytes.len)
-		return 0;
-	struct span record = span_head(bytes, head.length);
-	struct span rest = span_skip(record, sizeof(head));
-	if (checksum_of(record) != head.checksum || head.name_length > rest.len
-		|| head.name_length > NAME_MAX_LEN
-		|| !filename_parse(span_head(rest, head.name_length), &parsed))
-		return 0;
-	*ret_arrival = (struct arrival){
-		.uid = head.uid, .internaldate = head.internaldate, .size = head.size,
-		.crlf_size = head.crlf_size, .mtime_before = head.mtime_before,
-		.mtime_after = head.mtime_after, .name = span_head(rest, head.name_length),
-		.cache = span_skip(rest, head.name_length),
-	};
-	return head.length;
-}
-
-/* --- what the deliverer knows --- */
-
-void arrivals_init(struct arrivals *arrivals)
-{
-	*arrivals = (struct arrivals){.fd = -1};
-}
-
-void arrivals_done(struct arrivals *arrivals)
-{
-	file_close(&arrivals->fd);
-	free(arrivals->names);
-	arrivals_init(arrivals);
-}
-
-static int open_file(struct folder *folder, uint32_t id, int flags)
-{
-	char name[32];
-	(void)snprintf(name, sizeof(name), "arrivals-%u", id);
-	int fd = openat(index_folder_fd(folder->store->index), name,
-		O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
-	return fd < 0 ? -errno : fd;
-}
-
-static void begin_at(struct arrivals *arrivals, const struct index_folder *row)
-{
-	arrivals->base = *row;
-	arrivals->uidnext = row->uidnext;
-	arrivals->new_mtime = row->new_mtime;
-	arrivals->end = arrivals->count = 0;
-}
-
-static int ensure_open(struct folder *folder, const struct index_folder *row)
-{
-	struct arrivals *arrivals = &folder->arrivals;
-	uint64_t opening = index_opening(folder->store->index);
-	if (arrivals->fd >= 0 && arrivals->opening == opening && arrivals->base.id == row->id)
-		return 0;
-	arrivals_done(arrivals);
-	int fd = open_file(folder, row->id, O_CREAT);
-	if (fd < 0)
-		return fd;
-	arrivals->fd = fd;
-	arrivals->opening = opening;
-	arrivals->names = memory_alloc(ARRIVALS_MAX * sizeof(*arrivals->names));
-	begin_at(arrivals, row);
-	return 0;
-}
-
-static void take_note(struct arrivals *arrivals, const struct arrival *arrival, size_t length)
-{
-	struct filename parsed;
-	struct span unique = filename_parse(arrival->name, &parsed) ? parsed.unique : arrival->name;
-	arrivals->names[arrivals->count++] = table_hash(unique);
-	arrivals->uidnext = arrival->uid + 1;
-	arrivals->end += length;
-	if (arrival->mtime_before != 0 && arrival->mtime_before == arrivals->new_mtime)
-		arrivals->new_mtime = arrival->mtime_after;
+	static uint64_t boot;
+	struct buf text = BUF_INIT(256);
+	if (boot == 0 && file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &text) == 0)
+		boot = table_hash(buf_span(&text));
+	buf_done(&text);
+	return boot;
 }
 
 static ssize_t read_from(int fd, size_t at, char *bytes, size_t size)
@@ -156,6 +38,192 @@ static ssize_t read_from(int fd, size_t at, char *bytes, size_t size)
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
+
+static int write_at(int fd, size_t at, struct span bytes)
+{
+	ssize_t n;
+	do
+		n = pwrite(fd, bytes.ptr, bytes.len, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)bytes.len ? 0 : n < 0 ? -errno : -ENOSPC;
+}
+
+/* --- the head --- */
+
+/* -ENOENT: there is none. */
+static int load_head(const struct folder *folder, struct arrivals_head *ret_head)
+{
+	char bytes[ARRIVALS_START];
+	ssize_t n = folder->arrivals_fd < 0 ? 0
+		: read_from(folder->arrivals_fd, 0, bytes, sizeof(bytes));
+	if (n < 0)
+		return (int)n;
+	return arrivals_head_parse(span_new(bytes, (size_t)n), ret_head)
+		&& ret_head->file_inode == folder->lock_inode ? 0 : -ENOENT;
+}
+
+static int write_head(const struct folder *folder, const struct arrivals_head *head)
+{
+	struct buf bytes = BUF_INIT(ARRIVALS_START);
+	arrivals_head_format(head, &bytes);
+	int error = write_at(folder->lock_fd, 0, buf_span(&bytes));
+	buf_done(&bytes);
+	return error;
+}
+
+/* Without records. */
+static void restart(const struct folder *folder, struct arrivals_head *head)
+{
+	head->boot = own_boot();
+	head->file_inode = folder->lock_inode;
+	head->life = (uint64_t)file_now_ns();
+	head->count = 0;
+	head->end = ARRIVALS_START;
+}
+
+static int strike_out(const struct folder *folder)
+{
+	static const char nothing[ARRIVALS_START];
+	int error = write_at(folder->lock_fd, 0, span_new(nothing, sizeof(nothing)));
+	/* A full disk may refuse even that. */
+	return error != 0 && ftruncate(folder->lock_fd, 0) != 0 ? -errno : 0;
+}
+
+int arrivals_end(struct folder *folder)
+{
+	struct arrivals_head head;
+	int error = folder->lock_fd < 0 ? -ENOENT : load_head(folder, &head);
+	if (error == 0 && head.id != 0)
+		error = strike_out(folder);
+	return error == -ENOENT ? 0 : error;
+}
+
+int arrivals_end_unless(struct folder *folder, uint32_t uidnext)
+{
+	struct arrivals_head head;
+	int error = load_head(folder, &head);
+	if (error == 0 && head.uidnext != uidnext)
+		error = arrivals_end(folder);
+	return error == -ENOENT ? 0 : error;
+}
+
+/* --- what a delivery needs --- */
+
+static bool is_the_record(const struct folder *folder, const struct arrivals_head *head)
+{
+	struct stat st;
+	if (fstatat(folder->dir_fd, RECORD_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT && head->id == 0;
+	return head->id != 0 && head->record_inode == st.st_ino
+		&& head->record_mtime == file_mtime_ns(&st);
+}
+
+static bool has_only(const struct folder *folder, const char *name, const char *const *known)
+{
+	DIR *dir = directory_open(folder->dir_fd, name);
+	struct dirent *entry;
+	bool good = dir != NULL;
+	errno = 0;
+	while (good && (entry = readdir(dir)) != NULL) {
+		size_t i = 0;
+		while (known[i] != NULL && strcmp(known[i], entry->d_name) != 0)
+			i++;
+		good = known[i] != NULL;
+	}
+	good = good && errno == 0;
+	if (dir != NULL)
+		(void)closedir(dir);
+	return good;
+}
+
+/* A Maildir as it was made: no message, nothing of another server's, of ours but this file. */
+static bool is_untouched(const struct folder *folder)
+{
+	static const char *const of_root[] = {".", "..", "cur", "new", "tmp", ARRIVALS_FILE, NULL};
+	static const char *const of_empty[] = {".", "..", NULL};
+	struct stat st;
+	return folder->dir[0] == '\0' && folder->lock_fd >= 0 && fstat(folder->lock_fd, &st) == 0
+		&& st.st_size == 0 && has_only(folder, "new", of_empty)
+		&& has_only(folder, "cur", of_empty) && has_only(folder, ".", of_root);
+}
+
+static int begin_unseen(const struct folder *folder, struct arrivals_head *ret_head)
+{
+	if (!is_untouched(folder))
+		return 1;
+	*ret_head = (struct arrivals_head){.uidnext = 1, .mark = 1 + ARRIVALS_MAX,
+		.uidvalidity = (uint32_t)(file_now_ns() / 1000000000)};
+	restart(folder, ret_head);
+	return 0;
+}
+
+int arrivals_ready(struct folder *folder, struct arrivals_head *ret_head)
+{
+	struct arrivals_head *head = ret_head;
+	int error = load_head(folder, head);
+	if (error != 0)
+		return error == -ENOENT ? begin_unseen(folder, head) : error;
+	/* What was not flushed may be of an earlier time. Of an unseen mailbox no UID was shown. */
+	bool known = (head->id == 0 ? head->generation == UNSEEN : head->boot == own_boot())
+		&& is_the_record(folder, head);
+	bool room = head->count < ARRIVALS_MAX && head->uidnext < head->mark
+		&& head->end <= ARRIVALS_SIZE_MAX - ARRIVAL_SIZE_MAX;
+	bool agrees = head->new_mtime == 0 || head->new_mtime == folder_mtime(folder, "new");
+	return known && room && agrees ? 0 : 1;
+}
+
+int arrivals_begin(struct folder *folder, struct arrivals_head *ret_head)
+{
+	struct index_txn txn;
+	struct index_folder row;
+	if (folder->lock_fd < 0 || own_boot() == 0)
+		return 1;
+	int error = folder_begin(folder, false, &txn, &row);
+	if (error != 0)
+		return error;
+	index_abort(&txn);
+	if (index_is_in_memory(folder->store->index))
+		return 1;
+	error = folder_reserve_uids(folder, &row, 1);
+	if (error != 0)
+		return error;
+	if (row.new_mtime == 0 || row.new_mtime != folder_mtime(folder, "new"))
+		return 1;
+	*ret_head = (struct arrivals_head){.id = row.id, .generation = row.generation,
+		.uidvalidity = row.uidvalidity, .uidnext = row.uidnext,
+		.mark = folder->record.uidnext_mark, .record_inode = folder->record_inode,
+		.record_mtime = folder->record_mtime, .new_mtime = row.new_mtime};
+	restart(folder, ret_head);
+	return 0;
+}
+
+int arrivals_add(struct folder *folder, struct arrivals_head *head, const struct arrival *arrival)
+{
+	struct arrivals_head after = *head;
+	struct buf record = BUF_INIT(ARRIVAL_SIZE_MAX);
+	arrival_format(head->life, arrival, &record);
+	int error = record.overflow ? -E2BIG
+		: write_at(folder->lock_fd, head->end, buf_span(&record));
+	after.end += (uint32_t)record.len;
+	after.count++;
+	after.uidnext = arrival->uid + 1;
+	if (arrival->mtime_before != 0 && arrival->mtime_before == head->new_mtime)
+		after.new_mtime = arrival->mtime_after;
+	buf_done(&record);
+	if (error == 0)
+		error = write_head(folder, &after);
+	if (error == 0)
+		*head = after;
+	return error;
+}
+
+void arrivals_take_back(struct folder *folder, const struct arrivals_head *head)
+{
+	/* Where that fails, the record leads to a row whose file never came; a scan removes it. */
+	(void)write_head(folder, head);
+}
+
+/* --- records --- */
 
 /* Reads ahead a little at first: often there is one record. */
 struct reader {
@@ -181,109 +249,35 @@ static bool fill(struct reader *reader, size_t need)
 	return reader->ahead.len >= need;
 }
 
-static bool next_record(struct reader *reader, const struct index_folder *row,
-	struct arrival *ret_arrival, size_t *ret_length)
+static bool next_record(struct reader *reader, uint64_t life, struct arrival *ret_arrival)
 {
-	struct head head;
-	if (!fill(reader, sizeof(head)))
+	(void)fill(reader, FIRST_READ);
+	size_t length = arrival_length(reader->ahead, life);
+	if (length == 0 || !fill(reader, length))
 		return false;
-	memcpy(&head, reader->ahead.ptr, sizeof(head));
-	if (!head_counts(&head, row) || !fill(reader, head.length))
-		return false;
-	*ret_length = arrival_parse(reader->ahead, row, ret_arrival);
-	reader->ahead = span_skip(reader->ahead, *ret_length);
-	reader->at += *ret_length;
-	return *ret_length > 0;
+	length = arrival_parse(reader->ahead, life, ret_arrival);
+	reader->ahead = span_skip(reader->ahead, length);
+	reader->at += length;
+	return length > 0;
 }
 
-/* Is there a record that counts? Mostly not: one short read says so. */
-static bool begins_record(int fd, size_t at, const struct index_folder *row)
+/* Calls visit for each record that counts, until it answers false. */
+static int each_record(const struct folder *folder, const struct arrivals_head *head,
+	bool (*visit)(const struct arrival *arrival, void *arg), void *arg)
 {
-	struct head head;
-	return read_from(fd, at, (char *)&head, sizeof(head)) == (ssize_t)sizeof(head)
-		&& head_counts(&head, row);
-}
-
-/* Calls visit for each record from there on, until it answers false. */
-static int each_record(int fd, const struct index_folder *row, size_t at,
-	bool (*visit)(const struct arrival *arrival, size_t length, void *arg), void *arg)
-{
-	if (!begins_record(fd, at, row))
-		return 0;
-	struct reader reader = {.fd = fd, .at = at, .bytes = memory_alloc(ARRIVAL_SIZE_MAX),
-		.ahead = SPAN_EMPTY, .window = FIRST_READ};
+	struct reader reader = {.fd = folder->lock_fd, .at = ARRIVALS_START,
+		.bytes = memory_alloc(ARRIVAL_SIZE_MAX), .ahead = SPAN_EMPTY, .window = FIRST_READ};
 	struct arrival arrival;
-	size_t length;
-	uint32_t uidnext = row->uidnext;
+	uint32_t uidnext = 1;
 	/* UIDs only grow: anything else is none of ours. */
-	while (next_record(&reader, row, &arrival, &length) && arrival.uid >= uidnext
-		&& arrival.uid != UINT32_MAX && visit(&arrival, length, arg))
+	for (uint32_t i = 0; i < head->count && next_record(&reader, head->life, &arrival); i++) {
+		if (arrival.uid < uidnext || arrival.uid >= head->uidnext || !visit(&arrival, arg))
+			break;
 		uidnext = arrival.uid + 1;
+	}
 	free(reader.bytes);
 	return reader.error;
 }
-
-static bool visit_to_note(const struct arrival *arrival, size_t length, void *arg)
-{
-	struct arrivals *arrivals = arg;
-	if (arrivals->count == ARRIVALS_MAX || arrival->uid < arrivals->uidnext)
-		return false;
-	take_note(arrivals, arrival, length);
-	return true;
-}
-
-int arrivals_load(struct folder *folder, const struct index_folder *row)
-{
-	struct arrivals *arrivals = &folder->arrivals;
-	int error = ensure_open(folder, row);
-	if (error != 0)
-		return error;
-	if (memcmp(&arrivals->base, row, sizeof(*row)) != 0)
-		begin_at(arrivals, row);
-	return each_record(arrivals->fd, row, arrivals->end, visit_to_note, arrivals);
-}
-
-bool arrivals_may_have(const struct arrivals *arrivals, struct span unique)
-{
-	uint64_t hash = table_hash(unique);
-	for (size_t i = 0; i < arrivals->count; i++)
-		if (arrivals->names[i] == hash)
-			return true;
-	return false;
-}
-
-bool arrivals_are_full(const struct arrivals *arrivals)
-{
-	return arrivals->count == ARRIVALS_MAX
-		|| arrivals->end > ARRIVALS_SIZE_MAX - ARRIVAL_SIZE_MAX;
-}
-
-int arrivals_add(struct folder *folder, const struct arrival *arrival)
-{
-	struct arrivals *arrivals = &folder->arrivals;
-	struct buf record = BUF_INIT(ARRIVAL_SIZE_MAX);
-	arrival_format(&arrivals->base, arrival, &record);
-	int error = record.overflow ? -E2BIG : 0;
-	ssize_t n = error != 0 ? 0
-		: pwrite(arrivals->fd, record.ptr, record.len, (off_t)arrivals->end);
-	if (error == 0 && n != (ssize_t)record.len)
-		error = n < 0 ? -errno : -ENOSPC;
-	if (error == 0)
-		take_note(arrivals, arrival, record.len);
-	buf_done(&record);
-	return error;
-}
-
-void arrivals_cut(struct folder *folder, size_t end)
-{
-	static const struct head none;
-	struct arrivals *arrivals = &folder->arrivals;
-	/* Where that fails too, the record leads to a row whose file never came; a scan removes it. */
-	(void)!pwrite(arrivals->fd, &none, sizeof(none), (off_t)end);
-	begin_at(arrivals, &(struct index_folder){.id = arrivals->base.id});
-}
-
-/* --- into the index --- */
 
 struct fold {
 	struct index_txn *txn;
@@ -291,7 +285,7 @@ struct fold {
 	size_t count;
 };
 
-static bool fold_one(const struct arrival *arrival, size_t length, void *arg)
+static bool fold_one(const struct arrival *arrival, void *arg)
 {
 	struct fold *fold = arg;
 	struct index_row row = {
@@ -299,7 +293,8 @@ static bool fold_one(const struct arrival *arrival, size_t length, void *arg)
 		.size = arrival->size, .crlf_size = arrival->crlf_size, .in_new = true,
 		.name = arrival->name,
 	};
-	(void)length;
+	if (arrival->uid < fold->row.uidnext)
+		return true;
 	if (fold->count++ == 0)
 		index_next_modseq(&fold->row);
 	index_put_row(fold->txn, &fold->row, NULL, &row, true);
@@ -311,42 +306,119 @@ static bool fold_one(const struct arrival *arrival, size_t length, void *arg)
 	return fold->txn->error == 0;
 }
 
-static int fold_file(struct folder *folder, int fd)
+/* 1: the head is not of this row, or not all records could be read. */
+static int fold_records(struct folder *folder, struct arrivals_head *head)
 {
 	struct index_txn txn;
 	struct fold fold = {.txn = &txn};
 	int error = index_begin(folder->store->index, true, &txn);
 	if (error != 0)
 		return error;
-	if (index_get_folder(&txn, folder_dir(folder), &fold.row)) {
-		struct index_folder before = fold.row;
-		error = each_record(fd, &before, 0, fold_one, &fold);
-	}
+	bool same = index_get_folder(&txn, folder_dir(folder), &fold.row) && fold.row.id == head->id
+		&& fold.row.generation == head->generation
+		&& fold.row.uidvalidity == head->uidvalidity;
+	error = same ? each_record(folder, head, fold_one, &fold) : 0;
 	if (error != 0 || fold.count == 0) {
 		index_abort(&txn);
-		return txn.error != 0 ? txn.error : error;
+		if (txn.error != 0 || error != 0)
+			return txn.error != 0 ? txn.error : error;
+	} else {
+		index_put_folder(&txn, folder_dir(folder), &fold.row);
+		error = index_commit(&txn);
+		if (error != 0)
+			return error;
 	}
-	index_put_folder(&txn, folder_dir(folder), &fold.row);
-	return index_commit(&txn);
+	/* A record that could not be read: its UID stays given, a scan finds the file. */
+	if (!same || fold.row.uidnext != head->uidnext)
+		return 1;
+	/* A time that new/ never has: the next delivery asks the index. */
+	head->new_mtime = fold.row.new_mtime != 0 ? fold.row.new_mtime : 1;
+	restart(folder, head);
+	/* Where that fails the old one stays: its records are below uidnext now. */
+	(void)write_head(folder, head);
+	return 0;
 }
 
 int arrivals_fold(struct folder *folder)
 {
+	struct arrivals_head head;
+	int error = folder->lock_fd < 0 ? -ENOENT : load_head(folder, &head);
+	if (error != 0)
+		return error == -ENOENT ? 0 : error;
+	/* Of an unseen mailbox they wait for the begin of its life (folder_life.c), which may have
+	 * been interrupted at its very end. */
+	if (head.id == 0)
+		return is_the_record(folder, &head) ? 0 : arrivals_end_unseen(folder);
+	if (head.count == 0)
+		return 0;
+	bool lost = head.boot != own_boot();
+	if (!lost) {
+		error = fold_records(folder, &head);
+		lost = error > 0;
+	}
+	if (lost)
+		error = arrivals_end(folder);
+	return error == 0 && lost ? 1 : error;
+}
+
+/* --- the begin of a mailbox's life --- */
+
+int arrivals_unseen(struct folder *folder, struct arrivals_head *ret_head)
+{
+	int error = load_head(folder, ret_head);
+	if (error == 0 && (ret_head->id != 0 || !is_the_record(folder, ret_head)))
+		error = -ENOENT;
+	return error;
+}
+
+int arrivals_end_unseen(struct folder *folder)
+{
+	/* DURABLE: nothing says any more that no UID was shown. */
+	int error = strike_out(folder);
+	return error == 0 ? file_sync(folder->lock_fd) : error;
+}
+
+int arrivals_tell(struct folder *folder)
+{
+	struct arrivals_head head = {.generation = TOLD, .uidvalidity = folder->record.uidvalidity,
+		.uidnext = folder->record.uidnext_mark, .mark = folder->record.uidnext_mark};
+	if (folder->lock_fd < 0)
+		return 0;
+	restart(folder, &head);
+	/* DURABLE: UIDVALIDITY and mark, before a UID is shown. */
+	int error = write_head(folder, &head);
+	return error == 0 ? file_sync(folder->lock_fd) : error;
+}
+
+int arrivals_told(struct folder *folder, struct arrivals_head *ret_head)
+{
+	int error = arrivals_unseen(folder, ret_head);
+	/* Nobody can change a read-only one: what its names say stays. */
+	if (error == 0 && ret_head->generation != TOLD && folder->lock_fd >= 0)
+		error = -ENOENT;
+	return error;
+}
+
+static bool put_cache(const struct arrival *arrival, void *arg)
+{
+	struct fold *fold = arg;
+	struct index_row row;
+	if (arrival->cache.len > 0 && index_get_row(fold->txn, fold->row.id, arrival->uid, &row)
+		&& span_equal(row.name, arrival->name))
+		index_put_cache(fold->txn, fold->row.id, arrival->uid, arrival->cache);
+	return fold->txn->error == 0;
+}
+
+int arrivals_put_caches(struct folder *folder, const struct arrivals_head *head)
+{
 	struct index_txn txn;
-	struct index_folder row;
-	int error = index_begin(folder->store->index, false, &txn);
+	struct fold fold = {.txn = &txn};
+	int error = folder_begin(folder, true, &txn, &fold.row);
 	if (error != 0)
 		return error;
-	bool known = index_get_folder(&txn, folder_dir(folder), &row);
+	error = each_record(folder, head, put_cache, &fold);
+	if (error == 0)
+		return index_commit(&txn);
 	index_abort(&txn);
-	if (!known)
-		return txn.error;
-	int fd = open_file(folder, row.id, 0);
-	/* Anything but a lack of descriptors is there to stay: the next scan finds the files. */
-	if (fd < 0)
-		return fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : 0;
-	if (begins_record(fd, 0, &row))
-		error = fold_file(folder, fd);
-	(void)close(fd);
 	return error;
 }

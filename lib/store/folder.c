@@ -19,7 +19,7 @@
 
 #define IDLE_FOLDERS_MAX 16
 #define UID_BLOCK 256
-#define LOCK_FILE "tambo-lock"
+#define ARRIVALS_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define LOCK_DEADLINE_MS 30000
 
 struct span folder_dir(const struct folder *folder)
@@ -33,9 +33,10 @@ static void free_folder(struct folder *folder)
 	view_spare_free(folder);
 	list_remove(&folder->node);
 	file_close(&folder->dir_fd);
+	if (folder->arrivals_fd != folder->lock_fd)
+		file_close(&folder->arrivals_fd);
 	file_close(&folder->lock_fd);
 	record_done(&folder->record);
-	arrivals_done(&folder->arrivals);
 	free(folder->dir);
 	free(folder);
 }
@@ -83,12 +84,19 @@ static bool is_current(const struct folder *folder)
 		&& S_ISDIR(st.st_mode) && st.st_ino == folder->inode;
 }
 
-static int open_folder(struct store *store, const char *dir, struct folder **ret_folder)
+/* The Maildir itself: a descriptor and its inode. */
+static int open_dir(const struct store *store, const char *dir, ino_t *ret_inode)
 {
 	struct stat st;
+	int fd;
+	if (dir[0] == '\0') {
+		/* It was looked at when the store was opened. */
+		*ret_inode = store->inode;
+		fd = fcntl(store->root_fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
 	/* O_NOFOLLOW: a link could lead into another person's mail. */
-	int fd = openat(store->root_fd, path_of(dir),
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(store->root_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return errno == ENOTDIR || errno == ELOOP ? -ENOENT : -errno;
 	if (fstat(fd, &st) != 0 || faccessat(fd, "cur", F_OK, 0) != 0) {
@@ -96,22 +104,38 @@ static int open_folder(struct store *store, const char *dir, struct folder **ret
 		(void)close(fd);
 		return error;
 	}
-	int lock_fd = openat(fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	*ret_inode = st.st_ino;
+	return fd;
+}
+
+static int open_folder(struct store *store, const char *dir, struct folder **ret_folder)
+{
+	ino_t inode = 0;
+	struct stat st = {0};
+	int fd = open_dir(store, dir, &inode);
+	if (fd < 0)
+		return fd;
+	int lock_fd = openat(fd, ARRIVALS_FILE, ARRIVALS_FLAGS | O_RDWR | O_CREAT, 0600);
 	/* Where nobody can write, nobody needs to be kept out. */
-	if (lock_fd < 0 && errno != EROFS) {
+	if ((lock_fd < 0 && errno != EROFS) || (lock_fd >= 0 && fstat(lock_fd, &st) != 0)) {
 		int error = -errno;
+		file_close(&lock_fd);
 		(void)close(fd);
 		return error;
 	}
+	int arrivals_fd = lock_fd >= 0 ? lock_fd : openat(fd, ARRIVALS_FILE, ARRIVALS_FLAGS);
+	if (lock_fd < 0 && arrivals_fd >= 0 && fstat(arrivals_fd, &st) != 0)
+		file_close(&arrivals_fd);
 	struct folder *folder = NEW(struct folder);
 	folder->store = store;
 	folder->dir = memory_dup_cstr(dir);
 	folder->dir_fd = fd;
 	folder->lock_fd = lock_fd;
-	folder->inode = st.st_ino;
+	folder->arrivals_fd = arrivals_fd;
+	folder->lock_inode = st.st_ino;
+	folder->inode = inode;
 	folder->watch_new = folder->watch_cur = -1;
 	record_init(&folder->record);
-	arrivals_init(&folder->arrivals);
 	task_lock_init(&folder->busy);
 	list_init(&folder->views);
 	list_init(&folder->unwatched);
@@ -151,11 +175,36 @@ int folder_get_by_name(struct store *store, struct span name, struct folder **re
 	return error;
 }
 
+/* Where there was no room for tambo-mailbox. */
+static int load_told(struct folder *folder)
+{
+	struct arrivals_head head;
+	int error = arrivals_told(folder, &head);
+	if (error != 0)
+		return error;
+	record_done(&folder->record);
+	folder->record.uidvalidity = head.uidvalidity;
+	folder->record.uidnext_mark = head.uidnext;
+	folder->record_inode = 0;
+	folder->is_told = true;
+	return 0;
+}
+
+/* There may be room now. */
+static void save_told(struct folder *folder)
+{
+	struct index_folder row;
+	bool known = folder_read_row(folder, &row) == 0;
+	if (folder_save_record(folder, known ? row.highestmodseq : 0) == 0)
+		(void)arrivals_end_unseen(folder);
+}
+
 int folder_load_record(struct folder *folder)
 {
 	struct stat st;
+	folder->is_told = false;
 	if (fstatat(folder->dir_fd, RECORD_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return -errno;
+		return errno == ENOENT ? load_told(folder) : -errno;
 	if (folder->record.uidvalidity != 0 && st.st_ino == folder->record_inode
 		&& file_mtime_ns(&st) == folder->record_mtime)
 		return 0;
@@ -201,11 +250,16 @@ int folder_reserve_uids(struct folder *folder, struct index_folder *row, uint32_
 	/* The last numbers stay unused: a mark must fit above every UID. */
 	if (row->uidnext > UINT32_MAX - 2 * UID_BLOCK - count)
 		return -EOVERFLOW;
+	/* Deliveries do not go on where others were given. */
+	int error = folder->beginning ? 0
+		: count > 0 ? arrivals_end(folder) : arrivals_end_unless(folder, row->uidnext);
+	if (error != 0)
+		return error;
 	if (row->uidnext + count <= folder->record.uidnext_mark)
 		return 0;
 	uint32_t old = folder->record.uidnext_mark;
 	folder->record.uidnext_mark = row->uidnext + count + (in_memory ? 0 : UID_BLOCK);
-	int error = in_memory ? index_remove_file(folder->store->index) : 0;
+	error = in_memory ? index_remove_file(folder->store->index) : 0;
 	/* DURABLE: the mark is on disk before the first UID above the old one is given out. */
 	if (error == 0 && !folder->beginning)
 		error = folder_save_record(folder, row->highestmodseq);
@@ -248,22 +302,26 @@ static int check_index(struct folder *folder)
 	return error == 0 && !known ? -ENOENT : error;
 }
 
-static int enter(struct folder *folder)
+int folder_enter(struct folder *folder)
 {
 	int error = -EIO;
+	bool lost = false;
 	if (!is_current(folder))
 		return -ESTALE;
 	/* An index that fails is dropped; the next attempt builds it anew. First the arrivals: a
 	 * life that is begun goes on where the index ends. */
 	for (int attempt = 0; attempt < 3 && error == -EIO; attempt++) {
 		error = arrivals_fold(folder);
-		if (error == 0)
+		lost = lost || error > 0;
+		if (error >= 0)
 			error = folder_load_record(folder);
+		if (error == 0 && folder->is_told && folder->lock_fd >= 0)
+			save_told(folder);
 		if (error == -ENOENT)
 			error = folder_begin_life(folder);
 		if (error == 0)
 			error = check_index(folder);
-		if (error == -ENOENT)
+		if (error == -ENOENT || (error == 0 && lost))
 			error = scan_folder(folder, NULL);
 	}
 	return error;
@@ -301,7 +359,7 @@ static int lock_and(struct folder *folder, int (*enter_it)(struct folder *folder
 
 int folder_lock(struct folder *folder)
 {
-	return lock_and(folder, enter);
+	return lock_and(folder, folder_enter);
 }
 
 int folder_lock_for_arrival(struct folder *folder)

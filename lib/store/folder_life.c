@@ -222,9 +222,16 @@ static int forget_rows(struct folder *folder)
 	return index_commit(&txn);
 }
 
-static int decide(struct life *life)
+static bool is_no_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EROFS || error == -EFBIG;
+}
+
+/* unseen: the arrivals' head when nobody has looked into the mailbox, or NULL. */
+static int decide(struct life *life, const struct arrivals_head *unseen)
 {
 	struct names_claim claim;
+	uint32_t wanted = 0;
 	struct index_folder row;
 	int error = claim_of_names(life->folder, &claim);
 	if (error == 0)
@@ -240,14 +247,23 @@ static int decide(struct life *life)
 		error = forget_rows(life->folder);
 		if (error != 0)
 			return error;
+	} else if (unseen != NULL) {
+		/* What deliveries put into names was told to nobody: another server's list comes first. */
+		wanted = unseen->uidvalidity;
+		life->uidnext = life->uidvalidity == 0 ? unseen->uidnext : life->uidnext;
 	} else if (claim.votes > 0 && life->uidvalidity != claim.uidvalidity
 		&& claim.uid_max < UINT32_MAX - 2 * LOST_MARK_GAP) {
 		/* Our own names outvote another server's old list: we were here after it. */
 		begin_at(life, claim.uidvalidity, claim.uid_max + LOST_MARK_GAP);
 	}
 	if (life->uidvalidity == 0) {
-		life->uidnext = 1;
-		return store_new_uidvalidity(life->folder->store, &life->uidvalidity);
+		error = store_new_uidvalidity(life->folder->store, wanted, &life->uidvalidity);
+		if (wanted != 0 && is_no_room(error))
+			life->uidvalidity = wanted;
+		else if (error != 0)
+			return error;
+		if (wanted == 0 || life->uidvalidity != wanted)
+			life->uidnext = 1;
 	}
 	if (life->uidvalidity == claim.uidvalidity && life->uidnext <= claim.uid_max)
 		life->uidnext = claim.uid_max + 1;
@@ -295,11 +311,16 @@ static int save_uidls(struct life *life)
 int folder_begin_life(struct folder *folder)
 {
 	struct life life = {.folder = folder};
+	struct arrivals_head unseen;
+	int error = arrivals_unseen(folder, &unseen);
+	bool is_unseen = error == 0;
+	if (error != 0 && error != -ENOENT)
+		return error;
 	record_done(&folder->record);
 	table_init(&life.inherited.uids);
 	table_init(&life.inherited.keywords);
 	table_init(&life.inherited.uidls);
-	int error = decide(&life);
+	error = decide(&life, is_unseen ? &unseen : NULL);
 	if (error == 0) {
 		folder->record.uidvalidity = life.uidvalidity;
 		folder->record.uidnext_mark = life.uidnext;
@@ -308,12 +329,18 @@ int folder_begin_life(struct folder *folder)
 		error = scan_folder(folder, &life.inherited);
 		folder->beginning = false;
 	}
+	if (error == 0 && is_unseen)
+		error = arrivals_put_caches(folder, &unseen);
 	if (error == 0)
 		error = save_uidls(&life);
 	/* The record last: until it is there, an interrupted begin is begun again and finds the names
 	 * that it gave out. */
 	if (error == 0)
 		error = folder_save_record(folder, life.modseq);
+	if (error == 0 && is_unseen)
+		error = arrivals_end_unseen(folder);
+	else if (is_unseen && is_no_room(error))
+		error = arrivals_tell(folder);
 	if (error != 0)
 		record_done(&folder->record);
 	table_done(&life.inherited.uids, NULL);

@@ -32,13 +32,15 @@ struct folder {
 	struct list_node node;
 	unsigned refs;
 	int dir_fd;
-	int lock_fd;              /* -1: on a read-only file system */
+	int lock_fd;              /* of tambo-arrivals; -1: on a read-only file system */
+	int arrivals_fd;          /* of the same, to read; -1: there is none */
+	ino_t lock_inode;
 	ino_t inode;
 	struct task_lock busy;
 	struct record record;
+	bool is_told;             /* the record is that of arrivals_told */
 	ino_t record_inode;
 	int64_t record_mtime;
-	struct arrivals arrivals; /* of a process that delivers */
 	int64_t log_size;         /* of tambo-keywords when it was last rewritten */
 	bool beginning;           /* the record is not to be saved before the first scan is whole */
 	struct list_node views;   /* struct mailbox by folder_node */
@@ -57,8 +59,10 @@ void folder_release(struct folder *folder);
  * takeover and a full scan, when they do not). -ESTALE: deleted or replaced meanwhile. */
 int folder_lock(struct folder *folder);
 /* For a delivery: arrivals stay outside of the index, which may be behind them or not know the
- * mailbox; the record in memory may be an old one. */
+ * mailbox; the record in memory may be an old one. Until folder_enter, which does what else
+ * folder_lock does; 0 or -errno, the lock stays. */
 int folder_lock_for_arrival(struct folder *folder);
+int folder_enter(struct folder *folder);
 void folder_unlock(struct folder *folder);
 
 /* Locked. Brings the index up to date when new/ or cur/ changed behind its back, or when full. */
@@ -98,8 +102,8 @@ int folder_begin_life(struct folder *folder);
 /* The tree's lock: creating, deleting, renaming, subscribing. 0 or as folder_lock. */
 int tree_lock(struct store *store);
 void tree_unlock(struct store *store);
-/* A UIDVALIDITY above all before in this store. */
-int store_new_uidvalidity(struct store *store, uint32_t *ret_uidvalidity);
+/* A UIDVALIDITY above all before in this store: wanted (0: none in particular) if it is. */
+int store_new_uidvalidity(struct store *store, uint32_t wanted, uint32_t *ret_uidvalidity);
 
 /* Removes what crashes left behind (housekeeping.c). */
 void folder_clean(struct folder *folder);

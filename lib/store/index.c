@@ -30,15 +30,26 @@ static void last_words(void)
 		(void)unlinkat(last_used->dir_fd, "data.mdb", 0);
 }
 
+static int open_real(struct index *index, bool drop)
+{
+	struct stat st;
+	if (index->dir_fd < 0)
+		index->dir_fd = index_env_open_folder(index->path);
+	if (index->dir_fd < 0)
+		return index->dir_fd;
+	if (fstatat(index->dir_fd, "..", &st, 0) != 0)
+		return -errno;
+	index->root_inode = st.st_ino;
+	return index_env_open(index, drop);
+}
+
 /* The real one; where there is none to be had, one in memory. */
 static int reopen(struct index *index, bool drop)
 {
-	int error = 0;
 	last_used = index;
+	guard_install(last_words);
 	if (!index->no_room) {
-		if (index->dir_fd < 0)
-			index->dir_fd = index_env_open_folder(index->path);
-		error = index->dir_fd < 0 ? index->dir_fd : index_env_open(index, drop);
+		int error = open_real(index, drop);
 		if (error == 0 || error == -EMFILE || error == -ENFILE)
 			return error;
 		index->no_room = true;
@@ -46,30 +57,18 @@ static int reopen(struct index *index, bool drop)
 	return index_env_open_in_memory(index);
 }
 
-int index_open(const char *root, struct index **ret_index)
+struct index *index_new(const char *root)
 {
-	struct stat st;
-	guard_install(last_words);
 	struct index *index = NEW(struct index);
 	size_t size = strlen(root) + sizeof("/" INDEX_DIR);
 	index->path = memory_alloc(size);
 	(void)snprintf(index->path, size, "%s/" INDEX_DIR, root);
 	index->dir_fd = -1;
 	index->checked = INDEX_UNCHECKED;
-	int error = stat(root, &st) != 0 ? -errno : 0;
-	if (error == 0) {
-		index->root_inode = st.st_ino;
-		error = reopen(index, false);
-	}
-	if (error != 0) {
-		index_close(index);
-		return error;
-	}
-	*ret_index = index;
-	return 0;
+	return index;
 }
 
-void index_close(struct index *index)
+void index_free(struct index *index)
 {
 	if (index == NULL)
 		return;
@@ -291,11 +290,6 @@ int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
 			index->broken = true;
 	}
 	return -EIO;
-}
-
-int index_folder_fd(const struct index *index)
-{
-	return index->in_memory ? -1 : index->dir_fd;
 }
 
 uint64_t index_opening(const struct index *index)

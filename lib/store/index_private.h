@@ -67,13 +67,13 @@ struct index_txn {
 	struct index_head head;
 };
 
-int index_open(const char *root, struct index **ret_index);
-void index_close(struct index *index);
-/* Opens a new, empty index when this one was dropped by anyone, or cannot be written. -errno: no
- * index to be had. */
+/* That of a root; opened when it is first asked. */
+struct index *index_new(const char *root);
+void index_free(struct index *index); /* NULL is allowed */
+/* Opens it, or a new, empty index when this one was dropped by anyone, or cannot be written.
+ * -errno: no index to be had. */
 int index_begin(struct index *index, bool write, struct index_txn *ret_txn);
-/* Its folder (-1: in memory), and a number that differs with each opening of it. */
-int index_folder_fd(const struct index *index);
+/* A number that differs with each opening of it. */
 uint64_t index_opening(const struct index *index);
 /* A writing transaction that goes on from what an earlier one read or wrote: -EIO when the index
  * has been opened anew since. */

@@ -79,11 +79,12 @@ int store_open(const char *root, unsigned flags, struct store **ret_store)
 	}
 	if (fd < 0)
 		return -errno;
-	int error = (flags & STORE_CREATE) != 0 ? make_maildir(fd) : 0;
-	if (error == 0 && fstat(fd, &st) != 0)
+	int error = fstat(fd, &st) != 0 ? -errno : 0;
+	bool missing = error == 0 && faccessat(fd, "cur", F_OK, 0) != 0;
+	if (missing && (flags & STORE_CREATE) == 0)
 		error = -errno;
-	if (error == 0 && faccessat(fd, "cur", F_OK, 0) != 0)
-		error = -errno;
+	else if (error == 0 && (missing || flags == STORE_REPAIR))
+		error = make_maildir(fd);
 	struct store *store = error == 0 ? find_open(&st) : NULL;
 	if (store != NULL || error != 0) {
 		(void)close(fd);
@@ -104,11 +105,7 @@ int store_open(const char *root, unsigned flags, struct store **ret_store)
 	list_init(&store->node);
 	list_init(&store->kept);
 	task_lock_init(&store->tree);
-	error = index_open(root, &store->index);
-	if (error != 0) {
-		store_close(store);
-		return error;
-	}
+	store->index = index_new(root);
 	list_append(&stores, &store->node);
 	*ret_store = store;
 	return 0;
@@ -133,7 +130,7 @@ void store_close(struct store *store)
 		folder_release(folder);
 	}
 	list_remove(&store->node);
-	index_close(store->index);
+	index_free(store->index);
 	file_close(&store->root_fd);
 	free(store->root);
 	free(store);
@@ -226,7 +223,7 @@ static int read_last(int root_fd, const char *name, bool hex, uint32_t *ret_last
 	return error == -ENOENT ? 0 : error;
 }
 
-int store_new_uidvalidity(struct store *store, uint32_t *ret_uidvalidity)
+int store_new_uidvalidity(struct store *store, uint32_t wanted, uint32_t *ret_uidvalidity)
 {
 	uint32_t last = 0, other = 0;
 	int error = read_last(store->root_fd, UIDVALIDITY_FILE, false, &last);
@@ -236,6 +233,8 @@ int store_new_uidvalidity(struct store *store, uint32_t *ret_uidvalidity)
 		return error;
 	uint32_t now = (uint32_t)(file_now_ns() / 1000000000);
 	uint32_t value = last >= now ? last + 1 : now;
+	if (wanted > last)
+		value = wanted;
 	if (other >= value)
 		value = other + 1;
 	struct buf text = BUF_INIT(32);

@@ -27,7 +27,8 @@
 struct store;
 
 enum store_open_flag {
-	STORE_CREATE = 1, /* make root, cur, new and tmp (0700) when missing; otherwise -ENOENT */
+	STORE_CREATE = 1, /* make root, cur, new, tmp (0700) when cur is missing; otherwise -ENOENT */
+	STORE_REPAIR = 3, /* and new and tmp when they alone are missing */
 };
 
 /* root: absolute path of the Maildir. The same root opened twice in one process gives the same

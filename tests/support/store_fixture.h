@@ -120,17 +120,38 @@ static inline uint32_t append_text(struct fixture *f, const char *mailbox, const
 	return result.uid;
 }
 
-static inline struct append_result deliver_text(
-	struct fixture *f, const char *base, const char *text)
+static inline struct append_result deliver_begun(
+	struct fixture *f, const char *base, const char *text, int64_t first_ms)
 {
 	struct append_options options = {.internaldate = INT64_MIN, .base = span_from_cstr(base),
-		.is_delivery = true, .durability = APPEND_CHECKPOINT};
+		.is_delivery = true, .first_ms = first_ms, .durability = APPEND_CHECKPOINT};
 	struct append *append;
 	struct append_result result;
 	assert_int_equal(append_begin(f->store, SPAN("INBOX"), &options, &append), 0);
 	assert_int_equal(append_write(append, span_from_cstr(text)), 0);
 	assert_int_equal(append_commit(append, &result), 0);
 	return result;
+}
+
+static inline int64_t now_ms(void)
+{
+	struct timespec now;
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The first attempt to deliver that. */
+static inline struct append_result deliver_first(
+	struct fixture *f, const char *base, const char *text)
+{
+	return deliver_begun(f, base, text, now_ms());
+}
+
+/* One that may have been made before. */
+static inline struct append_result deliver_text(
+	struct fixture *f, const char *base, const char *text)
+{
+	return deliver_begun(f, base, text, 0);
 }
 
 static inline struct mailbox *open_box(struct fixture *f, const char *name, unsigned flags)

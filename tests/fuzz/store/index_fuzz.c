@@ -22,7 +22,7 @@ static void remove_root(void)
 {
 	static const char *const names[] = {"data.mdb", "lock.mdb", "boot", "lock", ""};
 	char path[128];
-	index_close(index_of_all);
+	index_free(index_of_all);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		(void)snprintf(path, sizeof(path), "%s/" INDEX_DIR "/%s", root, names[i]);
 		(void)remove(path);
@@ -35,7 +35,7 @@ static void begin(struct index_txn *txn)
 {
 	if (index_of_all == NULL) {
 		CHECK(mkdtemp(root) != NULL);
-		CHECK(index_open(root, &index_of_all) == 0);
+		index_of_all = index_new(root);
 		(void)atexit(remove_root);
 	}
 	index_of_all->broken = false;

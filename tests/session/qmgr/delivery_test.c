@@ -10,6 +10,7 @@ static void sent_story(void)
 	submit_one("s@x.test", "sent@y.test", id);
 	assert_true(wait_gone(id));
 	assert_int_equal(fake.requests, 1);
+	assert_int_equal(fake.firsts, 1);
 	assert_int_equal(fake.reports, 0);
 }
 
@@ -37,12 +38,13 @@ static void mixed_story(void)
 	/* only what is left is tried again */
 	struct queue_command flush = {QUEUE_FLUSH_ALL, SPAN_EMPTY, SPAN_EMPTY};
 	uint64_t count = 0;
-	fake.recipients = 0;
+	fake.recipients = fake.firsts = 0;
 	assert_int_equal(command_run(&flush, false, &count), 0);
 	assert_int_equal(count, 1);
 	task_sleep(20);
 	assert_true(wait_deferred(id));
 	assert_int_equal(fake.recipients, 2);
+	assert_int_equal(fake.firsts, 0);
 	assert_int_equal(fake.reports, 1);
 }
 
@@ -183,6 +185,7 @@ static void death_story(void)
 	submit_one("s@x.test", "sent@y.test", id);
 	assert_true(wait_gone(id));
 	assert_int_equal(fake.deaths, 1);
+	assert_int_equal(fake.firsts, 1); /* the second agent hears that it may not be the first */
 	/* an agent that dies of the message: soon, not at once */
 	fake.die_next = 2;
 	submit_one("s@x.test", "sent@y.test", id);

@@ -31,7 +31,8 @@ static struct {
 	struct queue_writer *writer;
 	void (*story)(void);
 	/* what the fakes saw */
-	int requests, recipients, deaths, reports, report_recipients, delay_reports, success_reports;
+	int requests, firsts, recipients, deaths;
+	int reports, report_recipients, delay_reports, success_reports;
 	int widest, running, retired, copied;
 	char last_report_to[200], last_text[500];
 	/* how they behave */
@@ -125,6 +126,7 @@ static void agent_run(void *arg)
 			break;
 		}
 		fake.requests++;
+		fake.firsts += (((struct delivery_request *)message)->flags & DELIVERY_FIRST) != 0;
 		fake.running++;
 		if (fake.running > fake.widest)
 			fake.widest = fake.running;

@@ -86,7 +86,7 @@ static void restart_story(void)
 	assert_true(wait_deferred(id));
 	int64_t next_try = entry_of(id)->next_try_ms;
 	queue_end();
-	fake.requests = fake.recipients = 0;
+	fake.requests = fake.recipients = fake.firsts = 0;
 	fake.refuse_reports = false;
 	queue_begin();
 	const struct queue_entry *entry = entry_of(id);
@@ -102,7 +102,29 @@ static void restart_story(void)
 	task_sleep(20);
 	assert_true(wait_deferred(id));
 	assert_int_equal(fake.recipients, 1);
+	assert_int_equal(fake.firsts, 0);
 	assert_int_equal(fake.reports, 1);
+}
+
+/* A predecessor may have begun on it and died. */
+static void found_story(void)
+{
+	fake.no_agent = true;
+	submit_one("s@x.test", "sent@y.test", id);
+	assert_true(wait_deferred(id));
+	queue_end();
+	fake.no_agent = false;
+	queue_begin();
+	waiting_retry(entry_of(id));
+	assert_true(wait_gone(id));
+	assert_int_equal(fake.requests, 1);
+	assert_int_equal(fake.firsts, 0);
+}
+
+static void test_what_is_found_at_the_start_may_have_been_tried(void **state)
+{
+	(void)state;
+	play("", found_story);
 }
 
 static void test_a_restart_knows_everything(void **state)
@@ -293,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_a_record_lives_until_its_checkpoint),
 		cmocka_unit_test(test_a_restart_knows_everything),
 		cmocka_unit_test(test_what_a_predecessor_did_is_read_again),
+		cmocka_unit_test(test_what_is_found_at_the_start_may_have_been_tried),
 		cmocka_unit_test(test_what_is_done_does_not_come_back),
 		cmocka_unit_test(test_a_damaged_segment_keeps_what_it_may_name),
 		cmocka_unit_test(test_a_mostly_dead_segment_is_compacted),

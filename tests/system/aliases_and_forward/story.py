@@ -47,6 +47,14 @@ def test_self_in_alias_is_the_mailbox(folder):
         assert len(t.messages('ann')) == 1 and len(t.messages('ben')) == 1
 
 
+def test_two_ways_to_one_mailbox_give_one_message(folder):
+    with LocalInstance(folder, aliases={'twice': 'ann, ann+list, ben'}) as t:
+        t.send('twice', subject='once')
+        t.wait_messages('ben')
+        t.wait_removed()
+        assert len(t.messages('ann')) == 1 and len(t.messages('ben')) == 1
+
+
 def test_alias_loop_ends(folder):
     with LocalInstance(folder, aliases={'x': 'y', 'y': 'z', 'z': 'x'}) as t:
         t.send('x', subject='round', sender='ann@example.test')

@@ -219,7 +219,7 @@ def test_no_name_leads_to_another_mailbox(folder):
                  '/etc', '/', '//alice', 'a/../../alice/.Private', '&AC4ALg-/alice/.Private',
                  '..&AC8-alice&AC8-.Private', '%2e%2e/alice', '..\\alice', '....//alice', 'x/..',
                  't.maildir', '~', '~alice/.Private', 'cur', 'new', 'tmp', '../alice/cur', 'a..b',
-                 '..a', 'x' * 300, '\x01/alice', 'tambo-index', 'tambo-lock', '../alice/tambo-index']
+                 '..a', 'x' * 300, '\x01/alice', 'tambo-index', 'tambo-arrivals', '../alice/tambo-index']
         names[16] = t.maildir('alice')
         commands = ('SELECT {0}', 'EXAMINE {0}', 'STATUS {0} (MESSAGES)', 'CREATE {0}', 'SUBSCRIBE {0}',
                     'SELECT INBOX', 'COPY 1 {0}', 'APPEND {0} {{3+}}\r\nx: ', 'SELECT {0}', 'FETCH 1:* (ENVELOPE)',

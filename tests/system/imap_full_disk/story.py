@@ -186,3 +186,58 @@ def test_mail_can_be_read_on_a_read_only_disk(folder):
             disk.remount('rw')
             assert client.store('1', '+FLAGS', '(\\Flagged)')[0] == 'OK'
             client.logout()
+
+
+def uidvalidity_of(client):
+    status, answer = client.status('INBOX', '(UIDVALIDITY)')
+    assert status == 'OK', answer
+    return int(re.search(rb'UIDVALIDITY (\d+)', answer[0])[1])
+
+
+def test_unseen_mail_keeps_its_uids_from_a_read_only_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
+            for n in range(3):
+                t.send('alice', subject='delivered %d' % n)
+            t.wait_messages('alice', 3)
+            t.stop()
+            disk.remount('ro')
+            t.start()
+            client = t.imap('alice')
+            before, uidvalidity = uids_of(client), uidvalidity_of(client)
+            assert sorted(before) == [1, 2, 3]
+            assert len(bodies(client, 'INBOX')) == 3
+            client.logout()
+            disk.remount('rw')
+            t.kill('imapd')
+            t.send('alice', subject='delivered later')
+            t.wait_messages('alice', 4)
+            client = t.imap('alice')
+            assert sorted(uids_of(client)) == [1, 2, 3, 4]
+            assert uidvalidity_of(client) == uidvalidity
+            client.logout()
+
+
+def test_the_greatest_uid_of_unseen_mail_is_not_used_again_after_a_full_disk(folder):
+    with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
+        with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
+            for n in range(3):
+                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
+            t.wait_messages('alice', 3)
+            disk.fill()
+            client = t.imap('alice')
+            uidvalidity = uidvalidity_of(client)
+            assert sorted(uids_of(client)) == [1, 2, 3]
+            assert client.store('3', '+FLAGS', '(\\Deleted)')[0] == 'OK'
+            assert client.expunge()[0] == 'OK'
+            client.logout()
+            t.kill('imapd')
+            disk.free()
+            t.send('alice', subject='delivered with room')
+            t.wait_messages('alice', 3)
+            client = t.imap('alice')
+            now = sorted(uids_of(client))
+            assert now[:2] == [1, 2] and len(now) == 3 and now[2] > 3, now
+            assert uidvalidity_of(client) == uidvalidity
+            assert os.path.exists(os.path.join(t.vmail, 'alice', 'tambo-mailbox'))
+            client.logout()

@@ -9,13 +9,11 @@
 #include "base/check.h"
 #include "store/folder_private.h"
 
-#define ARRIVALS_FILE "tambo-index/arrivals-1"
-
 static struct append_result deliver(struct fixture *f, unsigned number)
 {
 	char base[64];
 	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
-	return deliver_text(f, base, MESSAGE);
+	return deliver_first(f, base, MESSAGE);
 }
 
 static struct index_folder row_of_inbox(struct fixture *f)
@@ -63,36 +61,69 @@ static void assert_uids(struct fixture *f, size_t count, const uint32_t *uids)
 	mailbox_close(box);
 }
 
-static void only_whole_records_of_that_row_count(void **state)
+static void only_whole_records_of_that_life_count(void **state)
 {
-	struct index_folder row = {.id = 3, .generation = 17, .highestmodseq = 4711};
-	struct index_folder others[] = {row, row, row};
+	const uint64_t life = 4711;
 	struct arrival arrival = {.uid = 9, .internaldate = 1000, .size = 70, .crlf_size = 75,
 		.mtime_before = 1, .mtime_after = 2, .name = SPAN("1.Q1R0.host,S=70,W=75,T=1.9"),
 		.cache = SPAN("what a parse gave")}, seen;
 	struct buf out = BUF_INIT(ARRIVAL_SIZE_MAX);
 	(void)state;
-	arrival_format(&row, &arrival, &out);
+	arrival_format(life, &arrival, &out);
 	struct span whole = buf_span(&out);
-	assert_int_equal(arrival_parse(whole, &row, &seen), whole.len);
+	assert_int_equal(arrival_parse(whole, life, &seen), whole.len);
 	assert_int_equal(seen.uid, 9);
 	assert_true(span_equal(seen.name, arrival.name) && span_equal(seen.cache, arrival.cache));
 	for (size_t len = 0; len < whole.len; len++)
-		assert_int_equal(arrival_parse(span_head(whole, len), &row, &seen), 0);
+		assert_int_equal(arrival_parse(span_head(whole, len), life, &seen), 0);
 	for (size_t bit = 0; bit < 8 * whole.len; bit++) {
 		out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ 1 << bit % 8);
-		assert_int_equal(arrival_parse(whole, &row, &seen), 0);
+		assert_int_equal(arrival_parse(whole, life, &seen), 0);
 		out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ 1 << bit % 8);
 	}
-	others[0].id++;
-	others[1].generation++;
-	others[2].highestmodseq++;
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(arrival_parse(whole, &others[i], &seen), 0);
+	assert_int_equal(arrival_parse(whole, life + 1, &seen), 0);
 	buf_reset(&out);
 	arrival.name = SPAN("../1.Q1R0.host");
-	arrival_format(&row, &arrival, &out);
-	assert_int_equal(arrival_parse(buf_span(&out), &row, &seen), 0);
+	arrival_format(life, &arrival, &out);
+	assert_int_equal(arrival_parse(buf_span(&out), life, &seen), 0);
+	buf_done(&out);
+}
+
+static void only_a_whole_head_counts(void **state)
+{
+	static const struct arrivals_head good = {.id = 3, .uidvalidity = 17, .uidnext = 5, .mark = 257,
+		.generation = 9, .boot = 1, .file_inode = 2, .record_inode = 3, .record_mtime = 4,
+		.new_mtime = 5, .life = 6, .count = 2, .end = 700};
+	struct arrivals_head wrong[8], seen;
+	struct buf out = BUF_INIT(ARRIVALS_START);
+	(void)state;
+	arrivals_head_format(&good, &out);
+	struct span whole = buf_span(&out);
+	assert_true(whole.len <= ARRIVALS_START && arrivals_head_parse(whole, &seen));
+	assert_memory_equal(&seen, &good, sizeof(good));
+	for (size_t len = 0; len < whole.len; len++)
+		assert_false(arrivals_head_parse(span_head(whole, len), &seen));
+	for (size_t bit = 0; bit < 8 * whole.len; bit++) {
+		out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ 1 << bit % 8);
+		assert_false(arrivals_head_parse(whole, &seen));
+		out.ptr[bit / 8] = (char)(out.ptr[bit / 8] ^ 1 << bit % 8);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		wrong[i] = good;
+	wrong[0].uidvalidity = 0;
+	wrong[1].uidnext = 0;
+	wrong[2].uidnext = 258;
+	wrong[3].count = ARRIVALS_MAX + 1;
+	wrong[4].end = ARRIVALS_START - 1;
+	wrong[5].end = ARRIVALS_SIZE_MAX + 1;
+	wrong[6].id = 0;
+	wrong[7].record_inode = 0;
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		buf_reset(&out);
+		arrivals_head_format(&wrong[i], &out);
+		if (arrivals_head_parse(buf_span(&out), &seen))
+			fail_msg("head %zu was believed", i);
+	}
 	buf_done(&out);
 }
 
@@ -153,16 +184,23 @@ static void many_go_into_the_index_by_themselves(void **state)
 	assert_uids(f, ARRAY_LEN(uids), uids);
 }
 
+static struct append_result repeat(struct fixture *f, unsigned number)
+{
+	char base[64];
+	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
+	return deliver_text(f, base, MESSAGE);
+}
+
 static void a_repeated_delivery_is_recognised(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
 	assert_int_equal(deliver(f, 1).uid, 2);
 	assert_int_equal(deliver(f, 2).uid, 3);
-	struct append_result again = deliver(f, 1);
+	struct append_result again = repeat(f, 1);
 	assert_true(again.duplicate);
 	assert_int_equal(again.uid, 2);
-	assert_true(deliver(f, 2).duplicate);
+	assert_true(repeat(f, 2).duplicate);
 	assert_int_equal(deliver(f, 3).uid, 4);
 	assert_uids(f, 4, (const uint32_t[]){1, 2, 3, 4});
 }
@@ -263,43 +301,47 @@ static void a_record_without_its_file_is_no_message(void **state)
 	assert_int_equal(deliver(f, 2).uid, 3);
 }
 
+static void spoil(struct fixture *f, unsigned how)
+{
+	static const char garbage[] = "damaged damaged damaged damaged damaged damaged damaged damaged "
+		"damaged damaged damaged damaged damaged damaged damaged damaged damaged damaged";
+	switch (how) {
+	case 0:
+		assert_int_equal(unlink(at_root(f, ARRIVALS_FILE)), 0);
+		break;
+	case 1:
+		assert_int_equal(truncate(at_root(f, ARRIVALS_FILE), 0), 0);
+		break;
+	case 2:
+		write_file(f, ARRIVALS_FILE, garbage);
+		break;
+	case 3:
+		assert_int_equal(truncate(at_root(f, ARRIVALS_FILE), ARRIVALS_START + 100), 0);
+		break;
+	case 4:
+		remove_path(at_root(f, "tambo-index"));
+		break;
+	default:
+		remove_path(at_root(f, "tambo-index"));
+		write_file(f, ARRIVALS_FILE, garbage);
+		break;
+	}
+}
+
 static void what_is_done_to_the_file_costs_no_message(void **state)
 {
-	static const char *const what[] = {"removed", "empty", "garbage", "a folder", "a link",
-		"the whole index removed"};
 	struct fixture *f = *state;
 	uint32_t count = 1;
 	begin(f);
-	for (unsigned i = 0; i < 4 * ARRAY_LEN(what); i++) {
+	for (unsigned i = 0; i < 4 * 12; i++) {
 		assert_false(deliver(f, 1 + i).duplicate);
 		count++;
-		if (i % 4 != 1)
-			continue;
-		switch (i / 4) {
-		case 0:
-			assert_int_equal(unlink(at_root(f, ARRIVALS_FILE)), 0);
-			break;
-		case 1:
-			write_file(f, ARRIVALS_FILE, "");
-			break;
-		case 2:
-			write_file(f, ARRIVALS_FILE, "damaged damaged damaged damaged damaged damaged "
-				"damaged damaged damaged damaged");
-			break;
-		case 3:
-			remove_path(at_root(f, ARRIVALS_FILE));
-			assert_int_equal(mkdir(at_root(f, ARRIVALS_FILE), 0700), 0);
-			break;
-		case 4:
-			remove_path(at_root(f, ARRIVALS_FILE));
-			assert_int_equal(symlink("/etc/passwd", at_root(f, ARRIVALS_FILE)), 0);
-			break;
-		default:
-			remove_path(at_root(f, "tambo-index"));
-			break;
-		}
-		if (i / 4 % 2 == 0)
+		if (i % 4 == 1)
+			spoil(f, i / 4 % 6);
+		if (i % 4 == 1 && i / 4 % 2 == 0)
 			fixture_reopen(f);
+		if (i == 24)
+			mailbox_close(open_box(f, "INBOX", 0));
 	}
 	struct mailbox *box = open_box(f, "INBOX", 0);
 	assert_int_equal(mailbox_count(box), count);
@@ -307,6 +349,124 @@ static void what_is_done_to_the_file_costs_no_message(void **state)
 		assert_true(mailbox_at(box, i)->uid < mailbox_at(box, i + 1)->uid);
 	mailbox_close(box);
 	assert_int_equal(count_files(f, "new") + count_files(f, "cur"), count);
+}
+
+static void unseen_ones_go_on_in_another_process_and_when_full(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t uids[ARRIVALS_MAX + 10];
+	for (unsigned i = 0; i < ARRAY_LEN(uids); i++) {
+		uids[i] = i + 1;
+		assert_int_equal(i % 10 == 3 ? deliver_elsewhere(f, i) : deliver(f, i).uid, i + 1);
+		if (i == 20)
+			fixture_reopen(f);
+	}
+	assert_int_equal(access(at_root(f, "tambo-mailbox"), F_OK), 0);
+	assert_uids(f, ARRAY_LEN(uids), uids);
+}
+
+/* --- with the index asleep --- */
+
+static void uids_of_others_end_the_heads_life(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	for (unsigned i = 0; i < 20; i++) {
+		uint32_t uid = deliver(f, 1 + i).uid;
+		assert_int_equal(append_text(f, "INBOX", MESSAGE, MESSAGE_SEEN, NULL), uid + 1);
+		if (i % 3 == 0) {
+			let_tick();
+			write_file(f, i % 2 == 0 ? "new/1700000000.M1P1.elsewhere" : "cur/2.M1.elsewhere:2,",
+				MESSAGE);
+			mailbox_close(open_box(f, "INBOX", 0));
+		}
+		if (i % 4 == 1)
+			fixture_reopen(f);
+	}
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	assert_int_equal(mailbox_count(box), count_files(f, "new") + count_files(f, "cur"));
+	for (size_t i = 0; i + 1 < mailbox_count(box); i++)
+		assert_true(mailbox_at(box, i)->uid < mailbox_at(box, i + 1)->uid);
+	mailbox_close(box);
+}
+
+/* The index is built anew, from the mark on, while deliveries go on by the head. */
+static void a_new_index_ends_the_heads_life(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver(f, 2).uid, 3);
+	remove_path(at_root(f, "tambo-index"));
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	struct mailbox_status status;
+	assert_int_equal(mailbox_count(box), 3);
+	mailbox_close(box);
+	assert_int_equal(store_status(f->store, SPAN("INBOX"), &status), 0);
+	assert_true(deliver(f, 3).uid >= status.uidnext);
+}
+
+/* Its answer was lost, it was repeated, and comes after all. */
+static void a_late_first_attempt_is_recognised(void **state)
+{
+	struct fixture *f = *state;
+	for (unsigned i = 0; i < 2; i++) {
+		int64_t begun = now_ms();
+		char base[64];
+		(void)snprintf(base, sizeof(base), "1.Q%uR0.host", 100 + i);
+		let_tick();
+		assert_false(repeat(f, 100 + i).duplicate);
+		assert_false(deliver(f, 200 + i).duplicate);
+		assert_true(deliver_begun(f, base, MESSAGE, begun).duplicate);
+		if (i == 0)
+			mailbox_close(open_box(f, "INBOX", 0));
+	}
+	assert_int_equal(count_files(f, "new") + count_files(f, "cur"), 4);
+}
+
+static void a_lost_record_is_noticed_by_a_delivery(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(unlink(at_root(f, "tambo-mailbox")), 0);
+	assert_true(deliver(f, 2).uid > 2);
+	assert_int_equal(access(at_root(f, "tambo-mailbox"), F_OK), 0);
+	mailbox_close(open_box(f, "INBOX", 0));
+	assert_int_equal(count_files(f, "new") + count_files(f, "cur"), 3);
+}
+
+/* Rows that were built anew without it, up to the very UID where the head goes on. */
+static void a_repeated_delivery_is_found_behind_a_head_of_other_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct index_txn txn;
+	struct index_folder row;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(index_begin(f->store->index, true, &txn), 0);
+	assert_true(index_get_folder(&txn, SPAN_EMPTY, &row));
+	row.generation++;
+	row.uidnext = 3;
+	index_put_folder(&txn, SPAN_EMPTY, &row);
+	assert_int_equal(index_commit(&txn), 0);
+	assert_true(repeat(f, 1).duplicate);
+	/* The rows say that 2 has been and gone. */
+	assert_uids(f, 2, (const uint32_t[]){1, 3});
+}
+
+static void an_old_index_and_record_are_gone_on_with(void **state)
+{
+	struct fixture *f = *state;
+	begin(f);
+	assert_int_equal(deliver(f, 1).uid, 2);
+	mailbox_close(open_box(f, "INBOX", 0));
+	fixture_close(f);
+	/* As a version left it that had no such file. */
+	assert_int_equal(unlink(at_root(f, ARRIVALS_FILE)), 0);
+	fixture_open(f);
+	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_uids(f, 3, (const uint32_t[]){1, 2, 3});
 }
 
 /* Run as: PATH deliver|look|name NUMBER FD. */
@@ -332,7 +492,8 @@ static int act(char **argv)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(only_whole_records_of_that_row_count),
+		cmocka_unit_test(only_whole_records_of_that_life_count),
+		cmocka_unit_test(only_a_whole_head_counts),
 		cmocka_unit_test_setup_teardown(
 			deliveries_wait_until_someone_looks, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
@@ -352,6 +513,21 @@ int main(int argc, char **argv)
 			a_record_without_its_file_is_no_message, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_done_to_the_file_costs_no_message, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(unseen_ones_go_on_in_another_process_and_when_full,
+			fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(uids_of_others_end_the_heads_life,
+			fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_new_index_ends_the_heads_life,
+			fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_late_first_attempt_is_recognised,
+			fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_repeated_delivery_is_found_behind_a_head_of_other_rows, fixture_setup,
+			fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_lost_record_is_noticed_by_a_delivery,
+			fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(an_old_index_and_record_are_gone_on_with,
+			fixture_setup, fixture_teardown),
 	};
 	return argc == 5 ? act(argv) : cmocka_run_group_tests(tests, NULL, NULL);
 }

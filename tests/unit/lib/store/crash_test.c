@@ -53,7 +53,9 @@ static void live(const char *root, int fd, unsigned seed, uint32_t first_number)
 		char base[64];
 		(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
 		struct append_options options = {.internaldate = INT64_MIN, .base = span_from_cstr(base),
-			.is_delivery = true, .durability = APPEND_CHECKPOINT};
+			.is_delivery = true, .durability = APPEND_CHECKPOINT,
+			/* The first one may be what a predecessor did and could not tell any more. */
+			.first_ms = number == first_number ? 0 : now_ms()};
 		struct append *append;
 		struct append_result result;
 		if (append_begin(store, SPAN("INBOX"), &options, &append) != 0)
