@@ -50,8 +50,8 @@ bool send_content_header_is_ascii(const struct delivery_request *request)
 {
 	struct buf buf = BUF_INIT(PIECE_SIZE);
 	struct span piece = SPAN_EMPTY;
-	bool ascii = request->size == 0 || (get_piece(request, 0, &buf, &piece) == 0 &&
-						   span_is_ascii(span_head(piece, header_length(piece))));
+	bool ascii = request->size == 0 || get_piece(request, 0, &buf, &piece) != 0 ||
+		span_is_ascii(span_head(piece, header_length(piece)));
 	buf_done(&buf);
 	return ascii;
 }

@@ -92,6 +92,12 @@ static const struct scenario scenarios[] = {
 		NULL},
 	{"a large message from a file", "", {"--rule", "NOOP=250 x"}, {NULL}, HOST, {"b@x.test"},
 		{SENT}, NULL, "the last line of a large message\\r\\n\"}", NULL, .large = true},
+	{"a file that cannot be read now", "", {"--rule", "NOOP=250 x"}, {NULL}, HOST, {"b@x.test"},
+		{{DELIVERY_DEFERRED, "4.3.0", "local data error"}}, NULL, "\"DATA\"", "\"data\"",
+		.large = true, .unreadable = true},
+	{"a file that cannot be read now, SMTPUTF8", "", {"--extension", "8BITMIME"}, {NULL}, HOST,
+		{"b@x.test"}, {{DELIVERY_DEFERRED, "4.3.0", "local data error"}}, NULL, NULL,
+		"\"data\"", .flags = DELIVERY_SMTPUTF8, .large = true, .unreadable = true},
 	{"connection is used again", "", {"--rule", "NOOP=250 x"}, {NULL}, HOST, {"b@x.test"},
 		{SENT}, ", conn_use=2, ", "\"RSET\"", NULL, .twice = true},
 	{"kept connection has died", "", {"--rule", "RSET=1:DROP"}, {NULL}, HOST, {"b@x.test"},
@@ -357,7 +363,7 @@ static void ask_side(void *arg)
 		if (s->large) {
 			request.content = SPAN_EMPTY;
 			request.content_fd = make_large_file(&request.size);
-			request.content_offset = 12;
+			request.content_offset = s->unreadable ? 1 << 30 : 12;
 		}
 		void *reply;
 		if (s->gone) {

@@ -52,6 +52,7 @@ struct scenario {
 	const char *sender;                       /* default: a@here.test */
 	unsigned flags;
 	bool lmtp, twice, large;
+	bool unreadable;                          /* what is large */
 	bool gone;                                /* whoever asked, before it was delivered */
 };
 
