@@ -1,16 +1,31 @@
-/* A recipient with two destinations, and a flush that fails between them.
+/* A recipient with two destinations, and a flush that fails between them; a file system that does
+ * not answer.
  * SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "local/local.h"
 #include "task/task.h"
+
+/* In the place of the C library's: on a person's FUSE mount whose server says nothing, it would
+ * never come back. */
+static bool server_is_silent;
+
+int fstat(int fd, struct stat *st)
+{
+	if (!server_is_silent)
+		return fstatat(fd, "", st, AT_EMPTY_PATH);
+	errno = EIO;
+	return -1;
+}
 
 static const struct delivery_request request = {.queue_id = SPAN("0123ABC"), .sender = SPAN("s@x")};
 static const struct delivery_recipient recipient = {.address = SPAN("list@x")};
@@ -54,13 +69,41 @@ static void test_a_lost_first_destination_is_repeated(void **state)
 	checkpoint_start();
 	assert_non_null(task_spawn("deliver", two_destinations, NULL, 0));
 	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
 	assert_int_equal(seen.status, DELIVERY_DEFERRED);
+}
+
+static void silent_server(void *unused)
+{
+	(void)unused;
+	struct stat st;
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &st), 0);
+	server_is_silent = true;
+	assert_true(checkpoint_take(st.st_dev, fd) != 0);
+	server_is_silent = false;
+	/* Another's device is seen through as before. */
+	assert_int_equal(checkpoint_take(st.st_dev + 1, dup(fd)), 0);
+	checkpoint_stop();
+	task_loop_stop();
+}
+
+/* Deliveries of all others go through the same process. */
+static void test_a_silent_file_system_is_not_asked(void **state)
+{
+	(void)state;
+	assert_int_equal(task_loop_open(), 0);
+	checkpoint_start();
+	assert_non_null(task_spawn("deliver", silent_server, NULL, 0));
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_lost_first_destination_is_repeated),
+		cmocka_unit_test(test_a_silent_file_system_is_not_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
