@@ -13,6 +13,8 @@
 
 #define FIRST_READ 4096
 #define KEEP_WAITING 16384
+/* Of lines nobody sends so many at once that larger reads would pay. */
+#define LINES_READ 16384
 #define WRITE_TIMEOUT (300 * 1000)
 /* What a peer that we hang up on may still say. */
 #define FAREWELL_MS 2000
@@ -295,6 +297,8 @@ int stream_read_line(struct stream *stream, size_t max, task_time deadline, stru
 			return -EMSGSIZE;
 		}
 		seen = bytes.len;
+		if (stream->next_read > LINES_READ)
+			stream->next_read = LINES_READ;
 		status = read_more(stream, deadline);
 	}
 	return status;
