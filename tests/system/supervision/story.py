@@ -68,8 +68,8 @@ def test_a_request_waits_until_its_service_is_back(folder):
     with instance(folder) as t:
         probe = Probe(t.ports['smtp'])
         for _ in range(4):  # so often that master waits before the next try
-            t.kill('cleanup')
-            wait_for('a new cleanup', lambda: t.processes('cleanup'))
+            old = set(t.kill('cleanup'))
+            wait_for('a new cleanup', lambda: {p['pid'] for p in t.processes('cleanup')} - old)
         last = t.kill('cleanup')[0]
         t.wait_log('pid %d killed by signal 9' % last)
         assert probe.ask('ASK cleanup') == 'OK'
