@@ -1,7 +1,7 @@
-/* One recipient: alias, .forward, mailbox, in the order of local(8); virtual mailboxes. Addresses
- * found on the way are handed to cleanup at the end, and only when nothing has to be tried again,
- * so that a second attempt does not forward twice. Maildir deliveries recognise a second attempt
- * themselves.
+/* The recipients of a request: alias, .forward, mailbox in the order of local(8); virtual mailboxes
+ * (virtual.c). Addresses found on the way are handed to cleanup at the end, and only when nothing
+ * has to be tried again, so that a second attempt does not forward twice. Maildir deliveries
+ * recognise a second attempt themselves.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "local/header.h"
 #include "local/local.h"
 #include "local/template.h"
@@ -201,7 +202,7 @@ static struct span original_of(const struct delivery *delivery)
 }
 
 /* What goes with every message that is put into a file. */
-static void fill_mailbox(struct delivery *delivery, const struct target *target,
+void delivery_fill_mailbox(struct delivery *delivery, const struct target *target,
 	struct local_work *work)
 {
 	struct buf headers = BUF_INIT(12000), base = BUF_INIT(200);
@@ -228,8 +229,8 @@ static void fill_mailbox(struct delivery *delivery, const struct target *target,
 	buf_done(&base);
 }
 
-static void defer_worker(
-	struct delivery *delivery, const struct target *target, uid_t uid, int error)
+void delivery_end_unasked(struct delivery *delivery, const struct target *target, uid_t uid,
+	int error)
 {
 	if (error == -EACCES)
 		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.5",
@@ -305,7 +306,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 	if (delivery_is_looping(delivery, target) ||
 		!find_mailbox_command(delivery, target, account, &command))
 		return;
-	fill_mailbox(delivery, target, &work);
+	delivery_fill_mailbox(delivery, target, &work);
 	fill_forward_paths(delivery, target, account, &work);
 	/* Without a path the worker only looks for a forward file. */
 	work.path = command.len > 0 ? SPAN_EMPTY : buf_span(&account->mailbox);
@@ -313,7 +314,7 @@ static void deliver_to_mailbox(struct delivery *delivery, const struct target *t
 	work.must_own = local.settings.strict_ownership;
 	int error = worker_call(&key, &work, &channel, &done);
 	if (error != 0) {
-		defer_worker(delivery, target, account->uid, error);
+		delivery_end_unasked(delivery, target, account->uid, error);
 		return;
 	}
 	enum local_result result = (enum local_result)done->result;
@@ -424,40 +425,6 @@ static void deliver_to_user(struct delivery *delivery, const struct target *targ
 	deliver_to_account(delivery, target);
 }
 
-static void deliver_to_virtual(struct delivery *delivery, const struct target *target)
-{
-	struct account account;
-	struct local_work work = {.kind = LOCAL_WORK_MAILBOX, .content_fd = -1};
-	struct local_done *done;
-	struct channel *channel;
-	if (delivery_is_looping(delivery, target))
-		return;
-	account_init(&account);
-	enum account_status status = account_by_virtual_address(local.accounts, target->address,
-		&account);
-	if (status == ACCOUNT_NOT_FOUND) {
-		delivery_end(delivery, target, DELIVERY_BOUNCED, "5.1.1", "unknown user: \"%.*s\"",
-			SPAN_ARGS(target->address));
-	} else if (status != ACCOUNT_FOUND) {
-		delivery_end(delivery, target, DELIVERY_DEFERRED,
-			status == ACCOUNT_TEMPORARY ? "4.3.0" : "4.3.5", "%s", buf_cstr(&account.problem));
-	} else {
-		fill_mailbox(delivery, target, &work);
-		work.path = buf_span(&account.mailbox);
-		work.maildir = account.maildir;
-		struct worker_key key = {.uid = account.uid, .gid = account.gid,
-			.tree = account_tree(local.accounts, &account)};
-		int error = worker_call(&key, &work, &channel, &done);
-		if (error != 0) {
-			defer_worker(delivery, target, account.uid, error);
-		} else {
-			delivery_end_done(delivery, target, done);
-			worker_give(&key, channel);
-		}
-	}
-	account_done(&account);
-}
-
 /* --- the whole --- */
 
 static bool is_virtual(const struct delivery_request *request,
@@ -469,42 +436,72 @@ static bool is_virtual(const struct delivery_request *request,
 	return route_class(local.route, recipient->address, &class) && class == ROUTE_VIRTUAL_MAILBOX;
 }
 
-void deliver_recipient(const struct delivery_request *request,
-	const struct delivery_recipient *recipient, struct span header, struct arena *arena,
+static void begin(struct delivery *delivery, const struct delivery_request *request,
+	const struct delivery_recipient *recipient, struct target *ret_target)
+{
+	delivery->request = request;
+	delivery->recipient = recipient;
+	delivery->start_ms = clock_wall_ms();
+	delivery->is_virtual = is_virtual(request, recipient);
+	table_init(&delivery->seen);
+	buf_init(&delivery->outcome.text, 4096);
+	*ret_target = make_target(recipient->address, request->sender);
+}
+
+static void finish(struct delivery *delivery, const struct target *target,
 	struct delivery_outcome *ret_outcome)
 {
-	struct delivery delivery = {.request = request, .recipient = recipient, .arena = arena,
-		.header = header, .start_ms = clock_wall_ms(),
-		.is_virtual = is_virtual(request, recipient)};
-	struct target target = make_target(recipient->address, request->sender);
-	table_init(&delivery.seen);
-	buf_init(&delivery.outcome.text, 4096);
-	if (delivery.is_virtual)
-		deliver_to_virtual(&delivery, &target);
-	else
-		deliver_to_user(&delivery, &target);
-	if (delivery.forward_count > 0
-		&& (!delivery.outcome.is_set || delivery.outcome.status != DELIVERY_DEFERRED))
-		forward_all(&delivery, &target);
-	if (!delivery.outcome.is_set || arena->overflow)
-		delivery_end(&delivery, &target, DELIVERY_DEFERRED, "4.3.0", "%s",
+	struct arena *arena = delivery->arena;
+	struct outcome *outcome = &delivery->outcome;
+	if (delivery->forward_count > 0
+		&& (!outcome->is_set || outcome->status != DELIVERY_DEFERRED))
+		forward_all(delivery, target);
+	if (!outcome->is_set || arena->overflow)
+		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.0", "%s",
 			arena->overflow ? "too many destinations" : "no destination was found");
 	/* A failure ends the recipient's way, and with it the message may go from the queue: what went
 	 * into a Maildir beside it must be durable first. */
-	if (delivery.outcome.status == DELIVERY_BOUNCED && delivery.outcome.checkpoint != 0
-		&& !checkpoint_await(delivery.outcome.checkpoint))
-		delivery_end(&delivery, &target, DELIVERY_DEFERRED, "4.3.0",
+	if (outcome->status == DELIVERY_BOUNCED && outcome->checkpoint != 0
+		&& !checkpoint_await(outcome->checkpoint))
+		delivery_end(delivery, target, DELIVERY_DEFERRED, "4.3.0",
 			"cannot make the delivery durable");
-	if (delivery.outcome.status != DELIVERY_DEFERRED)
-		forwarded_forget(&delivery);
+	if (outcome->status != DELIVERY_DEFERRED)
+		forwarded_forget(delivery);
 	*ret_outcome = (struct delivery_outcome){
-		.index = recipient->index, .status = delivery.outcome.status,
-		.dsn = arena_dup(arena, span_from_cstr(delivery.outcome.dsn)),
-		.text = arena_dup(arena, buf_span(&delivery.outcome.text)),
+		.index = delivery->recipient->index, .status = outcome->status,
+		.dsn = arena_dup(arena, span_from_cstr(outcome->dsn)),
+		.text = arena_dup(arena, buf_span(&outcome->text)),
 		.remote_mta = SPAN_EMPTY, .diagnostic = SPAN_EMPTY,
-		.checkpoint = delivery.outcome.status == DELIVERY_DEFERRED ? 0
-			: delivery.outcome.checkpoint,
+		.checkpoint = outcome->status == DELIVERY_DEFERRED ? 0 : outcome->checkpoint,
 	};
-	table_done(&delivery.seen, NULL);
-	buf_done(&delivery.outcome.text);
+	table_done(&delivery->seen, NULL);
+	buf_done(&outcome->text);
+}
+
+void deliver_all(const struct delivery_request *request, struct span header, struct arena *arena,
+	struct delivery_outcome *outcomes)
+{
+	size_t count = request->recipient_count;
+	struct delivery *deliveries = memory_zalloc(count + 1, sizeof(*deliveries));
+	struct target *targets = memory_zalloc(count + 1, sizeof(*targets));
+	struct virtual_batch batch = {
+		.max = count < LOCAL_BATCH_MAX ? count : LOCAL_BATCH_MAX};
+	for (size_t i = 0; i < count; i++) {
+		struct delivery *delivery = &deliveries[i];
+		delivery->arena = arena;
+		delivery->header = header;
+		begin(delivery, request, &request->recipients[i], &targets[i]);
+		if (delivery->is_virtual) {
+			virtual_deliver(&batch, delivery, &targets[i]);
+		} else {
+			deliver_to_user(delivery, &targets[i]);
+			finish(delivery, &targets[i], &outcomes[i]);
+		}
+	}
+	virtual_flush(&batch);
+	for (size_t i = 0; i < count; i++)
+		if (deliveries[i].is_virtual)
+			finish(&deliveries[i], &targets[i], &outcomes[i]);
+	free(deliveries);
+	free(targets);
 }

@@ -31,10 +31,10 @@ static int answer(struct channel *channel, const struct delivery_request *reques
 	arena_init(&arena, ARENA_MAX);
 	reply.outcomes = arena_array(&arena, request->recipient_count + 1, sizeof(*reply.outcomes));
 	struct span header = begin_of(request, &arena);
-	if (reply.outcomes != NULL)
-		for (size_t i = 0; i < request->recipient_count; i++)
-			deliver_recipient(request, &request->recipients[i], header, &arena,
-				&reply.outcomes[reply.outcome_count++]);
+	if (reply.outcomes != NULL) {
+		deliver_all(request, header, &arena, reply.outcomes);
+		reply.outcome_count = request->recipient_count;
+	}
 	int error = channel_send(channel, &delivery_reply_type, &reply);
 	if (error == 0)
 		error = channel_flush(channel, task_deadline(60000));

@@ -86,10 +86,10 @@ struct delivery {
 	struct outcome outcome;  /* all together */
 };
 
-/* Delivers to one recipient, logs, fills *ret_outcome (its spans live in arena). */
-void deliver_recipient(const struct delivery_request *request,
-	const struct delivery_recipient *recipient, struct span header, struct arena *arena,
-	struct delivery_outcome *ret_outcome);
+/* Delivers to all recipients, logs, fills outcomes in their order (spans live in arena). header:
+ * the begin of the message. */
+void deliver_all(const struct delivery_request *request, struct span header, struct arena *arena,
+	struct delivery_outcome *outcomes);
 
 /* The parts of it. Each takes note of what became of its destination. */
 void deliver_to_targets(struct delivery *delivery, const struct target *from, struct span list,
@@ -109,19 +109,15 @@ void delivery_end(struct delivery *delivery, const struct target *target,
 void delivery_end_done(struct delivery *delivery, const struct target *target,
 	const struct local_done *done);
 
+/* What a worker must know to put the message into a file. */
+void delivery_fill_mailbox(struct delivery *delivery, const struct target *target,
+	struct local_work *work);
+/* There is no worker, or none that answers. */
+void delivery_end_unasked(struct delivery *delivery, const struct target *target, uid_t uid,
+	int error);
+
 /* Has this message been delivered to the target before (Delivered-To:)? Then it is ended. */
 bool delivery_is_looping(struct delivery *delivery, const struct target *target);
-
-/* forward.c: hands delivery->forwards to cleanup and ends them. */
-void forward_all(struct delivery *delivery, const struct target *target);
-
-/* forwarded.c: what cleanup already has, for a recipient that is tried again. */
-struct cleanup_recipient;
-bool forwarded_before(const struct delivery *delivery, const struct forward_address *forward);
-void forwarded_note(const struct delivery *delivery, struct span sender,
-	const struct cleanup_recipient *recipients, size_t count);
-/* The recipient is finished. */
-void forwarded_forget(const struct delivery *delivery);
 
 /* --- workers (workers.c) --- */
 
@@ -135,9 +131,40 @@ struct worker_key {
 };
 int worker_call(const struct worker_key *key, const struct local_work *work,
 	struct channel **ret_channel, struct local_done **ret_done);
+/* The same for a batch, asked once: -EPIPE when the worker has ended meanwhile, and nobody knows
+ * what it has done. *ret_done has an outcome for each item. */
+int worker_call_batch(const struct worker_key *key, const struct local_batch *batch,
+	struct channel **ret_channel, struct local_batch_done **ret_done);
 void worker_give(const struct worker_key *key, struct channel *channel_take);
 /* Closes channels that were not used for a while. */
 void workers_trim(void);
+
+/* --- virtual mailboxes (virtual.c) --- */
+
+/* Recipients of one request, in their order, whose mailboxes one worker writes: it is asked for all
+ * of them at once. */
+struct virtual_batch {
+	struct virtual_item *items;
+	size_t count, bytes;
+	size_t max; /* 1 to LOCAL_BATCH_MAX; the others are zero at first */
+	struct worker_key key;
+};
+/* Ends the delivery now, or puts it into the batch (delivery and target outlive it). */
+void virtual_deliver(struct virtual_batch *batch, struct delivery *delivery,
+	const struct target *target);
+/* Ends all that are in the batch. */
+void virtual_flush(struct virtual_batch *batch);
+
+/* forward.c: hands delivery->forwards to cleanup and ends them. */
+void forward_all(struct delivery *delivery, const struct target *target);
+
+/* forwarded.c: what cleanup already has, for a recipient that is tried again. */
+struct cleanup_recipient;
+bool forwarded_before(const struct delivery *delivery, const struct forward_address *forward);
+void forwarded_note(const struct delivery *delivery, struct span sender,
+	const struct cleanup_recipient *recipients, size_t count);
+/* The recipient is finished. */
+void forwarded_forget(const struct delivery *delivery);
 
 /* --- checkpoints (checkpoint.c) --- */
 

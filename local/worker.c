@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
+#include "task/task.h"
 
 #define PIECE 65536
+#define ANSWER_TEXT_MAX 4000
+#define SEND_MS 60000
 
 void answer_set(struct answer *answer, enum local_result result, const char *dsn,
 	const char *format, ...)
@@ -139,7 +143,7 @@ static int serve_one(struct channel *channel, struct local_work *work, struct fl
 {
 	struct answer answer = {.done = {.flush_fd = -1, .is_durable = true},
 		.flushable = flushable};
-	buf_init(&answer.text, 4000);
+	buf_init(&answer.text, ANSWER_TEXT_MAX);
 	buf_init(&answer.content, LOCAL_READ_MAX);
 	daemon_work_begin();
 	do_work(work, &answer);
@@ -148,7 +152,7 @@ static int serve_one(struct channel *channel, struct local_work *work, struct fl
 	answer.done.content = buf_span(&answer.content);
 	int error = channel_send(channel, &local_done_type, &answer.done);
 	if (error == 0)
-		error = channel_flush(channel, task_deadline(60000));
+		error = channel_flush(channel, task_deadline(SEND_MS));
 	daemon_work_end();
 	if (answer.done.flush_fd >= 0) {
 		flushable->is_known = error == 0;
@@ -161,14 +165,72 @@ static int serve_one(struct channel *channel, struct local_work *work, struct fl
 	return error;
 }
 
+/* One recipient of a batch: what goes wrong is his outcome, and nobody else's. */
+static void serve_item(const struct local_batch *batch, const struct local_batch_item *item,
+	struct answer *answer, struct local_batch_done *done)
+{
+	struct local_work work = {.kind = LOCAL_WORK_MAILBOX, .headers = item->headers,
+		.path = item->path, .base = item->base, .maildir = true,
+		.first_ms = batch->first_ms, .flush_file = batch->flush_file,
+		.size_limit = batch->size_limit, .content = batch->content,
+		.content_fd = batch->content_fd, .content_offset = batch->content_offset,
+		.size = batch->size};
+	answer->done = (struct local_done){.flush_fd = -1, .is_durable = true};
+	do_work(&work, answer);
+	done->outcomes[done->outcome_count++] = (struct local_batch_outcome){
+		.result = answer->done.result, .is_durable = answer->done.is_durable,
+		.device = answer->done.device};
+	if (answer->done.flush_fd >= 0) {
+		done->flush_fd = answer->done.flush_fd;
+		done->flush_device = answer->done.device;
+		answer->flushable->is_known = answer->flushable->is_full = true;
+	}
+}
+
+static int serve_batch(struct channel *channel, const struct local_batch *batch,
+	struct flushable *flushable)
+{
+	struct arena texts;
+	struct answer answer = {.flushable = flushable};
+	struct local_batch_done done = {.flush_fd = -1};
+	arena_init(&texts, LOCAL_BATCH_MAX * (ANSWER_TEXT_MAX + 1024));
+	buf_init(&answer.text, ANSWER_TEXT_MAX);
+	done.outcomes = ARENA_ARRAY(&texts, struct local_batch_outcome, batch->item_count + 1);
+	daemon_work_begin();
+	for (size_t i = 0; i < batch->item_count && done.outcomes != NULL; i++) {
+		serve_item(batch, &batch->items[i], &answer, &done);
+		done.outcomes[i].dsn = arena_dup(&texts, span_from_cstr(answer.dsn));
+		done.outcomes[i].text = arena_dup(&texts, buf_span(&answer.text));
+		(void)task_share();
+	}
+	int error = channel_send(channel, &local_batch_done_type, &done);
+	if (error == 0)
+		error = channel_flush(channel, task_deadline(SEND_MS));
+	daemon_work_end();
+	flushable->is_full = false;
+	if (done.flush_fd >= 0) {
+		flushable->is_known = error == 0;
+		(void)close(done.flush_fd);
+	}
+	if (batch->content_fd >= 0)
+		(void)close(batch->content_fd);
+	buf_done(&answer.text);
+	arena_done(&texts);
+	return error;
+}
+
 void worker_serve(struct channel *channel_take, const char *peer)
 {
+	static const struct message_type *const types[] = {&local_work_type, &local_batch_type};
 	struct channel *channel = channel_take;
-	struct local_work *work;
 	struct flushable flushable = {0};
+	size_t which;
+	void *message;
+	int error = 0;
 	(void)peer;
-	while (channel_expect(channel, &local_work_type, TASK_FOREVER, (void **)&work) == 0)
-		if (serve_one(channel, work, &flushable) != 0)
-			break;
+	while (error == 0 && channel_receive(channel, types, ARRAY_LEN(types), TASK_FOREVER, &which,
+		&message) == 0)
+		error = which == 0 ? serve_one(channel, message, &flushable)
+			: serve_batch(channel, message, &flushable);
 	channel_free(channel);
 }

@@ -14,6 +14,7 @@ void worker_serve(struct channel *channel_take, const char *peer);
  * number, and what a store on it says (on an overlay folders have another number than files). */
 struct flushable {
 	bool is_known;
+	bool is_full; /* the answer under way has a descriptor, and cannot take another one */
 	uint64_t device, store_device;
 };
 

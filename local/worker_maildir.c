@@ -52,6 +52,8 @@ static bool open_flush_fd(const struct store *store, struct answer *answer)
 	struct stat st;
 	struct flushable *known = answer->flushable;
 	if (!known->is_known || known->store_device != store_device(store)) {
+		if (known->is_full)
+			return false;
 		known->is_known = false;
 		int fd = open_empty(store);
 		if (fd < 0 || fstat(fd, &st) != 0) {

@@ -9,6 +9,7 @@
 
 #define CONNECT_MS 30000
 #define WORK_MS (10 * 60 * 1000)
+#define LOCK_MS 30000 /* a mailbox may be locked for so long */
 #define IDLE_MAX 200
 #define IDLE_MS 5000
 #define RETRY_MS 200
@@ -45,6 +46,13 @@ static struct channel *take_idle(const struct worker_key *key)
 	return NULL;
 }
 
+struct exchange {
+	const struct message_type *type;
+	const void *work;
+	const struct message_type *done_type;
+	int64_t limit_ms;
+};
+
 static int connect_to(const struct worker_key *key, struct channel **ret_channel)
 {
 	struct daemon_worker worker = {.service = "local", .uid = key->uid, .gid = key->gid,
@@ -61,33 +69,70 @@ static void drop_descriptor(struct local_done *done)
 	done->flush_fd = -1;
 }
 
+/* Asks over a channel that is idle, or over a new one. 0, or -errno: nobody has answered. */
+static int ask(const struct worker_key *key, bool anew, const struct exchange *exchange,
+	struct channel **ret_channel, void **ret_done)
+{
+	struct channel *channel = anew ? NULL : take_idle(key);
+	int error = channel != NULL ? 0 : connect_to(key, &channel);
+	if (error != 0)
+		return error;
+	error = channel_call(channel, exchange->type, exchange->work, exchange->done_type,
+		task_deadline(exchange->limit_ms), ret_done);
+	if (error == 0)
+		*ret_channel = channel;
+	else
+		channel_free(channel);
+	return error;
+}
+
+static bool has_ended(int error)
+{
+	return error == -EPIPE || error == -ECONNRESET;
+}
+
 int worker_call(const struct worker_key *key, const struct local_work *work,
 	struct channel **ret_channel, struct local_done **ret_done)
 {
 	struct local_work asked = *work;
-	int64_t limit = WORK_MS + work->time_limit_ms
-		+ (int64_t)work->lock_attempts * work->lock_delay_ms;
+	const struct exchange exchange = {&local_work_type, &asked, &local_done_type, WORK_MS
+		+ work->time_limit_ms + (int64_t)work->lock_attempts * work->lock_delay_ms};
 	/* A channel from the pool, or master's answer, may belong to a worker that has just ended:
 	 * once more, anew. A second attempt recognises what the first one did to a Maildir; a
 	 * command is never run twice. */
 	for (int attempt = 0;; attempt++) {
-		struct channel *channel = attempt == 0 ? take_idle(key) : NULL;
-		int error = channel != NULL ? 0 : connect_to(key, &channel);
-		if (error != 0)
-			return error;
-		error = channel_call(channel, &local_work_type, &asked, &local_done_type,
-			task_deadline(limit), (void **)ret_done);
+		void *done;
+		int error = ask(key, attempt > 0, &exchange, ret_channel, &done);
 		if (error == 0) {
+			*ret_done = done;
 			drop_descriptor(*ret_done);
-			*ret_channel = channel;
 			return 0;
 		}
-		channel_free(channel);
 		asked.first_ms = 0;
-		if (attempt == 2 || (error != -EPIPE && error != -ECONNRESET) || key->command
+		if (attempt == 2 || !has_ended(error) || key->command
 			|| task_sleep(RETRY_MS * attempt) != 0)
 			return error;
 	}
+}
+
+int worker_call_batch(const struct worker_key *key, const struct local_batch *batch,
+	struct channel **ret_channel, struct local_batch_done **ret_done)
+{
+	const struct exchange exchange = {&local_batch_type, batch, &local_batch_done_type,
+		WORK_MS + (int64_t)batch->item_count * LOCK_MS};
+	void *answer;
+	int error = ask(key, false, &exchange, ret_channel, &answer);
+	if (error != 0)
+		return has_ended(error) ? -EPIPE : error;
+	struct local_batch_done *done = answer;
+	if (done->outcome_count != batch->item_count) {
+		if (done->flush_fd >= 0)
+			(void)close(done->flush_fd);
+		channel_free(*ret_channel);
+		return -EBADMSG;
+	}
+	*ret_done = done;
+	return 0;
 }
 
 void worker_give(const struct worker_key *key, struct channel *channel)

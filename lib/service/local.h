@@ -74,10 +74,46 @@ struct local_done {
 			     or sent before on this channel */
 };
 
+/* One message into the Maildirs of several people, whose worker is the same. What it has in common
+ * with local_work means the same here. */
+struct local_batch_item {
+	struct span headers, path, base;
+};
+
+struct local_batch {
+	int64_t first_ms;
+	bool flush_file;
+	uint64_t size_limit;
+	struct local_batch_item *items;
+	size_t item_count;
+	struct span content;
+	int content_fd;
+	uint64_t content_offset, size;
+};
+
+struct local_batch_outcome {
+	uint32_t result;
+	struct span dsn, text;
+	bool is_durable;
+	uint64_t device;
+};
+
+/* One outcome for each item, in their order; none says anything about another. */
+struct local_batch_done {
+	struct local_batch_outcome *outcomes;
+	size_t outcome_count;
+	uint64_t flush_device; /* where flush_fd is */
+	int flush_fd;          /* as local_done */
+};
+
+#define LOCAL_BATCH_MAX 100
+#define LOCAL_BATCH_BYTES_MAX (512 * 1024) /* of all items and the content */
+#define LOCAL_HEADERS_MAX 16384
 #define LOCAL_PATHS_MAX 20
 #define LOCAL_VARIABLES_MAX 64
 #define LOCAL_READ_MAX (256 * 1024)
 
-extern const struct message_type local_work_type, local_done_type;
+extern const struct message_type local_work_type, local_done_type, local_batch_type,
+	local_batch_done_type;
 
 #endif

@@ -28,6 +28,8 @@ enum message_number {
 	/* local and its workers */
 	MESSAGE_LOCAL_WORK = 70,
 	MESSAGE_LOCAL_DONE,
+	MESSAGE_LOCAL_BATCH,
+	MESSAGE_LOCAL_BATCH_DONE,
 	/* auth */
 	MESSAGE_AUTH_START = 90,
 	MESSAGE_AUTH_CONTINUE,
