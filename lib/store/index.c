@@ -16,6 +16,7 @@
 #include "task/task.h"
 
 #define MAP_SIZE_STEP 4
+#define ATTEMPTS_MAX 1000 /* to begin on what is still the last transaction */
 #define ROOM_SECONDS 15 /* between two looks whether there is room again */
 
 static const char head_key[] = "A";
@@ -50,7 +51,7 @@ static int reopen(struct index *index, bool drop)
 	guard_install(last_words);
 	if (!index->no_room) {
 		int error = open_real(index, drop);
-		if (error == 0 || error == -EMFILE || error == -ENFILE)
+		if (error == 0 || error == -EMFILE || error == -ENFILE || error == -ETIMEDOUT)
 			return error;
 		index->no_room = true;
 	}
@@ -63,7 +64,7 @@ struct index *index_new(const char *root)
 	size_t size = strlen(root) + sizeof("/" INDEX_DIR);
 	index->path = memory_alloc(size);
 	(void)snprintf(index->path, size, "%s/" INDEX_DIR, root);
-	index->dir_fd = -1;
+	index->dir_fd = index->lock_fd = -1;
 	index->checked = INDEX_UNCHECKED;
 	return index;
 }
@@ -129,9 +130,6 @@ static void run_grow(struct index_call *call)
 	/* A page behind the map: another process has grown it, or damage. Beginning tells. */
 	if (call->error != 0 || info.me_last_pgno <= pages / 4 * 3 || info.me_last_pgno >= pages)
 		return;
-	/* A reader that was killed keeps old pages from being used again. */
-	int dead;
-	(void)mdb_reader_check(index->env, &dead);
 	index->map = NULL;
 	index->checked = INDEX_UNCHECKED;
 	call->error = mdb_env_set_mapsize(index->env, info.me_mapsize * MAP_SIZE_STEP);
@@ -151,20 +149,54 @@ static void run_adopt_size(struct index_call *call)
 }
 
 /* Renewing a read transaction costs a tenth of beginning one. */
-static void run_begin(struct index_call *call)
+static int begin_reading(struct index *index, MDB_txn **ret_txn)
 {
-	struct index *index = call->index;
 	MDB_txn *idle = index->idle;
-	if (call->flags != MDB_RDONLY || idle == NULL) {
-		call->error = mdb_txn_begin(index->env, NULL, call->flags, &call->txn);
-		return;
-	}
+	if (idle == NULL)
+		return mdb_txn_begin(index->env, NULL, MDB_RDONLY, ret_txn);
 	index->idle = NULL;
-	call->error = mdb_txn_renew(idle);
-	if (call->error == 0)
-		call->txn = idle;
+	int error = mdb_txn_renew(idle);
+	if (error == 0)
+		*ret_txn = idle;
 	else
 		mdb_txn_abort(idle);
+	return error;
+}
+
+/* On what was the last transaction when it was locked. */
+static void run_begin_reading(struct index_call *call)
+{
+	struct index *index = call->index;
+	MDB_envinfo info;
+	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+		call->error = begin_reading(index, &call->txn);
+		if (call->error != 0)
+			return;
+		uint64_t number = mdb_txn_id(call->txn);
+		if (index_lock_holds(index, number))
+			return;
+		call->error = index_lock_reader(index, number);
+		if (call->error == 0)
+			call->error = mdb_env_info(index->env, &info);
+		if (call->error == 0 && info.me_last_txnid == number)
+			return;
+		mdb_txn_abort(call->txn);
+		if (call->error != 0)
+			return;
+	}
+	call->error = MDB_CORRUPTED;
+}
+
+/* After index_lock_writer. */
+static void run_begin_writing(struct index_call *call)
+{
+	struct index *index = call->index;
+	call->error = mdb_txn_begin(index->env, NULL, 0, &call->txn);
+	if (call->error != 0)
+		return;
+	call->error = index_lock_await_readers(index, mdb_txn_id(call->txn) - 1);
+	if (call->error != 0)
+		mdb_txn_abort(call->txn);
 }
 
 static void run_commit(struct index_call *call)
@@ -188,9 +220,15 @@ static void abort_txn(struct index_txn *txn)
 	struct index_call call = {.index = txn->index, .txn = txn->txn, .writes = txn->write};
 	bool fault;
 	(void)index_guard(&call, run_abort, &fault);
-	/* A writer that cannot let go of LMDB's lock would have all others wait: the lock ends with its
-	 * process. */
-	CHECK(!fault || !txn->write);
+	/* What cannot be ended is left. */
+	if (fault)
+		txn->index->broken = true;
+}
+
+static void end(struct index_txn *txn)
+{
+	txn->index->open--;
+	index_lock_end(txn->index, txn->write);
 }
 
 /* Where LMDB has the file: a page begins with its number. */
@@ -250,16 +288,27 @@ static void run_vet(struct index_call *call)
 	call->error = good ? 0 : MDB_CORRUPTED;
 }
 
-static int begin_once(struct index *index, bool write, struct index_txn *ret_txn)
+static int begin_call(struct index_call *call, bool write)
 {
-	struct index_call call = {.index = index, .flags = write ? 0 : MDB_RDONLY};
-	bool fault;
+	struct index *index = call->index;
+	if (!write)
+		return index_guard(call, run_begin_reading, NULL);
 	/* A map that could not be grown is gone. */
-	int error = write ? index_guard(&call, run_grow, NULL) : 0;
+	int error = index_guard(call, run_grow, NULL);
+	if (error == 0)
+		error = index_lock_writer(index);
 	if (error != 0)
 		return error;
-	error = index_guard(&call, run_begin, &fault);
-	CHECK(!fault || !write); /* as in abort_txn */
+	error = index_guard(call, run_begin_writing, NULL);
+	if (error != 0)
+		index_lock_end(index, true);
+	return error;
+}
+
+static int begin_once(struct index *index, bool write, struct index_txn *ret_txn)
+{
+	struct index_call call = {.index = index};
+	int error = begin_call(&call, write);
 	if (error != 0)
 		return error;
 	*ret_txn = (struct index_txn){.index = index, .txn = call.txn, .write = write};
@@ -282,8 +331,9 @@ int index_begin(struct index *index, bool write, struct index_txn *ret_txn)
 		if (error != 0)
 			return error;
 		error = begin_once(index, write, ret_txn);
-		if (error == 0)
-			return 0;
+		/* That there is no lock to be had says nothing about the index. */
+		if (error == 0 || (error < 0 && error > MDB_LAST_ERRCODE))
+			return error;
 		struct index_call call = {.index = index};
 		if (error != MDB_MAP_RESIZED || attempt > 0 ||
 			index_guard(&call, run_adopt_size, NULL) != 0)
@@ -338,7 +388,7 @@ int index_commit(struct index_txn *txn)
 	int error = index_guard(&call, run_commit, &fault);
 	if (fault)
 		abort_txn(txn);
-	index->open--;
+	end(txn);
 	if (error != 0)
 		index_fail(txn, error);
 	return txn->error;
@@ -347,5 +397,5 @@ int index_commit(struct index_txn *txn)
 void index_abort(struct index_txn *txn)
 {
 	abort_txn(txn);
-	txn->index->open--;
+	end(txn);
 }

@@ -10,7 +10,8 @@
 #include "store/index_lmdb_private.h"
 #include "sys/guard.h"
 
-#define SCHEMA "tambo-index 2 "
+/* 2: with the locks of LMDB, which must not meet ours on one file */
+#define SCHEMA "tambo-index 3 "
 #define MAP_SIZE_START (64UL << 20)
 #define PAGE_SIZE_MAX 32768 /* LMDB's */
 #define PROBE_SIZE 65536
@@ -31,25 +32,30 @@ static void assert_failed(MDB_env *env, const char *message)
 }
 
 /* A file cut short would be a SIGBUS at the first access behind its end. */
-static bool is_whole(struct index *index, const struct stat *st)
+static bool is_whole(struct index *index)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
+	struct stat st;
 	if (mdb_env_info(index->env, &info) != 0 || mdb_env_stat(index->env, &stat) != 0)
 		return false;
+	/* After that: another process may be writing. */
+	if (fstat(index->lock_fd, &st) != 0)
+		return false;
+	index->inode = st.st_ino;
 	index->page_size = stat.ms_psize;
 	index->map_size = info.me_mapsize;
 	long page_size = sysconf(_SC_PAGESIZE);
 	if (stat.ms_psize != (page_size < PAGE_SIZE_MAX ? page_size : PAGE_SIZE_MAX))
 		return false;
 	return stat.ms_entries == 0
-		|| (uint64_t)st->st_size >= (info.me_last_pgno + 1) * stat.ms_psize;
+		|| (uint64_t)st.st_size >= (info.me_last_pgno + 1) * stat.ms_psize;
 }
 
 static void remove_files(struct index *index)
 {
 	(void)unlinkat(index->dir_fd, "data.mdb", 0);
-	(void)unlinkat(index->dir_fd, "lock.mdb", 0);
+	(void)unlinkat(index->dir_fd, "lock.mdb", 0); /* of an earlier version */
 	(void)unlinkat(index->dir_fd, "boot", 0);
 }
 
@@ -64,6 +70,7 @@ void index_env_close(struct index *index)
 {
 	struct index_call call = {.index = index};
 	CHECK(index->open == 0);
+	index_lock_drop(index);
 	/* What cannot be closed is left. */
 	if (index->env != NULL)
 		(void)index_guard(&call, run_close, NULL);
@@ -92,27 +99,20 @@ static int open_table(struct index *index)
 static void run_open(struct index_call *call)
 {
 	struct index *index = call->index;
-	struct stat st;
-	int dead, error = mdb_env_create(&index->env);
+	int error = mdb_env_create(&index->env);
 	if (error == 0)
 		error = mdb_env_set_assert(index->env, assert_failed);
 	if (error == 0)
 		error = mdb_env_set_mapsize(index->env, MAP_SIZE_START);
 	if (error == 0)
-		error = mdb_env_open(index->env, call->bytes, MDB_NOSYNC | MDB_NOTLS | call->flags, 0600);
-	mdb_filehandle_t fd = -1;
+		error = mdb_env_open(index->env, call->bytes,
+			MDB_NOSYNC | MDB_NOTLS | MDB_NOLOCK | call->flags, 0600);
 	if (error == 0)
-		error = mdb_env_get_fd(index->env, &fd);
-	if (error == 0 && fstat(fd, &st) != 0)
-		error = errno;
-	if (error == 0 && !is_whole(index, &st))
+		error = mdb_env_get_fd(index->env, &index->lock_fd);
+	if (error == 0 && !is_whole(index))
 		error = MDB_CORRUPTED;
 	if (error == 0)
-		error = mdb_reader_check(index->env, &dead);
-	if (error == 0)
 		error = open_table(index);
-	if (error == 0)
-		index->inode = st.st_ino;
 	call->error = error;
 }
 
@@ -178,9 +178,7 @@ int index_env_open(struct index *index, bool drop)
 	int lock_fd = openat(index->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock_fd < 0)
 		return -errno;
-	/* Held for a moment only, and by tasks that do not yield: waiting in place cannot hang. */
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int error = fcntl(lock_fd, F_OFD_SETLKW, &lock) == 0 ? 0 : -errno;
+	int error = index_lock_folder(index, lock_fd);
 	/* Another process may have dropped it already. */
 	if (index->env != NULL && (fstatat(index->dir_fd, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) != 0
 		|| st.st_ino != index->inode))
@@ -202,7 +200,7 @@ int index_env_open_in_memory(struct index *index)
 		return -errno;
 	/* LMDB opens by path. It is within the walls: a process may look at itself. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int error = open_env(index, path, MDB_NOSUBDIR | MDB_NOLOCK);
+	int error = open_env(index, path, MDB_NOSUBDIR);
 	(void)close(fd);
 	index->in_memory = error == 0;
 	return error < 0 && error >= MDB_KEYEXIST && error <= MDB_LAST_ERRCODE ? -EIO : error;

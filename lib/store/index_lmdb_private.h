@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/check.h"
+#include "base/list.h"
 #include "store/index_private.h"
 
 #define INDEX_UNCHECKED UINT64_MAX
@@ -27,6 +28,11 @@ struct index {
 	ino_t inode;             /* of the data file that is open */
 	uint64_t seen_in;        /* turn of the loop in which that was looked at */
 	MDB_txn *idle;           /* a read transaction that is reset, for the next one; or NULL */
+	int lock_fd;             /* LMDB's, of the data file; see index_lock.c */
+	bool is_reading;         /* what transactions read_low and read_high wrote is locked */
+	bool waited_in_vain;     /* for another process */
+	uint64_t read_low, read_high;
+	struct list_node reading; /* in index_lock.c's list, while is_reading */
 	size_t page_size;
 	const char *map;         /* where LMDB has it; NULL: not known yet */
 	size_t map_size;
@@ -54,6 +60,24 @@ int index_env_open_in_memory(struct index *index);
 bool index_env_has_room(struct index *index);
 /* fd or -errno. */
 int index_env_open_folder(const char *path);
+
+/* --- index_lock.c: between processes, and between environments of one --- */
+
+/* The file that who opens and drops holds, until it is closed: 0, -ETIMEDOUT, -errno. */
+int index_lock_folder(struct index *index, int fd);
+/* Before a transaction that writes: 0, -ETIMEDOUT (another process holds it), -errno. */
+int index_lock_writer(struct index *index);
+/* Within it: nobody reads what is older than transaction number, on which it begins. 0, -ETIMEDOUT,
+ * -errno, MDB's. */
+int index_lock_await_readers(struct index *index, uint64_t number);
+/* Is what that transaction wrote kept for us? */
+bool index_lock_holds(const struct index *index, uint64_t number);
+/* Keeps it, if it is still the last one afterwards: the caller looks. 0, -errno, MDB's. */
+int index_lock_reader(struct index *index, uint64_t number);
+/* A transaction has ended, or did not begin after index_lock_writer. */
+void index_lock_end(struct index *index, bool write);
+/* The environment is about to be closed. */
+void index_lock_drop(struct index *index);
 
 /* --- index_access.c: every call of LMDB that looks into its pages --- */
 

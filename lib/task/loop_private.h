@@ -56,9 +56,11 @@ struct watch {
 	bool registered, wants_write, ready_read, ready_write, end_unread;
 };
 
+#define TURN_FNS_MAX 4
+
 struct loop {
 	bool open, stopping;
-	void (*on_turn)(void), (*on_rest)(void);
+	void (*on_turn[TURN_FNS_MAX])(void), (*on_rest)(void);
 	int epoll_fd;
 	struct context context;
 	struct task *current;

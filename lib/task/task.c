@@ -56,7 +56,11 @@ void task_loop_on_rest(void (*fn)(void))
 
 void task_loop_on_turn(void (*fn)(void))
 {
-	task_loop.on_turn = fn;
+	size_t i = 0;
+	while (i < TURN_FNS_MAX && task_loop.on_turn[i] != NULL && task_loop.on_turn[i] != fn)
+		i++;
+	CHECK(i < TURN_FNS_MAX);
+	task_loop.on_turn[i] = fn;
 }
 
 void task_loop_stop(void)
@@ -537,8 +541,8 @@ int task_loop_run(void)
 		task_loop.now = task_clock_read();
 		task_timers_run();
 		run_tasks();
-		if (task_loop.on_turn != NULL)
-			task_loop.on_turn();
+		for (size_t i = 0; i < TURN_FNS_MAX && task_loop.on_turn[i] != NULL; i++)
+			task_loop.on_turn[i]();
 		if (task_loop.stopping || task_loop.task_count == 0)
 			break;
 		int status = wait_events();

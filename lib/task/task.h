@@ -32,7 +32,8 @@ int task_loop_open(void);
 int task_loop_run(void);
 void task_loop_stop(void);
 /* fn is called at the end of each turn, before the loop looks for what comes next: it must not
- * wait. For what can be done once for all that a turn did. */
+ * wait. For what can be done once for all that a turn did. Each of a few functions once, however
+ * often it is named; until the loop is closed. */
 void task_loop_on_turn(void (*fn)(void));
 /* fn is called when all tasks have waited for some seconds, once until one of them has run: it must
  * not wait. For giving back what only busy times need. */

@@ -23,7 +23,7 @@ static const struct {
 	{"index file lost", {"tambo-index/data.mdb"}, 4, 600, true},
 	{"record lost", {"tambo-mailbox"}, 4, 600, false},
 	{"both lost", {"tambo-index", "tambo-mailbox"}, 4, 2000000, false},
-	{"lock files lost", {"tambo-arrivals", "tambo-index/lock.mdb"}, 4, 600, true},
+	{"lock files lost", {"tambo-arrivals", "tambo-index/lock"}, 4, 600, true},
 };
 
 static void uids_survive_losses(void **state)
