@@ -199,14 +199,19 @@ static void save_told(struct folder *folder)
 		(void)arrivals_end_unseen(folder);
 }
 
+static bool is_record_current(const struct folder *folder, const struct stat *st)
+{
+	return folder->record.uidvalidity != 0 && st->st_ino == folder->record_inode
+		&& file_mtime_ns(st) == folder->record_mtime;
+}
+
 int folder_load_record(struct folder *folder)
 {
 	struct stat st;
 	folder->is_told = false;
 	if (fstatat(folder->dir_fd, RECORD_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? load_told(folder) : -errno;
-	if (folder->record.uidvalidity != 0 && st.st_ino == folder->record_inode
-		&& file_mtime_ns(&st) == folder->record_mtime)
+	if (is_record_current(folder, &st))
 		return 0;
 	struct buf text = BUF_INIT(RECORD_SIZE_MAX);
 	int error = file_read_at(folder->dir_fd, RECORD_FILE, &text);
@@ -382,6 +387,12 @@ int64_t folder_mtime(const struct folder *folder, const char *sub)
 	return file_mtime_ns(&st);
 }
 
+static bool agrees(const struct folder *folder, const struct index_folder *row)
+{
+	return row->new_mtime == folder_mtime(folder, "new")
+		&& row->cur_mtime == folder_mtime(folder, "cur");
+}
+
 /* 1: the index is behind; 0: it agrees; -errno. */
 static int is_behind(struct folder *folder)
 {
@@ -389,8 +400,19 @@ static int is_behind(struct folder *folder)
 	int error = folder_read_row(folder, &row);
 	if (error != 0 && error != -ENOENT)
 		return error;
-	return error == -ENOENT || row.new_mtime != folder_mtime(folder, "new")
-		|| row.cur_mtime != folder_mtime(folder, "cur");
+	return error == -ENOENT || !agrees(folder, &row);
+}
+
+bool folder_is_settled(struct folder *folder, int64_t scanned_since)
+{
+	struct stat st;
+	struct index_folder row;
+	/* Another task may be changing the record. */
+	return !folder->busy.held && !folder->is_told && is_current(folder)
+		&& fstatat(folder->dir_fd, RECORD_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0
+		&& is_record_current(folder, &st) && folder_read_row(folder, &row) == 0
+		&& row.uidvalidity == folder->record.uidvalidity && row.scanned >= scanned_since
+		&& agrees(folder, &row) && !index_is_in_memory(folder->store->index);
 }
 
 int folder_sync(struct folder *folder, bool full)

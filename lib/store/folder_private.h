@@ -69,6 +69,9 @@ void folder_unlock(struct folder *folder);
 int folder_sync(struct folder *folder, bool full);
 /* Unlocked: is the index behind the folders? Locks and syncs when so. */
 int folder_refresh(struct folder *folder);
+/* Unlocked: record and index are known, they agree with each other and with the folders, and the
+ * last full scan is not older: locking would find nothing to do. */
+bool folder_is_settled(struct folder *folder, int64_t scanned_since);
 /* Locked. Makes the record in memory the one on disk; -ENOENT: there is none. */
 int folder_load_record(struct folder *folder);
 /* Locked. Writes the record durably. */

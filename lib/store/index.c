@@ -86,6 +86,15 @@ void index_distrust(struct index *index)
 	index->broken = true;
 }
 
+/* Has nobody but its writers touched it? A name that is taken away, given or changed sets the time
+ * of change alone. Costs a third of looking the name up. */
+static bool is_untouched(const struct index *index, struct stat *ret_st)
+{
+	return fstat(index->lock_fd, ret_st) == 0 && ret_st->st_nlink == 1
+		&& ret_st->st_ctim.tv_sec == ret_st->st_mtim.tv_sec
+		&& ret_st->st_ctim.tv_nsec == ret_st->st_mtim.tv_nsec;
+}
+
 /* Is what is open still the index? The file is looked at once in each turn of the loop. */
 static bool is_current(struct index *index)
 {
@@ -96,8 +105,10 @@ static bool is_current(struct index *index)
 	if (index->in_memory || (turn != 0 && index->seen_in == turn))
 		return true;
 	/* Someone removed the folder or the file: what we have open is nobody's any more. */
-	if (fstatat(index->dir_fd, "data.mdb", &st, 0) != 0 || st.st_ino != index->inode
-		|| st.st_size < 2 * (off_t)index->page_size)
+	if (!is_untouched(index, &st)
+		&& (fstatat(index->dir_fd, "data.mdb", &st, 0) != 0 || st.st_ino != index->inode))
+		return false;
+	if (st.st_size < 2 * (off_t)index->page_size)
 		return false;
 	index->seen_in = turn;
 	return true;

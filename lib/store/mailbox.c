@@ -29,7 +29,7 @@ static int take_pop3_lock(struct mailbox *mailbox)
 	return error == -EAGAIN ? -EBUSY : error;
 }
 
-static bool is_scan_old(struct mailbox *mailbox)
+static bool is_scan_old(struct mailbox *mailbox, int64_t scanned_since)
 {
 	struct index_txn txn;
 	struct index_folder row;
@@ -37,18 +37,22 @@ static bool is_scan_old(struct mailbox *mailbox)
 		return true;
 	bool known = index_get_folder(&txn, folder_dir(mailbox->folder), &row);
 	index_abort(&txn);
-	return !known || row.scanned < file_now_ns() / 1000000000 - FULL_SCAN_SECONDS;
+	return !known || row.scanned < scanned_since;
 }
 
 /* Makes sure that the life has begun and the index is right. */
 static int prepare(struct mailbox *mailbox)
 {
 	struct folder *folder = mailbox->folder;
-	int error = folder_lock(folder);
+	int64_t scanned_since = file_now_ns() / 1000000000 - FULL_SCAN_SECONDS;
+	bool is_settled = folder_is_settled(folder, scanned_since);
+	int error = is_settled ? 0 : folder_lock(folder);
 	if (error != 0)
 		return error;
 	mailbox->uidvalidity = folder->record.uidvalidity;
-	bool is_old = is_scan_old(mailbox);
+	if (is_settled)
+		return 0;
+	bool is_old = is_scan_old(mailbox, scanned_since);
 	error = folder_sync(folder, is_old);
 	folder_unlock(folder);
 	if (error == 0 && is_old)

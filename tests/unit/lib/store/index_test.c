@@ -227,6 +227,28 @@ static void an_index_of_another_is_not_believed(void **state)
 	(void)fixture_teardown(&other_state);
 }
 
+/* What others then build is another one. */
+static void an_index_that_is_moved_away_or_has_two_names_is_left_when_it_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	(void)append_text(f, "INBOX", MESSAGE, 0, NULL);
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	ino_t first = data_file(f);
+	assert_int_equal(rename(at_root(f, "tambo-index/data.mdb"), at_root(f, "moved")), 0);
+	set_flags(box, 1, STORE_ADD, MESSAGE_FLAGGED, NULL);
+	ino_t second = data_file(f);
+	assert_true(second != first);
+	assert_int_equal(link(at_root(f, "tambo-index/data.mdb"), at_root(f, "linked")), 0);
+	set_flags(box, 1, STORE_ADD, MESSAGE_SEEN, NULL);
+	assert_int_equal(data_file(f), second);
+	assert_int_equal(unlink(at_root(f, "tambo-index/data.mdb")), 0);
+	set_flags(box, 1, STORE_REMOVE, MESSAGE_FLAGGED, NULL);
+	assert_true(data_file(f) != second);
+	(void)refresh(box);
+	assert_string_equal(describe(box), "1[SR]");
+	mailbox_close(box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +256,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(uids_of_an_index_in_memory_are_not_used_again,
 			fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(an_index_of_another_is_not_believed, fixture_setup,
+			fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			an_index_that_is_moved_away_or_has_two_names_is_left_when_it_is_gone, fixture_setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(rows_come_back_with_their_keywords, fixture_setup,
 			fixture_teardown),
