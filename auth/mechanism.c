@@ -337,6 +337,16 @@ static enum exchange_status finish(struct exchange *exchange, int status)
 	return EXCHANGE_FAILED;
 }
 
+/* Asked by us too: Cyrus SASL takes LOGIN-PLUS for LOGIN, and leaks when it then refuses it. */
+static bool is_offered(const char *mechanism)
+{
+	struct span names = span_from_cstr(offered_mechanisms), name;
+	while (span_token(&names, " ", &name))
+		if (span_equal(name, span_from_cstr(mechanism)))
+			return true;
+	return false;
+}
+
 static bool mechanism_takes_a_password(const char *mechanism)
 {
 	static const char *const names[] = {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-"};
@@ -371,7 +381,7 @@ enum exchange_status exchange_step(struct exchange *exchange, const struct span 
 	const char *in = NULL;
 	unsigned in_len = 0;
 	int status;
-	if (exchange->mechanism[0] == '\0')
+	if (!exchange->started && !is_offered(exchange->mechanism))
 		return EXCHANGE_UNAVAILABLE;
 	struct span given = response == NULL ? SPAN_EMPTY : *response;
 	if (response != NULL && !make_harmless(exchange, &given)) {

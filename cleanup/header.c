@@ -185,6 +185,15 @@ static void end_header(struct header_filter *filter)
 	content_write_cstr(filter->content, "\n");
 }
 
+/* A first line "From ...", with a mailbox's ">" before it or without. */
+static bool is_mailbox_line(const struct header_filter *filter, struct span line)
+{
+	line = span_head(line, HEADER_NAME_MAX);
+	while (line.len > 0 && line.ptr[0] == '>')
+		line = span_skip(line, 1);
+	return !filter->began && span_starts_with(line, SPAN("From "));
+}
+
 /* The field is whole. False: it was none, and the header has ended before it. */
 static bool flush_field(struct header_filter *filter)
 {
@@ -197,10 +206,7 @@ static bool flush_field(struct header_filter *filter)
 	if (valid) {
 		take_field(filter, &field);
 	} else {
-		struct span line = buf_span(&filter->field);
-		while (line.len > 0 && line.ptr[0] == '>')
-			line = span_skip(line, 1);
-		if (!filter->began && span_starts_with(line, SPAN("From "))) {
+		if (is_mailbox_line(filter, buf_span(&filter->field))) {
 			content_write_cstr(filter->content, "X-Mailbox-Line: ");
 			content_write(filter->content, buf_span(&filter->field));
 			valid = true;
@@ -219,14 +225,16 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Whether what has come of a first line can still become a field; asked at the line's end, and when
- * it grows longer than any name. */
+/* Whether what has come of a first line is or can still become a field or a mailbox line; asked at
+ * the line's end, and when it grows longer than any name. */
 static bool may_be_field(const struct header_filter *filter, bool whole)
 {
 	struct span line = buf_span(&filter->field);
 	size_t colon = span_find_char(span_head(line, HEADER_NAME_MAX + 1), ':');
-	if (colon != SIZE_MAX || (!filter->began && span_starts_with(line, SPAN("From "))))
+	if (is_mailbox_line(filter, line))
 		return true;
+	if (colon != SIZE_MAX)
+		return header_line_is_field(span_head(line, colon + 1));
 	return !whole && line.len <= HEADER_NAME_MAX;
 }
 
@@ -252,7 +260,7 @@ static bool take_piece(struct header_filter *filter, struct span piece)
 	if (piece.len > room) {
 		/* header_size_limit: the excess is dropped, the line end is not. */
 		buf_append(&filter->field, span_head(piece, room));
-		if (whole && room > 0)
+		if (whole && filter->field.len > 0)
 			filter->field.ptr[filter->field.len - 1] = '\n';
 	} else {
 		buf_append(&filter->field, piece);

@@ -48,6 +48,13 @@ static bool parse_name(struct span line, struct span *ret_name, size_t *ret_valu
 	return true;
 }
 
+bool header_line_is_field(struct span line)
+{
+	struct span name;
+	size_t value_at;
+	return parse_name(line, &name, &value_at);
+}
+
 enum header_result header_next(struct header_reader *reader, struct header_field *ret_field)
 {
 	struct span input = reader->input;

@@ -36,6 +36,9 @@ enum header_result header_next(struct header_reader *reader, struct header_field
 enum header_result header_next_named(
 	struct header_reader *reader, struct span name, struct header_field *ret_field);
 
+/* Whether a line begins as a field does: a name of at most HEADER_NAME_MAX bytes and a colon. */
+bool header_line_is_field(struct span line);
+
 /* Where the body begins: the length of the header with its empty line. input.len when there is no
  * empty line. */
 size_t header_length(struct span input);
