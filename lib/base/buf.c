@@ -101,14 +101,24 @@ void buf_append_u64(struct buf *buf, uint64_t value)
 	buf_append_bytes(buf, digits + at, sizeof digits - at);
 }
 
+/* Writes into the room that is there, without growing. How long the whole is. */
+static size_t format_in_place(struct buf *buf, const char *format, va_list args)
+{
+	size_t room = buf->alloc - buf->len;
+	int len = vsnprintf(room == 0 ? NULL : buf->ptr + buf->len, room, format, args);
+	return len < 0 ? 0 : (size_t)len;
+}
+
 void buf_append_vformat(struct buf *buf, const char *format, va_list args)
 {
 	va_list again;
 	va_copy(again, args);
-	int len = vsnprintf(NULL, 0, format, args);
-	if (len > 0 && grow(buf, (size_t)len)) {
-		vsnprintf(buf->ptr + buf->len, (size_t)len + 1, format, again);
-		buf->len += (size_t)len;
+	size_t len = format_in_place(buf, format, args);
+	bool is_written = len < buf->alloc - buf->len;
+	if (len > 0 && grow(buf, len)) {
+		if (!is_written)
+			(void)format_in_place(buf, format, again);
+		buf->len += len;
 	}
 	va_end(again);
 }
@@ -125,12 +135,13 @@ void buf_append_vformat_cut(struct buf *buf, const char *format, va_list args)
 {
 	va_list again;
 	va_copy(again, args);
-	int needed = vsnprintf(NULL, 0, format, args);
-	size_t room = buf->cap - buf->len, len = needed < 0 ? 0 : (size_t)needed;
+	size_t len = format_in_place(buf, format, args), room = buf->cap - buf->len;
+	bool is_written = len < buf->alloc - buf->len;
 	if (len > room)
 		len = room;
 	if (len > 0 && grow(buf, len)) {
-		vsnprintf(buf->ptr + buf->len, len + 1, format, again);
+		if (!is_written)
+			(void)format_in_place(buf, format, again);
 		buf->len += len;
 	}
 	va_end(again);

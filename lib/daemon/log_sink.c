@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +16,21 @@
 #include <unistd.h>
 
 #define TAG_MAX 128
+#define HOST_MAX 256
+/* stamp, host, tag and process */
+#define START_MAX (32 + HOST_MAX + TAG_MAX + 16)
+#define PRIORITY_MAX 8
 #define GATHERED_MAX (16 * 1024)
 #define FACILITY_MAIL (2 << 3)
 
 static char sink_tag[TAG_MAX];
-static char sink_host[256];
+static char sink_host[HOST_MAX];
 static enum log_sink_kind sink_kind;
 static int sink_fd = -1;
 static bool sink_lost, sink_copy;
 static void (*sink_on_loss)(void);
 static pid_t sink_pid;
+static atomic_uint sink_form; /* another number when the start of a line may be another */
 static bool sink_gathers;
 static pthread_t sink_owner; /* the thread whose lines are gathered */
 static char gathered[GATHERED_MAX];
@@ -48,10 +54,9 @@ static int severity(enum log_level level)
 }
 
 /* "Nov  2 07:08:09": RFC 3164 section 4.1.2, independent of the locale. */
-static void format_time(char *out, size_t size)
+static void format_time(char *out, size_t size, time_t now)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t now = time(NULL);
 	struct tm tm;
 	localtime_r(&now, &tm);
 	snprintf(out, size, "%.3s %2d %02d:%02d:%02d", months + 3 * tm.tm_mon, tm.tm_mday, tm.tm_hour,
@@ -107,31 +112,58 @@ static bool may_wait(enum log_level level)
 		pthread_equal(sink_owner, pthread_self());
 }
 
+/* "Nov  2 07:08:09 host postfix/cleanup[17]: ", for syslog without the host. Made anew when it is
+ * another second, another program or another form. */
+static size_t line_start(char out[START_MAX])
+{
+	static _Thread_local struct {
+		time_t second;
+		const char *program;
+		unsigned form;
+		size_t len;
+		char text[START_MAX];
+	} last;
+	time_t now = time(NULL);
+	unsigned form = sink_form;
+	if (now != last.second || log_program() != last.program || form != last.form) {
+		char stamp[32], tag[TAG_MAX];
+		format_time(stamp, sizeof stamp, now);
+		format_tag(tag);
+		const char *host = sink_kind == LOG_SINK_SYSLOG ? "" : sink_host;
+		int n = snprintf(last.text, sizeof last.text, "%s %s%s%s[%d]: ", stamp, host,
+			host[0] == '\0' ? "" : " ", tag, (int)sink_pid);
+		last.len = n < 0 || (size_t)n >= sizeof last.text ? 0 : (size_t)n;
+		last.second = now;
+		last.program = log_program();
+		last.form = form;
+	}
+	memcpy(out, last.text, last.len);
+	return last.len;
+}
+
 static void write_line(enum log_level level, const char *line, size_t len)
 {
-	char out[LOG_LINE_MAX + TAG_MAX + sizeof sink_host + 64];
-	char stamp[32], tag[TAG_MAX];
-	int n;
-	format_time(stamp, sizeof stamp);
-	format_tag(tag);
+	char out[PRIORITY_MAX + START_MAX + LOG_LINE_MAX + 1];
+	size_t n = 0;
 	if (sink_kind == LOG_SINK_SYSLOG)
-		n = snprintf(out, sizeof out, "<%d>%s %s[%d]: %.*s", FACILITY_MAIL | severity(level), stamp,
-			tag, (int)sink_pid, (int)len, line);
-	else
-		n = snprintf(out, sizeof out, "%s %s %s[%d]: %.*s\n", stamp, sink_host, tag,
-			(int)sink_pid, (int)len, line);
-	if (n <= 0 || (size_t)n >= sizeof out)
-		return;
+		n = (size_t)snprintf(out, PRIORITY_MAX, "<%d>", FACILITY_MAIL | severity(level));
+	n += line_start(out + n);
+	if (len > LOG_LINE_MAX)
+		len = LOG_LINE_MAX;
+	memcpy(out + n, line, len);
+	n += len;
+	if (sink_kind != LOG_SINK_SYSLOG)
+		out[n++] = '\n';
 	if (!may_wait(level)) {
 		if (sink_gathers && pthread_equal(sink_owner, pthread_self()))
 			log_sink_flush();
-		write_bytes(out, (size_t)n);
+		write_bytes(out, n);
 		return;
 	}
-	if (gathered_len + (size_t)n > sizeof gathered)
+	if (gathered_len + n > sizeof gathered)
 		log_sink_flush();
-	memcpy(gathered + gathered_len, out, (size_t)n);
-	gathered_len += (size_t)n;
+	memcpy(gathered + gathered_len, out, n);
+	gathered_len += n;
 }
 
 static void sink(enum log_level level, const char *line, size_t len)
@@ -148,6 +180,7 @@ static void note_pid(void)
 {
 	sink_pid = getpid();
 	gathered_len = 0;
+	sink_form++;
 }
 
 void log_sink_open(const char *tag, enum log_sink_kind kind, int fd_take)
@@ -175,6 +208,7 @@ void log_sink_replace(enum log_sink_kind kind, int fd_take)
 	sink_kind = kind;
 	sink_fd = fd_take;
 	sink_lost = false;
+	sink_form++;
 }
 
 void log_sink_moved(int fd)

@@ -29,6 +29,7 @@ struct stream {
 	void *context;
 	bool plain, broken;
 	bool no_socket; /* a pipe or a terminal: a short read says nothing */
+	bool last_words; /* the end of the connection follows what is sent: one segment for both */
 	bool drained; /* the last read of a plain stream took all there was: wait before the next */
 	int64_t write_timeout;
 };
@@ -48,9 +49,9 @@ static ssize_t plain_read(void *context, int fd, void *bytes, size_t len, enum t
 static ssize_t plain_write(void *context, int fd, const void *bytes, size_t len,
 	enum task_io *ret_wait)
 {
-	(void)context;
+	const struct stream *stream = context;
 	*ret_wait = TASK_WRITE;
-	ssize_t count = send(fd, bytes, len, MSG_NOSIGNAL);
+	ssize_t count = send(fd, bytes, len, MSG_NOSIGNAL | (stream->last_words ? MSG_MORE : 0));
 	if (count < 0 && errno == ENOTSOCK)
 		count = write(fd, bytes, len);
 	return count < 0 ? -errno : count;
@@ -85,6 +86,7 @@ void stream_free(struct stream *stream)
 
 static bool say_the_end(struct stream *stream, task_time deadline)
 {
+	stream->last_words = true;
 	if (stream_flush(stream, deadline) != 0)
 		return false;
 	if (stream->transport.shutdown != NULL)
