@@ -159,38 +159,43 @@ static void handle_worker(struct process *process, const struct control_message 
 	answer(process, message->id, error, -1);
 }
 
-static void send_file(struct process *process, const char *path)
+/* 0, or -errno when it may be there and cannot be opened now. */
+static int send_file(struct process *process, const char *path)
 {
 	struct control_message message;
 	struct stat st;
 	control_message_init(&message, CONTROL_FILE);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return; /* the process says what it misses */
+		/* Otherwise the process says what it misses. */
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && control_message_set_text(&message, path)) {
 		process_send(process, &message, fd);
 		watch_add(path, process);
 	}
 	close(fd);
+	return 0;
 }
 
 /* One word of a value: "/path" or "type:/path"; an indexed table's file has a suffix. */
-static void send_files_of(struct process *process, struct span word)
+static int send_files_of(struct process *process, struct span word)
 {
 	static const char *const suffixes[] = {"", ".lmdb", ".db"};
+	int error = 0;
 	size_t colon = span_find_char(word, ':');
 	if (colon != SIZE_MAX && word.len > 0 && word.ptr[0] != '/')
 		word = span_skip(word, colon + 1);
 	if (word.len == 0 || word.ptr[0] != '/')
-		return;
-	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		return 0;
+	for (size_t i = 0; error == 0 && i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		struct buf path = BUF_INIT(CONTROL_TEXT_MAX - 1);
 		buf_append(&path, word);
 		buf_append_cstr(&path, suffixes[i]);
 		if (!path.overflow)
-			send_file(process, buf_cstr(&path));
+			error = send_file(process, buf_cstr(&path));
 		buf_done(&path);
 	}
+	return error;
 }
 
 static void handle_open(struct process *process, const struct control_message *message)
@@ -206,8 +211,14 @@ static void handle_open(struct process *process, const struct control_message *m
 	} else {
 		struct span rest = span_from_cstr(conf_get(process->group->service->conf, message->text));
 		struct span word;
-		while (span_token(&rest, ", \t\r\n", &word))
-			send_files_of(process, word);
+		int error = 0;
+		while (error == 0 && span_token(&rest, ", \t\r\n", &word))
+			error = send_files_of(process, word);
+		if (error != 0) {
+			log_warning(NULL, "cannot open the files of %s for service %s: %s", message->text,
+				process->service_name, strerror(-error));
+			end.status = error;
+		}
 	}
 	process_send(process, &end, -1);
 }

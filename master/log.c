@@ -12,6 +12,7 @@
 
 static int64_t last_open;
 static bool lost;
+static bool told; /* that the file cannot be opened */
 
 /* maillog_file_permissions is octal, as Postfix has it. */
 static void set_permissions(int fd)
@@ -39,9 +40,12 @@ int master_log_open(void)
 		fd = log_sink_open_file(path);
 		kind = LOG_SINK_FILE;
 		if (fd < 0) {
-			log_error(NULL, "cannot open the log file %s: %s", path, strerror(-fd));
+			if (!told)
+				log_error(NULL, "cannot open the log file %s: %s", path, strerror(-fd));
+			told = true;
 			return fd;
 		}
+		told = false;
 		set_permissions(fd);
 	} else if ((fd = log_sink_open_syslog()) >= 0) {
 		kind = LOG_SINK_SYSLOG;
@@ -61,12 +65,14 @@ int master_log_open(void)
 	return 0;
 }
 
-/* After a rotation. */
+/* After a rotation. What cannot be opened now is tried again: the old file may be gone soon. */
 void master_log_reopen(void)
 {
 	lost = false;
 	if (master_log_open() == 0)
 		processes_send_log();
+	else
+		lost = true;
 }
 
 /* Somebody could not write: the syslog daemon is gone, or was restarted. Tried again by the clock,

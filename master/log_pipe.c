@@ -116,7 +116,14 @@ struct log_pipe *log_pipe_open(int *ret_write_fd)
 	struct log_pipe *log_pipe = NEW(struct log_pipe);
 	log_pipe->source.fd = ends[0];
 	log_pipe->source.ready = take_lines;
-	loop_add(&log_pipe->source);
+	int error = loop_add(&log_pipe->source);
+	if (error != 0) {
+		close(ends[0]);
+		close(ends[1]);
+		free(log_pipe);
+		errno = -error;
+		return NULL;
+	}
 	*ret_write_fd = ends[1];
 	return log_pipe;
 }

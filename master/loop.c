@@ -31,10 +31,10 @@ int64_t clock_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void loop_add(struct source *source)
+int loop_add(struct source *source)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
-	CHECK(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0);
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
 }
 
 void loop_watch_writes(struct source *source, bool on)
@@ -151,8 +151,7 @@ int loop_open(void)
 	if (signal_source.fd < 0)
 		return -errno;
 	signal_source.ready = take_signal;
-	loop_add(&signal_source);
-	return 0;
+	return loop_add(&signal_source);
 }
 
 static int next_wait(void)

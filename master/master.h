@@ -188,7 +188,7 @@ void notify_failed(const char *service); /* to `tambo start`, if it still waits 
 
 /* loop.c */
 int loop_open(void);
-void loop_add(struct source *source);
+int loop_add(struct source *source); /* 0 or -errno */
 void loop_watch_writes(struct source *source, bool on);
 void loop_remove(struct source *source);
 int loop_run(void); /* the exit status */

@@ -155,7 +155,12 @@ int process_start(struct process_group *group)
 	group->running++;
 	if (group->role != CONTROL_ROLE_SERVICE)
 		master.worker_count++;
-	loop_add(&process->source);
+	error = loop_add(&process->source);
+	if (error != 0) {
+		log_warning(NULL, "process %d of service %s cannot be heard: killed: %s", (int)pid,
+			process->service_name, strerror(-error));
+		kill(pid, SIGKILL); /* SIGCHLD does the rest */
+	}
 	return 0;
 }
 

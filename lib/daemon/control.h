@@ -27,7 +27,8 @@ enum control_type {
 	CONTROL_RELEASED,   /* stopping, and the process that takes its place may begin */
 	CONTROL_LOG_LOST,   /* the log descriptor does not take lines any more */
 	/* master -> process */
-	CONTROL_FILE = 20,  /* answer to OPEN: text: path, descriptor; status 1 ends the list */
+	CONTROL_FILE = 20,  /* answer to OPEN: text: path, descriptor; status 1 ends the
+	                     * list, -errno too: they cannot be had now */
 	CONTROL_CONNECTED,  /* id, status 0 and a descriptor, or -errno */
 	CONTROL_SERVE,      /* a peer: text is its service, id its process, descriptor the channel */
 	CONTROL_STOP,       /* finish; id: milliseconds to do it in */

@@ -75,6 +75,8 @@ static int open_parameter(const char *name)
 			return 0;
 		if (message.type == CONTROL_FILE && fd >= 0)
 			file_grant(message.text, fd);
+		else if (message.type == CONTROL_FILE) /* master's limit, or ours */
+			error = message.status < 0 ? message.status : -EMFILE;
 		else if (message.type == CONTROL_LOG && fd >= 0)
 			log_sink_replace((enum log_sink_kind)message.status, fd);
 		else if (fd >= 0)
@@ -192,6 +194,7 @@ static void take_message(const struct control_message *message, int fd_take)
 			log_sink_replace((enum log_sink_kind)message->status, fd_take);
 			return;
 		}
+		log_lost(); /* we had no room for it: once more */
 		break;
 	default:
 		break;

@@ -39,14 +39,14 @@ struct material {
 	struct buf pem[PAIRS_MAX * 2];
 	size_t pem_count;
 	struct tls_settings settings;
-	bool failed;
+	int error; /* of the first file that could not be read */
 };
 
 static struct span read_pem(struct material *material, const char *path)
 {
 	if (material->pem_count == ARRAY_LEN(material->pem)) {
 		log_error(NULL, "%s: more than %d certificate files", path, PAIRS_MAX * 2);
-		material->failed = true;
+		material->error = -E2BIG;
 		return SPAN_EMPTY;
 	}
 	struct buf *pem = &material->pem[material->pem_count++];
@@ -54,7 +54,8 @@ static struct span read_pem(struct material *material, const char *path)
 	int status = daemon_read_file(path, PEM_MAX, pem);
 	if (status != 0) {
 		log_error(NULL, "cannot read %s: %s", path, strerror(-status));
-		material->failed = true;
+		if (material->error == 0)
+			material->error = status;
 	}
 	return buf_span(pem);
 }
@@ -148,8 +149,10 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 	 * them, and end with the key. */
 	if (material.settings.pair_count > 0)
 		material.settings.ticket_secret = material.settings.pairs[0].key_pem;
-	if (!material.failed)
+	if (material.error == 0)
 		tls->context = tls_server_context(&material.settings, &error);
+	if (material.error == 0 && tls->context == NULL)
+		material.error = -EINVAL;
 	if (tls->context == NULL && error != NULL)
 		log_error(NULL, "%s: TLS cannot be offered: %s", prefix, error);
 	free(error);
@@ -157,7 +160,14 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 		buf_wipe(&material.pem[i]);
 	buf_done(&name);
 	tls->available = tls->context != NULL;
-	return tls->available ? 0 : -EINVAL;
+	return material.error;
+}
+
+/* It says nothing about the certificate: the next process may have it, and this one would have to
+ * do without for as long as it lives. */
+static bool will_pass(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
 }
 
 int server_tls_open(struct conf *conf, const char *prefix, const char *alpn,
@@ -172,7 +182,7 @@ int server_tls_open(struct conf *conf, const char *prefix, const char *alpn,
 	bool wanted = tls.required || strcmp(tls.security_level, "none") != 0;
 	if (wanted)
 		status = make_context(conf, prefix, alpn, &names, &tls);
-	if (status != 0 && tls.required)
+	if (status != 0 && (tls.required || will_pass(status)))
 		return status;
 	*ret_tls = tls;
 	return 0;

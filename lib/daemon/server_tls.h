@@ -22,8 +22,9 @@ struct server_tls {
 	prefix "_tls_key_file", prefix "_tls_cert_file", prefix "_tls_chain_files"
 
 /* prefix: "smtpd", "imapd", "pop3d". alpn: "smtp", "imap", "pop3". Called in prepare(). 0, or
- * -EINVAL when TLS is wanted (level encrypt, wrapper mode) and cannot be had; with level "may" a
- * broken certificate is logged and TLS is not available. */
+ * -errno when TLS is wanted (level encrypt, wrapper mode) and cannot be had; with level "may" a
+ * broken certificate is logged and TLS is not available, but a want of memory or descriptors is
+ * -errno. */
 int server_tls_open(struct conf *conf, const char *prefix, const char *alpn,
 	struct server_tls *ret_tls);
 /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)", as Postfix writes it. */

@@ -300,6 +300,7 @@ static char *configure(struct tls_context *context, const struct tls_settings *s
 static struct tls_context *context_new(
 	const SSL_METHOD *method, const struct tls_settings *settings, char **ret_error)
 {
+	tls_memory_set_up();
 	struct tls_context *context = NEW(struct tls_context);
 	context->alpn = settings->alpn == NULL ? NULL : memory_dup_cstr(settings->alpn);
 	context->ssl = SSL_CTX_new(method);

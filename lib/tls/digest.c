@@ -8,10 +8,13 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "tls/tls_private.h"
+
 #define ITERATIONS_MAX 10000000u
 
 static const EVP_MD *method(enum digest_kind kind)
 {
+	tls_memory_set_up();
 	switch (kind) {
 	case DIGEST_MD5:
 		return EVP_md5();
@@ -33,8 +36,9 @@ size_t digest_size(enum digest_kind kind)
 bool digest_compute(
 	enum digest_kind kind, struct span first, struct span second, uint8_t *ret_digest)
 {
+	const EVP_MD *digest = method(kind);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool ok = context != NULL && EVP_DigestInit_ex(context, method(kind), NULL) == 1 &&
+	bool ok = context != NULL && EVP_DigestInit_ex(context, digest, NULL) == 1 &&
 		EVP_DigestUpdate(context, first.ptr, first.len) == 1 &&
 		EVP_DigestUpdate(context, second.ptr, second.len) == 1 &&
 		EVP_DigestFinal_ex(context, ret_digest, NULL) == 1;

@@ -16,6 +16,8 @@ struct tls_context {
 	unsigned char ticket_secret[TICKET_SECRET_SIZE];
 };
 
+/* Before anything else of OpenSSL is used in this process: afterwards it has no effect. */
+void tls_memory_set_up(void);
 /* what, and OpenSSL's first queued error; heap string. */
 char *tls_error_text(const char *what);
 

@@ -10,9 +10,10 @@ import subprocess
 from tambo import ROOT, programs_folder
 
 FLUSH, FILE_SYSTEM, WRITE, SHORT, CREATE, RENAME, SHORT_AT = 1, 2, 4, 8, 16, 32, 64
-ALLOCATE, UNLINK, CROSS, LARGE = 128, 256, 512, 1024
-PLACES, FRAMES = 300, 12
-PAGE = 65536
+ALLOCATE, UNLINK, CROSS, LARGE, DESCRIPTOR = 128, 256, 512, 1024, 2048
+PLACES, FRAMES, STACKS = 8000, 12, 64 * 1024
+FIRST_PLACE = 64
+PAGE = FIRST_PLACE + PLACES * FRAMES * 8 + STACKS * 8
 IN_WORKER = 1 << 63  # of an address: in the program of the daemon's workers
 
 
@@ -52,7 +53,7 @@ class Faults:
         self.binary = binary or os.path.join(programs_folder(), name)
         self.environment = {'TAMBO_FAULTS': self.path, 'LD_PRELOAD': library}
         with open(self.path, 'wb') as f:
-            f.write(bytes(PAGE))
+            f.truncate(PAGE)
         os.chmod(self.path, 0o666)
         with open(self.path, 'r+b') as f:
             self.page = mmap.mmap(f.fileno(), PAGE)
@@ -63,11 +64,12 @@ class Faults:
                     'TAMBO_FAULTS=%s LD_PRELOAD=%s exec %s$end "$@"\n' % (self.path, library, self.binary))
         os.chmod(self.program, 0o755)
 
-    def set(self, what, error=0, skip=0, times=1, then=0):
+    def set(self, what, error=0, skip=0, times=1, then=0, depth=0):
         """The calls of kind what that follow the next skip ones fail, so many times (0: always), then (when
-        given) three of the other kind."""
+        given) three of the other kind. With a depth: the first call at each place, which is a stack of so many
+        calls."""
         self.page[0:4] = bytes(4)
-        self.page[28:32] = struct.pack('I', then)
+        self.page[28:36] = struct.pack('II', then, depth)
         self.page[4:24] = struct.pack('IIIII', error, 0, skip, times, 0)
         self.page[0:4] = struct.pack('I', what)
 
@@ -87,6 +89,7 @@ class Faults:
     def met(self, first=0):
         """{(source, function)} of the program on the way to the calls that failed."""
         count = min(struct.unpack('I', self.page[24:28])[0], PLACES)
-        numbers = struct.unpack('%dQ' % (count * FRAMES), self.page[32:32 + count * FRAMES * 8])[first * FRAMES:]
+        numbers = struct.unpack('%dQ' % ((count - first) * FRAMES), self.page[
+            FIRST_PLACE + first * FRAMES * 8:FIRST_PLACE + count * FRAMES * 8])
         return places_in(self.binary, [n for n in numbers if n < IN_WORKER]) | places_in(
             self.binary + '-worker', [n - IN_WORKER for n in numbers if n > IN_WORKER])

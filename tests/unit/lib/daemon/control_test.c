@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -154,6 +155,31 @@ static void more_than_one_descriptor_is_refused_and_none_is_kept(void **state)
 	assert_int_equal(count_descriptors(), before);
 }
 
+/* Its process is at its limit: no number is free. */
+static void a_message_arrives_where_its_descriptor_has_no_room(void **state)
+{
+	struct control_message message, got;
+	struct rlimit before;
+	int fd = -1;
+	(void)state;
+	control_message_init(&message, CONTROL_SERVE);
+	message.id = 9;
+	assert_int_equal(control_send(ends[0], &message, ends[0]), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int error = control_receive(ends[1], &got, &fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(error, 0);
+	assert_int_equal(got.id, 9);
+	assert_int_equal(fd, -1);
+	/* The next one is whole again. */
+	assert_int_equal(control_send(ends[0], &message, ends[0]), 0);
+	assert_int_equal(control_receive(ends[1], &got, &fd), 0);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +192,8 @@ int main(void)
 		cmocka_unit_test(a_text_that_is_too_long_is_refused),
 		cmocka_unit_test_setup_teardown(
 			more_than_one_descriptor_is_refused_and_none_is_kept, open_pair, close_pair),
+		cmocka_unit_test_setup_teardown(
+			a_message_arrives_where_its_descriptor_has_no_room, open_pair, close_pair),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

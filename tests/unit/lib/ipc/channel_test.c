@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,6 +149,38 @@ static void test_channel(void **state)
 	assert_int_equal(task_loop_run(), 0);
 	task_loop_close();
 	free(talk.big);
+}
+
+static void receive_without_room(void *arg)
+{
+	struct talk *talk = arg;
+	struct sample sample = make_sample();
+	struct rlimit before;
+	void *message;
+	sample.fd = channel_fd(talk->left);
+	assert_int_equal(channel_send(talk->left, &sample_type, &sample), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int status = channel_expect(talk->right, &sample_type, TASK_FOREVER, &message);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(status, -EBADMSG);
+	/* What came is incomplete: nothing behind it is believed. */
+	assert_int_equal(channel_expect(talk->right, &sample_type, TASK_FOREVER, &message), -EPIPE);
+	channel_free(talk->left);
+	channel_free(talk->right);
+}
+
+static void test_a_descriptor_without_room_closes_the_channel(void **state)
+{
+	(void)state;
+	int fd[2];
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd);
+	struct talk talk = {channel_new(fd[0]), channel_new(fd[1]), NULL};
+	task_loop_open();
+	task_spawn("both", receive_without_room, &talk, 0);
+	assert_int_equal(task_loop_run(), 0);
+	task_loop_close();
 }
 
 struct bulk {
@@ -307,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_limits_are_kept),
 		cmocka_unit_test(test_channel),
 		cmocka_unit_test(test_garbage_closes_the_channel),
+		cmocka_unit_test(test_a_descriptor_without_room_closes_the_channel),
 		cmocka_unit_test(test_long_bytes_are_sent_and_received_in_place),
 		cmocka_unit_test(test_garbage_does_not_reach_the_sink),
 	};
