@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -13,8 +14,12 @@
 #include "sys/file_systems.h"
 
 #define LOOK_MS 200
-#define AGAIN_MS 1000 /* after a file that could not be read */
+#define AGAIN_MAX 60  /* then it never will be */
+#define START_TRIES 5 /* at the start, where nobody else is served meanwhile */
+#define START_WAIT_US (100 * 1000)
 #define TEXTS_MAX (16 * 1024 * 1024)
+
+int64_t late_again_ms = 1000; /* after a file that could not be read */
 
 static struct late_reader **readers;
 static size_t count;
@@ -48,11 +53,44 @@ static int open_again(void)
 	return late_readers_open(qmgr.settings.queue_directory, &readers, &count);
 }
 
+/* The fault is ours, not the file's. */
+static bool will_pass(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+static void set_aside(struct late_reader *reader, int error)
+{
+	int failed = late_reader_set_aside(reader, qmgr.settings.queue_directory);
+	log_error(NULL, "cannot read what an earlier queue manager delivered: %s: what ledger/%s "
+		"names is delivered again, perhaps a second time", strerror(-error),
+		late_reader_name(reader));
+	if (failed == 0)
+		log_error(NULL, "ledger/%s is kept in corrupt/", late_reader_name(reader));
+	else
+		log_error(NULL, "ledger/%s cannot be moved to corrupt/: %s", late_reader_name(reader),
+			strerror(-failed));
+}
+
+/* One that can never be read must not keep all other mail waiting. */
+static int mark_or_set_aside(struct late_reader *reader)
+{
+	int error = late_reader_read(reader, mark_away, NULL);
+	for (int i = 1; error < 0 && i < START_TRIES; i++) {
+		usleep(START_WAIT_US);
+		error = late_reader_read(reader, mark_away, NULL);
+	}
+	if (error >= 0 || will_pass(error))
+		return error;
+	set_aside(reader, error);
+	return 0;
+}
+
 int late_prepare(void)
 {
 	int error = open_again();
 	for (size_t i = 0; error >= 0 && i < count; i++)
-		error = late_reader_read(readers[i], mark_away, NULL);
+		error = mark_or_set_aside(readers[i]);
 	if (error >= 0 && count > 0)
 		file_systems_open(&systems);
 	/* From the beginning: what was said so far is still to be applied. */
@@ -182,19 +220,58 @@ static int look_at(struct late_reader *reader, struct look *marks)
 	return ended;
 }
 
-/* What cannot be read now is not given up: its recipients would be AWAY until the next start. */
+struct away {
+	struct queue_entry **entries;
+	size_t count;
+};
+
+static bool collect_away(struct span key, void *value, void *arg)
+{
+	(void)key;
+	struct away *away = arg;
+	struct queue_entry *entry = value;
+	if (!(entry->flags & ENTRY_DEAD) && queue_entry_count(entry, RECIPIENT_AWAY) > 0)
+		away->entries[away->count++] = entry;
+	return true;
+}
+
+/* Nobody will say what became of them. Another predecessor's, whose file can be read, are among
+ * them: they may come twice. */
+static void give_back_all(void)
+{
+	struct away away = {memory_alloc((qmgr.index.entries.count + 1) * sizeof *away.entries), 0};
+	table_each(&qmgr.index.entries, collect_away, &away);
+	for (size_t i = 0; i < away.count; i++) {
+		struct queue_entry *entry = away.entries[i];
+		for (uint32_t at = 0, end; at < entry->recipient_count; at = end) {
+			struct queue_run run = queue_entry_run_at(entry, at);
+			end = run.first + run.count;
+			if (run.state == RECIPIENT_AWAY)
+				queue_entry_set(&qmgr.index, entry, at, end - at, RECIPIENT_PENDING, NULL);
+		}
+		go_on(entry, RECIPIENT_PENDING);
+	}
+	free(away.entries);
+}
+
+/* What cannot be read now is not given up at once. */
 static void follow(struct late_reader *reader)
 {
 	struct look marks = {.entries = NULL};
-	int ended = 0;
+	int ended = 0, failures = 0;
 	arena_init(&marks.arena, TEXTS_MAX);
 	while (!qmgr.stopping && ended != 1) {
-		int before = ended;
 		ended = look_at(reader, &marks);
-		if (ended < 0 && before >= 0)
+		failures = ended < 0 ? failures + 1 : 0;
+		if (failures == 1)
 			log_warning(NULL, "cannot read what an earlier queue manager delivered, will "
 				"try again: %s", strerror(-ended));
-		if (ended != 1 && task_sleep(ended < 0 ? AGAIN_MS : LOOK_MS) < 0)
+		if (failures > AGAIN_MAX && !will_pass(ended)) {
+			set_aside(reader, ended);
+			give_back_all();
+			break;
+		}
+		if (ended != 1 && task_sleep(ended < 0 ? late_again_ms : LOOK_MS) < 0)
 			break;
 	}
 	free(marks.entries);

@@ -174,7 +174,8 @@ void handover_commit(void);
 void handover_close(void);
 
 /* late.c: what predecessors are still delivering. late_prepare: before the walls close; 0 or
- * -errno. */
+ * -errno. A file that cannot be read is set aside. */
+extern int64_t late_again_ms; /* a test changes it */
 int late_prepare(void);
 void late_start(void);
 

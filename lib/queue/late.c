@@ -114,21 +114,29 @@ void late_log_close(struct late_log *log)
 }
 
 struct late_reader {
-	int directory, fd;
+	int directory, fd; /* fd: -errno when it could not be opened */
 	uint64_t offset;
 	char name[NAME_SIZE];
 };
 
-static struct late_reader *open_reader(int directory, const char *name)
+static int open_reader(int directory, const char *name, struct late_reader **ret_reader)
 {
-	int fd = queue_io_open(directory, name, O_RDWR | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return NULL;
+	int copy = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
 	struct late_reader *reader = NEW(struct late_reader);
-	reader->fd = fd;
-	reader->directory = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+	reader->fd = queue_io_open(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	reader->directory = copy;
 	snprintf(reader->name, sizeof reader->name, "%s", name);
-	return reader;
+	*ret_reader = reader;
+	return 0;
+}
+
+static void close_all(struct late_reader **readers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		late_reader_close(readers[i]);
+	free(readers);
 }
 
 int late_readers_open(
@@ -136,6 +144,7 @@ int late_readers_open(
 {
 	struct late_reader **readers = NULL;
 	size_t count = 0;
+	int status = 0;
 	int directory = queue_io_open_directory(queue_directory, "ledger");
 	int copy = directory < 0 ? -1 : fcntl(directory, F_DUPFD_CLOEXEC, 0);
 	DIR *stream = copy < 0 ? NULL : fdopendir(copy);
@@ -148,18 +157,21 @@ int late_readers_open(
 			close(copy);
 		return error;
 	}
-	while (count < FILES_MAX && (entry = readdir(stream)) != NULL) {
+	while (status == 0 && count < FILES_MAX && (entry = readdir(stream)) != NULL) {
 		struct span name = span_from_cstr(entry->d_name);
 		if (name.len != 16 + sizeof SUFFIX - 1 || !span_ends_with(name, SPAN(SUFFIX)))
 			continue;
-		struct late_reader *reader = open_reader(directory, entry->d_name);
-		if (reader == NULL)
-			continue;
 		readers = memory_resize(readers, count + 1, sizeof *readers);
-		readers[count++] = reader;
+		status = open_reader(directory, entry->d_name, &readers[count]);
+		if (status == 0)
+			count++;
 	}
 	closedir(stream);
 	close(directory);
+	if (status < 0) {
+		close_all(readers, count);
+		return status;
+	}
 	*ret_readers = readers;
 	*ret_count = count;
 	return 0;
@@ -170,6 +182,8 @@ int late_reader_read(struct late_reader *reader,
 {
 	struct buf bytes = BUF_INIT(FILE_MAX);
 	uint64_t count = 0;
+	if (reader->fd < 0)
+		return reader->fd;
 	int ended = flock(reader->fd, LOCK_EX | LOCK_NB) == 0;
 	for (;;) {
 		char *to = buf_reserve(&bytes, 65536);
@@ -193,9 +207,25 @@ void late_reader_remove(struct late_reader *reader)
 	(void)unlinkat(reader->directory, reader->name, 0);
 }
 
+int late_reader_set_aside(struct late_reader *reader, const char *queue_directory)
+{
+	int corrupt = queue_io_open_directory(queue_directory, "corrupt");
+	if (corrupt < 0)
+		return corrupt;
+	int error = renameat(reader->directory, reader->name, corrupt, reader->name) < 0 ? -errno : 0;
+	close(corrupt);
+	return error;
+}
+
+const char *late_reader_name(const struct late_reader *reader)
+{
+	return reader->name;
+}
+
 void late_reader_close(struct late_reader *reader)
 {
-	close(reader->fd);
+	if (reader->fd >= 0)
+		close(reader->fd);
 	close(reader->directory);
 	free(reader);
 }

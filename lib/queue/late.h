@@ -24,7 +24,7 @@ void late_log_close(struct late_log *log); /* NULL is allowed */
 
 struct late_reader;
 
-/* All there are, or NULL and 0. */
+/* All there are, or NULL and 0; also those that can only be set aside. 0 or -errno. */
 int late_readers_open(
 	const char *queue_directory, struct late_reader ***ret_readers, size_t *ret_count);
 /* Gives each entry that was not given before to visit. 1: the writer has ended, and this was all;
@@ -33,6 +33,10 @@ int late_reader_read(struct late_reader *reader,
 	void (*visit)(void *arg, const struct ledger_entry *entry), void *arg);
 /* Removes the file: everything in it stands in the ledger. */
 void late_reader_remove(struct late_reader *reader);
+/* Moves the file to corrupt/: it cannot be read. What only it says is not known any more: its
+ * recipients are delivered again. 0 or -errno. */
+int late_reader_set_aside(struct late_reader *reader, const char *queue_directory);
+const char *late_reader_name(const struct late_reader *reader);
 void late_reader_close(struct late_reader *reader);
 
 #endif

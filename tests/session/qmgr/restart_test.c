@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/stat.h>
 
 #include "queue/faults.h"
@@ -277,8 +278,8 @@ static int fail_two_looks(const char *operation)
 	return strcmp(operation, "read") == 0 && ++reads > 2 && reads <= 4 ? EIO : 0;
 }
 
-/* A predecessor that ended without a word, and whose file cannot be read for a moment. */
-static void unreadable_late_story(void)
+/* A message that is under way in a predecessor, which ended without a word. */
+static void leave_late_file(void)
 {
 	struct late_log *late;
 	fake.no_agent = true;
@@ -293,6 +294,12 @@ static void unreadable_late_story(void)
 	late_log_append(late, &mark);
 	assert_int_equal(late_log_commit(late), 0);
 	late_log_close(late);
+}
+
+/* It cannot be read for a moment. */
+static void unreadable_late_story(void)
+{
+	leave_late_file();
 	reads = 0;
 	queue_faults = fail_two_looks;
 	queue_begin();
@@ -301,6 +308,86 @@ static void unreadable_late_story(void)
 	assert_true(wait_gone(id) || wait_gone(id) || wait_gone(id) || wait_gone(id));
 	queue_faults = NULL;
 	assert_true(reads > 4);
+}
+
+static size_t count_files(const char *pattern)
+{
+	char path[300];
+	glob_t found;
+	snprintf(path, sizeof path, "%s/%s", fake.folder, pattern);
+	size_t count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+	globfree(&found);
+	return count;
+}
+
+static int fail_all_looks(const char *operation)
+{
+	return strcmp(operation, "read") == 0 ? EIO : 0;
+}
+
+static int fail_all_looks_but_two(const char *operation)
+{
+	return strcmp(operation, "read") == 0 && ++reads > 2 ? EIO : 0;
+}
+
+static void expect_set_aside(void)
+{
+	if (entry_of(id) != NULL)
+		waiting_retry(entry_of(id));
+	assert_true(wait_gone(id) || wait_gone(id));
+	queue_faults = NULL;
+	assert_int_equal(count_files("ledger/*.late"), 0);
+	assert_int_equal(count_files("corrupt/*.late"), 1);
+	assert_int_equal(fake.requests, 1);
+}
+
+/* Never again, from the start. */
+static void lost_late_story(void)
+{
+	leave_late_file();
+	fake.requests = 0;
+	queue_faults = fail_all_looks;
+	queue_begin();
+	assert_int_equal(queue_entry_count(entry_of(id), RECIPIENT_AWAY), 0);
+	expect_set_aside();
+}
+
+/* From a moment on when its recipients are left alone already. */
+static void late_file_lost_in_use_story(void)
+{
+	leave_late_file();
+	fake.requests = 0;
+	reads = 0;
+	late_again_ms = 1;
+	queue_faults = fail_all_looks_but_two;
+	queue_begin();
+	for (int i = 0; i < 2000 && count_files("corrupt/*.late") == 0; i++)
+		task_sleep(5);
+	late_again_ms = 1000;
+	expect_set_aside();
+}
+
+/* What is no file at all. */
+static void late_folder_story(void)
+{
+	char path[300];
+	submit_one("s@x.test", "sent@y.test", id);
+	assert_true(wait_gone(id));
+	queue_end();
+	snprintf(path, sizeof path, "%s/ledger/0123456789abcdef.late", fake.folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	queue_begin();
+	assert_int_equal(count_files("corrupt/0123456789abcdef.late"), 1);
+	submit_one("s@x.test", "sent@y.test", second);
+	assert_true(wait_gone(second));
+}
+
+static void test_what_a_predecessor_did_and_cannot_be_read_is_set_aside(void **state)
+{
+	(void)state;
+	play("", lost_late_story);
+	play("", late_file_lost_in_use_story);
+	play("", late_folder_story);
 }
 
 static void test_what_a_predecessor_did_is_read_again(void **state)
@@ -315,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_a_record_lives_until_its_checkpoint),
 		cmocka_unit_test(test_a_restart_knows_everything),
 		cmocka_unit_test(test_what_a_predecessor_did_is_read_again),
+		cmocka_unit_test(test_what_a_predecessor_did_and_cannot_be_read_is_set_aside),
 		cmocka_unit_test(test_what_is_found_at_the_start_may_have_been_tried),
 		cmocka_unit_test(test_what_is_done_does_not_come_back),
 		cmocka_unit_test(test_a_damaged_segment_keeps_what_it_may_name),
