@@ -102,6 +102,7 @@ void buf_append_u64(struct buf *buf, uint64_t value)
 }
 
 /* Writes into the room that is there, without growing. How long the whole is. */
+__attribute__((format(printf, 2, 0)))
 static size_t format_in_place(struct buf *buf, const char *format, va_list args)
 {
 	size_t room = buf->alloc - buf->len;
