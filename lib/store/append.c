@@ -1,4 +1,4 @@
-/* Putting a message into a mailbox; see append.h. Order: the file under tmp/ (flushed when
+/* Putting a message into a mailbox; see append.h. Order: the file (append_open.c; flushed when
  * durable), a UID whose mark is durable, the index row, the rename, the folder's flush. A crash
  * leaves a file under tmp/, or a row whose file never came: the next scan removes the row.
  * SPDX-License-Identifier: ISC */
@@ -20,24 +20,6 @@
 #include "store/filename.h"
 #include "store/keyword_log_private.h"
 
-static void host_name(struct buf *out)
-{
-	static char host[65];
-	if (host[0] == '\0' && gethostname(host, sizeof(host) - 1) != 0)
-		(void)snprintf(host, sizeof(host), "localhost");
-	for (const char *at = host; *at != '\0'; at++)
-		buf_append_char(out, *at == '/' || *at == ':' || *at == ',' ? '_' : *at);
-}
-
-static void unique_name(struct buf *out)
-{
-	static unsigned serial;
-	int64_t now = file_now_ns();
-	buf_append_format(out, "%lld.M%lldP%dQ%u.", (long long)(now / 1000000000),
-		(long long)(now / 1000 % 1000000), (int)getpid(), ++serial);
-	host_name(out);
-}
-
 int append_begin(struct store *store, struct span mailbox, const struct append_options *options,
 	struct append **ret_append)
 {
@@ -46,20 +28,13 @@ int append_begin(struct store *store, struct span mailbox, const struct append_o
 	if (error != 0)
 		return error;
 	struct append *append = NEW(struct append);
-	struct buf name = BUF_INIT(255);
 	append->folder = folder;
 	append->options = options;
 	buf_init(&append->text, APPEND_PIECE);
 	buf_init(&append->cache, CACHE_SIZE_MAX + 1024);
 	buf_init(&append->name, 255);
-	unique_name(&name);
-	(void)snprintf(append->tmp_path, sizeof(append->tmp_path), "tmp/%s", buf_cstr(&name));
-	buf_done(&name);
-	append->fd = openat(folder->dir_fd, append->tmp_path,
-		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (append->fd < 0) {
-		error = -errno;
-		append->tmp_path[0] = '\0';
+	error = append_open_file(append);
+	if (error != 0) {
 		append_abort(append);
 		return error;
 	}
@@ -167,7 +142,7 @@ void append_make_name(struct append *append, uint32_t uidvalidity, const uint16_
 	if (options->base.len > 0)
 		buf_append(&unique, options->base);
 	else
-		unique_name(&unique);
+		append_unique_name(&unique);
 	struct filename name = {
 		.unique = buf_span(&unique), .base = buf_span(&unique), .size = append->size,
 		.crlf_size = append->crlf_size, .has_uid = true, .uidvalidity = uidvalidity,
@@ -260,19 +235,6 @@ static int put_rows(struct commit *commit)
 	folder_touch_begin(folder, &commit->row, any_new, any_cur, &commit->touch);
 	index_put_folder(&txn, folder_dir(folder), &commit->row);
 	return index_commit(&txn);
-}
-
-int append_rename(struct append *append)
-{
-	struct buf path = BUF_INIT(300);
-	folder_path(append->options->is_delivery, buf_span(&append->name), &path);
-	int error = 0;
-	if (renameat(append->folder->dir_fd, append->tmp_path, append->folder->dir_fd,
-		buf_cstr(&path)) != 0)
-		error = -errno;
-	append->is_renamed = error == 0;
-	buf_done(&path);
-	return error;
 }
 
 /* After a failure behind the index's commit: files and rows go again. */
@@ -380,7 +342,12 @@ static int commit_locked(struct commit *commit)
 
 static int commit_once(struct commit *commit)
 {
-	int error = folder_lock(commit->folder);
+	int error = 0;
+	/* It may have to take the place of a file that is there. */
+	for (size_t i = 0; error == 0 && i < commit->count; i++)
+		error = append_name_file(commit->appends[i]);
+	if (error == 0)
+		error = folder_lock(commit->folder);
 	if (error != 0)
 		return error == -ESTALE ? -ENOENT : error;
 	error = commit_locked(commit);

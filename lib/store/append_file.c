@@ -173,8 +173,12 @@ int append_finish_file(struct append *append)
 	if (!append->is_ended)
 		end_content(append);
 	append_drop_text(append);
-	/* DURABLE: the content before the name. */
-	if (append->error == 0 && append->options->durability == APPEND_DURABLE)
+	/* DURABLE: the content before its own name; with one, so that a flush of the folder is known
+	 * to keep it on every file system. */
+	bool durable = append->options->durability == APPEND_DURABLE;
+	if (append->error == 0 && durable)
+		append->error = append_name_file(append);
+	if (append->error == 0 && durable)
 		append->error = file_sync(append->fd);
 	return append->error;
 }

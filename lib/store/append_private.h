@@ -10,7 +10,7 @@
 struct append {
 	struct folder *folder;
 	const struct append_options *options;
-	char tmp_path[300];
+	char tmp_path[300]; /* empty: it has no name, or its own already */
 	int fd;
 	int error;
 	struct content_state to_lf, to_crlf;
@@ -24,11 +24,18 @@ struct append {
 	struct buf cache;   /* what the index gets */
 	struct buf name;    /* final file name */
 	uint32_t uid;
+	bool is_nameless;   /* see append_open.c */
 	bool is_renamed, is_duplicate;
 };
 
 /* As much of a message is gathered before it is written. */
 #define APPEND_PIECE 65536
+
+/* A new file, mostly without a name: append_rename gives it its own in one step. */
+int append_open_file(struct append *append);
+/* Gives it one in tmp/, unless it has one. */
+int append_name_file(struct append *append);
+void append_unique_name(struct buf *out);
 
 /* Everything that can be done to the file before the mailbox is locked. */
 int append_finish_file(struct append *append);

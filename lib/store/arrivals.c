@@ -15,6 +15,7 @@
 #include "sys/directory.h"
 
 #define FIRST_READ 8192
+#define FIRST_PAGE 4096
 /* Generations where there is no row. */
 #define UNSEEN 0
 #define TOLD 1
@@ -118,33 +119,17 @@ static bool is_the_record(const struct folder *folder, const struct arrivals_hea
 		&& head->record_mtime == file_mtime_ns(&st);
 }
 
-static bool has_only(const struct folder *folder, const char *name, const char *const *known)
-{
-	DIR *dir = directory_open(folder->dir_fd, name);
-	struct dirent *entry;
-	bool good = dir != NULL;
-	errno = 0;
-	while (good && (entry = readdir(dir)) != NULL) {
-		size_t i = 0;
-		while (known[i] != NULL && strcmp(known[i], entry->d_name) != 0)
-			i++;
-		good = known[i] != NULL;
-	}
-	good = good && errno == 0;
-	if (dir != NULL)
-		(void)closedir(dir);
-	return good;
-}
-
 /* A Maildir as it was made: no message, nothing of another server's, of ours but this file. */
 static bool is_untouched(const struct folder *folder)
 {
-	static const char *const of_root[] = {".", "..", "cur", "new", "tmp", ARRIVALS_FILE, NULL};
-	static const char *const of_empty[] = {".", "..", NULL};
-	struct stat st;
-	return folder->dir[0] == '\0' && folder->lock_fd >= 0 && fstat(folder->lock_fd, &st) == 0
-		&& st.st_size == 0 && has_only(folder, "new", of_empty)
-		&& has_only(folder, "cur", of_empty) && has_only(folder, ".", of_root);
+	static const char *const of_root[] = {"cur", "new", "tmp", ARRIVALS_FILE, NULL};
+	static const char *const nothing[] = {NULL};
+	int dir = folder->dir_fd;
+	char byte;
+	return folder->dir[0] == '\0' && folder->lock_fd >= 0
+		&& read_from(folder->lock_fd, 0, &byte, 1) == 0
+		&& directory_has_only(dir, "new", nothing)
+		&& directory_has_only(dir, "cur", nothing) && directory_has_only(dir, ".", of_root);
 }
 
 static int begin_unseen(const struct folder *folder, struct arrivals_head *ret_head)
@@ -197,21 +182,36 @@ int arrivals_begin(struct folder *folder, struct arrivals_head *ret_head)
 	return 0;
 }
 
+/* The first record stands behind the head: both are one write, within one page. */
+static int write_both(struct folder *folder, const struct arrivals_head *head,
+	const struct buf *record)
+{
+	struct buf bytes = BUF_INIT(FIRST_READ);
+	arrivals_head_format(head, &bytes);
+	while (bytes.len < ARRIVALS_START)
+		buf_append_char(&bytes, '\0');
+	buf_append(&bytes, buf_span(record));
+	int error = write_at(folder->lock_fd, 0, buf_span(&bytes));
+	buf_done(&bytes);
+	return error;
+}
+
 int arrivals_add(struct folder *folder, struct arrivals_head *head, const struct arrival *arrival)
 {
 	struct arrivals_head after = *head;
 	struct buf record = BUF_INIT(ARRIVAL_SIZE_MAX);
 	arrival_format(head->life, arrival, &record);
-	int error = record.overflow ? -E2BIG
+	bool both = head->end == ARRIVALS_START && record.len <= FIRST_PAGE - ARRIVALS_START;
+	int error = record.overflow ? -E2BIG : both ? 0
 		: write_at(folder->lock_fd, head->end, buf_span(&record));
 	after.end += (uint32_t)record.len;
 	after.count++;
 	after.uidnext = arrival->uid + 1;
 	if (arrival->mtime_before != 0 && arrival->mtime_before == head->new_mtime)
 		after.new_mtime = arrival->mtime_after;
-	buf_done(&record);
 	if (error == 0)
-		error = write_head(folder, &after);
+		error = both ? write_both(folder, &after, &record) : write_head(folder, &after);
+	buf_done(&record);
 	if (error == 0)
 		*head = after;
 	return error;

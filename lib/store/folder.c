@@ -32,7 +32,8 @@ static void free_folder(struct folder *folder)
 	watch_remove(folder);
 	view_spare_free(folder);
 	list_remove(&folder->node);
-	file_close(&folder->dir_fd);
+	if (!folder->is_root)
+		file_close(&folder->dir_fd);
 	if (folder->arrivals_fd != folder->lock_fd)
 		file_close(&folder->arrivals_fd);
 	file_close(&folder->lock_fd);
@@ -92,8 +93,7 @@ static int open_dir(const struct store *store, const char *dir, ino_t *ret_inode
 	if (dir[0] == '\0') {
 		/* It was looked at when the store was opened. */
 		*ret_inode = store->inode;
-		fd = fcntl(store->root_fd, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
+		return store->root_fd;
 	}
 	/* O_NOFOLLOW: a link could lead into another person's mail. */
 	fd = openat(store->root_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -120,7 +120,8 @@ static int open_folder(struct store *store, const char *dir, struct folder **ret
 	if ((lock_fd < 0 && errno != EROFS) || (lock_fd >= 0 && fstat(lock_fd, &st) != 0)) {
 		int error = -errno;
 		file_close(&lock_fd);
-		(void)close(fd);
+		if (dir[0] != '\0')
+			(void)close(fd);
 		return error;
 	}
 	int arrivals_fd = lock_fd >= 0 ? lock_fd : openat(fd, ARRIVALS_FILE, ARRIVALS_FLAGS);
@@ -130,6 +131,7 @@ static int open_folder(struct store *store, const char *dir, struct folder **ret
 	folder->store = store;
 	folder->dir = memory_dup_cstr(dir);
 	folder->dir_fd = fd;
+	folder->is_root = dir[0] == '\0';
 	folder->lock_fd = lock_fd;
 	folder->arrivals_fd = arrivals_fd;
 	folder->lock_inode = st.st_ino;

@@ -32,6 +32,7 @@ struct folder {
 	struct list_node node;
 	unsigned refs;
 	int dir_fd;
+	bool is_root;             /* dir_fd is the store's */
 	int lock_fd;              /* of tambo-arrivals; -1: on a read-only file system */
 	int arrivals_fd;          /* of the same, to read; -1: there is none */
 	ino_t lock_inode;

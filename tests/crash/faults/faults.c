@@ -12,6 +12,7 @@
 #include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -241,9 +242,10 @@ int openat(int dir, const char *path, int flags, ...)
 {
 	va_list args;
 	va_start(args, flags);
-	mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+	bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+	mode_t mode = makes ? va_arg(args, mode_t) : 0;
 	va_end(args);
-	if (((flags & O_CREAT) != 0 && fails(CREATE)) || fails(DESCRIPTOR))
+	if ((makes && fails(CREATE)) || fails(DESCRIPTOR))
 		return -1;
 	return REAL(openat)(dir, path, flags, mode);
 }
