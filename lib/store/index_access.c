@@ -161,6 +161,45 @@ void index_access_delete(struct index_txn *txn, const MDB_val *key)
 		index_fail(txn, error);
 }
 
+/* One cursor for all: the next key is often on the page of the last one. */
+static void run_delete_many(struct index_call *call)
+{
+	const struct index_keys *keys = call->bytes;
+	uint64_t number = mdb_txn_id(call->txn) - 1;
+	MDB_cursor *cursor;
+	call->error = mdb_cursor_open(call->txn, call->index->dbi, &cursor);
+	if (call->error != 0)
+		return;
+	for (size_t i = 0; i < keys->count && call->error == 0; i++) {
+		MDB_val key, expected = {0, NULL}, value;
+		keys->make(i, &key, &expected, keys->arg);
+		call->error = index_vet_key(call->index, number, &key)
+			? mdb_cursor_get(cursor, &key, expected.mv_data == NULL ? NULL : &value, MDB_SET)
+			: MDB_CORRUPTED;
+		bool is_it = call->error == 0;
+		if (is_it && expected.mv_data != NULL) {
+			call->error = check(&key, &value);
+			is_it = call->error == 0 && compare(&value, &expected) == 0;
+		}
+		if (is_it)
+			call->error = mdb_cursor_del(cursor, 0);
+		else if (call->error == MDB_NOTFOUND)
+			call->error = 0;
+	}
+	mdb_cursor_close(cursor);
+}
+
+void index_access_delete_many(struct index_txn *txn, const struct index_keys *keys)
+{
+	struct index_call call = {.index = txn->index, .txn = txn->txn, .bytes = keys, .writes = true};
+	if (txn->error != 0)
+		return;
+	txn->dirty = true;
+	int error = index_guard(&call, run_delete_many, NULL);
+	if (error != 0)
+		index_fail(txn, error);
+}
+
 static void run_open_cursor(struct index_call *call)
 {
 	call->error = mdb_cursor_open(call->txn, call->index->dbi, &call->cursor);

@@ -17,6 +17,7 @@
 struct vetted_range {
 	const char *leaf; /* NULL: none */
 	MDB_val low, high;
+	bool has_big; /* a value of it has pages of its own */
 };
 
 struct index {
@@ -115,6 +116,15 @@ bool index_access_get(struct index_txn *txn, const MDB_val *key, MDB_val *ret_va
 /* bytes may be NULL for an empty value. */
 void index_access_put(struct index_txn *txn, const MDB_val *key, const void *bytes, size_t len);
 void index_access_delete(struct index_txn *txn, const MDB_val *key);
+
+/* Many, best in their order: make says the i-th key, and the value that it must have to be deleted
+ * (which it leaves alone where any will do). */
+struct index_keys {
+	size_t count;
+	void (*make)(size_t i, MDB_val *key, MDB_val *expected, void *arg);
+	void *arg;
+};
+void index_access_delete_many(struct index_txn *txn, const struct index_keys *keys);
 
 /* Keys in their order, which is checked: damaged pages may lead in a circle. */
 struct index_walk {

@@ -107,9 +107,12 @@ uint32_t index_find_name(struct index_txn *txn, uint32_t id, struct span unique)
  * caller has advanced (index_next_modseq), when touch is true. */
 void index_put_row(struct index_txn *txn, struct index_folder *folder, const struct index_row *old,
 	struct index_row *row, bool touch);
-/* Removes row, its names and its cache; remembers the expunge. */
+/* Removes a row, its name and its cache; remembers the expunge. */
 void index_delete_row(struct index_txn *txn, struct index_folder *folder,
 	const struct index_row *row);
+/* The same of many, those that are there. */
+void index_delete_rows(struct index_txn *txn, struct index_folder *folder, const uint32_t *uids,
+	size_t count);
 /* Removes at most limit entries of id (any kind); true when nothing is left. */
 bool index_wipe(struct index_txn *txn, uint32_t id, size_t limit);
 /* Advances folder->highestmodseq: one for all rows of a change. */

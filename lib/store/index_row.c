@@ -7,6 +7,9 @@
  *   N id unique-name  -> uid                         P id uid         -> parse result
  *   C id modseq uid   -> (changed)                   X id modseq uid  -> (expunged)
  * SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+
+#include "base/memory.h"
 #include "store/filename.h"
 #include "store/index_lmdb_private.h"
 #include "store/mailbox.h"
@@ -25,6 +28,7 @@ struct stored_row {
 	uint16_t in_new;
 };
 
+/* Made in place: it is too large to be copied for each lookup. */
 struct key {
 	uint8_t bytes[KEY_MAX];
 	size_t len;
@@ -41,36 +45,31 @@ static uint32_t read_u32(const uint8_t *bytes)
 	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-static struct key key_new(char kind, uint32_t id)
+static void key_start(struct key *key, char kind, uint32_t id)
 {
-	struct key key;
-	key.bytes[0] = (uint8_t)kind;
-	key.len = 1;
-	key_u32(&key, id);
-	return key;
+	key->bytes[0] = (uint8_t)kind;
+	key->len = 1;
+	key_u32(key, id);
 }
 
-static struct key key_uid(char kind, uint32_t id, uint32_t uid)
+static void key_uid(struct key *key, char kind, uint32_t id, uint32_t uid)
 {
-	struct key key = key_new(kind, id);
-	key_u32(&key, uid);
-	return key;
+	key_start(key, kind, id);
+	key_u32(key, uid);
 }
 
-static struct key key_row(uint32_t id, uint32_t uid)
+static void key_row(struct key *key, uint32_t id, uint32_t uid)
 {
-	struct key key = key_uid('M', id, uid);
-	key.bytes[key.len++] = 0;
-	return key;
+	key_uid(key, 'M', id, uid);
+	key->bytes[key->len++] = 0;
 }
 
-static struct key key_modseq(char kind, uint32_t id, uint64_t modseq, uint32_t uid)
+static void key_modseq(struct key *key, char kind, uint32_t id, uint64_t modseq, uint32_t uid)
 {
-	struct key key = key_new(kind, id);
-	key_u32(&key, (uint32_t)(modseq >> 32));
-	key_u32(&key, (uint32_t)modseq);
-	key_u32(&key, uid);
-	return key;
+	key_start(key, kind, id);
+	key_u32(key, (uint32_t)(modseq >> 32));
+	key_u32(key, (uint32_t)modseq);
+	key_u32(key, uid);
 }
 
 static void key_append(struct key *key, struct span bytes)
@@ -103,17 +102,18 @@ static void delete(struct index_txn *txn, struct key *key)
 	index_access_delete(txn, &k);
 }
 
-static struct key folder_key(struct span dir)
+static void key_folder(struct key *key, struct span dir)
 {
-	struct key key = {{'B'}, 1};
-	key_append(&key, dir);
-	return key;
+	key->bytes[0] = 'B';
+	key->len = 1;
+	key_append(key, dir);
 }
 
 bool index_get_folder(struct index_txn *txn, struct span dir, struct index_folder *ret_folder)
 {
-	struct key key = folder_key(dir);
+	struct key key;
 	MDB_val value;
+	key_folder(&key, dir);
 	if (!get(txn, &key, &value))
 		return false;
 	if (value.mv_size != sizeof(*ret_folder)) {
@@ -126,13 +126,15 @@ bool index_get_folder(struct index_txn *txn, struct span dir, struct index_folde
 
 void index_put_folder(struct index_txn *txn, struct span dir, const struct index_folder *folder)
 {
-	struct key key = folder_key(dir);
+	struct key key;
+	key_folder(&key, dir);
 	put(txn, &key, folder, sizeof(*folder));
 }
 
 void index_delete_folder(struct index_txn *txn, struct span dir)
 {
-	struct key key = folder_key(dir);
+	struct key key;
+	key_folder(&key, dir);
 	delete(txn, &key);
 }
 
@@ -177,8 +179,9 @@ static bool decode_row(uint32_t uid, const MDB_val *value, struct index_row *ret
 
 bool index_get_row(struct index_txn *txn, uint32_t id, uint32_t uid, struct index_row *ret_row)
 {
-	struct key key = key_row(id, uid);
+	struct key key;
 	MDB_val value;
+	key_row(&key, id, uid);
 	if (!get(txn, &key, &value))
 		return false;
 	if (!decode_row(uid, &value, ret_row)) {
@@ -223,26 +226,32 @@ static bool visit_row(const MDB_val *key, const MDB_val *value, void *arg)
 void index_each_row(struct index_txn *txn, uint32_t id, uint32_t from_uid,
 	bool (*visit)(const struct index_row *row, void *arg), void *arg)
 {
-	struct key key = key_row(id, from_uid);
+	struct key key;
 	struct row_visit row_visit = {txn, visit, arg};
+	key_row(&key, id, from_uid);
 	each(txn, &key, 5, visit_row, &row_visit);
 }
 
-static struct key name_key(uint32_t id, struct span unique)
+static void key_name(struct key *key, uint32_t id, struct span unique)
 {
-	struct key key = key_new('N', id);
-	key_append(&key, unique);
-	return key;
+	key_start(key, 'N', id);
+	key_append(key, unique);
+}
+
+static uint32_t get_uid(struct index_txn *txn, struct key *key)
+{
+	MDB_val value;
+	uint32_t uid = 0;
+	if (get(txn, key, &value) && value.mv_size == sizeof(uid))
+		memcpy(&uid, value.mv_data, sizeof(uid));
+	return uid;
 }
 
 uint32_t index_find_name(struct index_txn *txn, uint32_t id, struct span unique)
 {
-	struct key key = name_key(id, unique);
-	MDB_val value;
-	uint32_t uid = 0;
-	if (get(txn, &key, &value) && value.mv_size == sizeof(uid))
-		memcpy(&uid, value.mv_data, sizeof(uid));
-	return uid;
+	struct key key;
+	key_name(&key, id, unique);
+	return get_uid(txn, &key);
 }
 
 uint64_t index_row_sum(uint32_t uid, uint64_t modseq)
@@ -286,13 +295,14 @@ static void store_row(struct index_txn *txn, uint32_t id, const struct index_row
 		.size = row->size, .crlf_size = row->crlf_size, .flags = row->flags,
 		.keyword_count = row->keyword_count, .in_new = row->in_new};
 	size_t keywords_size = row->keyword_count * sizeof(uint16_t);
-	struct key key = key_row(id, row->uid);
+	struct key key;
 	struct buf value = BUF_INIT(sizeof(stored) + STORE_KEYWORDS_MAX * sizeof(uint16_t) + 256);
 	buf_append_bytes(&value, &stored, sizeof(stored));
 	if (keywords_size > 0)
 		buf_append_bytes(&value, row->keywords, keywords_size);
 	buf_append(&value, row->name);
 	CHECK(!value.overflow);
+	key_row(&key, id, row->uid);
 	put(txn, &key, value.ptr, value.len);
 	buf_done(&value);
 }
@@ -300,17 +310,17 @@ static void store_row(struct index_txn *txn, uint32_t id, const struct index_row
 void index_put_row(struct index_txn *txn, struct index_folder *folder, const struct index_row *old,
 	struct index_row *row, bool touch)
 {
-	struct key unique = name_key(folder->id, unique_of(row->name));
+	struct key unique, old_unique, key;
 	bool new_name = true;
-	struct key key;
+	key_name(&unique, folder->id, unique_of(row->name));
 	if (old != NULL) {
 		/* Keys first: what old points to may move with the first change. */
-		struct key old_unique = name_key(folder->id, unique_of(old->name));
+		key_name(&old_unique, folder->id, unique_of(old->name));
 		new_name = old_unique.len != unique.len
 			|| memcmp(old_unique.bytes, unique.bytes, unique.len) != 0;
 		count_row(folder, old, UINT32_MAX);
 		if (touch) {
-			key = key_modseq('C', folder->id, old->modseq, old->uid);
+			key_modseq(&key, 'C', folder->id, old->modseq, old->uid);
 			delete(txn, &key);
 		}
 		if (new_name)
@@ -320,7 +330,7 @@ void index_put_row(struct index_txn *txn, struct index_folder *folder, const str
 		put(txn, &unique, &row->uid, sizeof(row->uid));
 	if (touch) {
 		row->modseq = folder->highestmodseq;
-		key = key_modseq('C', folder->id, row->modseq, row->uid);
+		key_modseq(&key, 'C', folder->id, row->modseq, row->uid);
 		put(txn, &key, NULL, 0);
 	}
 	count_row(folder, row, 1);
@@ -339,8 +349,8 @@ static bool take_first(const MDB_val *key, const MDB_val *value, void *arg)
 static void trim_tombstones(struct index_txn *txn, struct index_folder *folder)
 {
 	while (folder->tombstones > TOMBSTONES_MAX && txn->error == 0) {
-		struct key from = key_new('X', folder->id);
-		struct key first = {{0}, 0};
+		struct key from, first = {{0}, 0};
+		key_start(&from, 'X', folder->id);
 		each(txn, &from, 5, take_first, &first);
 		if (first.len != 17) {
 			folder->tombstones = 0;
@@ -352,25 +362,86 @@ static void trim_tombstones(struct index_txn *txn, struct index_folder *folder)
 	}
 }
 
+struct gone {
+	uint32_t uid;
+	uint64_t modseq;
+	size_t name_at, name_len; /* in names */
+};
+
+struct going {
+	char kind; /* of the keys that are deleted now */
+	uint32_t id;
+	const struct gone *rows;
+	const char *names;
+	struct key key;
+};
+
+static void make_key(size_t i, MDB_val *key, MDB_val *expected, void *arg)
+{
+	struct going *going = arg;
+	const struct gone *row = &going->rows[i];
+	switch (going->kind) {
+	case 'N':
+		key_name(&going->key, going->id, span_new(going->names + row->name_at, row->name_len));
+		/* It may be another message's by now. */
+		*expected = (MDB_val){sizeof(row->uid), (void *)(uintptr_t)&row->uid};
+		break;
+	case 'C':
+		key_modseq(&going->key, 'C', going->id, row->modseq, row->uid);
+		break;
+	case 'P':
+		key_uid(&going->key, 'P', going->id, row->uid);
+		break;
+	default:
+		key_row(&going->key, going->id, row->uid);
+	}
+	*key = value_of(&going->key);
+}
+
+static size_t find_gone(struct index_txn *txn, struct index_folder *folder, const uint32_t *uids,
+	size_t count, struct gone *gone, struct buf *names)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct index_row row;
+		if (!index_get_row(txn, folder->id, uids[i], &row))
+			continue;
+		struct span unique = unique_of(row.name);
+		gone[found++] = (struct gone){row.uid, row.modseq, names->len, unique.len};
+		buf_append(names, unique);
+		count_row(folder, &row, UINT32_MAX);
+	}
+	return found;
+}
+
+void index_delete_rows(struct index_txn *txn, struct index_folder *folder, const uint32_t *uids,
+	size_t count)
+{
+	static const char kinds[] = "NCPM";
+	struct gone *gone = memory_zalloc(count + 1, sizeof(*gone));
+	struct buf names = BUF_INIT(count * KEY_MAX + 1);
+	count = find_gone(txn, folder, uids, count, gone, &names);
+	struct going going = {.id = folder->id, .rows = gone, .names = names.ptr};
+	struct index_keys keys = {count, make_key, &going};
+	for (size_t i = 0; i < sizeof(kinds) - 1; i++) {
+		going.kind = kinds[i];
+		index_access_delete_many(txn, &keys);
+	}
+	for (size_t i = 0; i < count; i++) {
+		key_modseq(&going.key, 'X', folder->id, folder->highestmodseq, gone[i].uid);
+		put(txn, &going.key, NULL, 0);
+	}
+	folder->tombstones += (uint32_t)count;
+	trim_tombstones(txn, folder);
+	buf_done(&names);
+	free(gone);
+}
+
 void index_delete_row(struct index_txn *txn, struct index_folder *folder,
 	const struct index_row *row)
 {
-	struct span unique = unique_of(row->name);
-	struct key key = name_key(folder->id, unique);
-	if (index_find_name(txn, folder->id, unique) == row->uid)
-		delete(txn, &key);
-	key = key_modseq('C', folder->id, row->modseq, row->uid);
-	delete(txn, &key);
-	key = key_uid('P', folder->id, row->uid);
-	delete(txn, &key);
-	count_row(folder, row, UINT32_MAX);
 	uint32_t uid = row->uid;
-	key = key_row(folder->id, uid);
-	delete(txn, &key);
-	key = key_modseq('X', folder->id, folder->highestmodseq, uid);
-	put(txn, &key, NULL, 0);
-	folder->tombstones++;
-	trim_tombstones(txn, folder);
+	index_delete_rows(txn, folder, &uid, 1);
 }
 
 bool index_wipe(struct index_txn *txn, uint32_t id, size_t limit)
@@ -379,8 +450,8 @@ bool index_wipe(struct index_txn *txn, uint32_t id, size_t limit)
 	size_t done = 0;
 	for (size_t i = 0; i < sizeof(kinds) - 1; i++) {
 		for (;;) {
-			struct key from = key_new(kinds[i], id);
-			struct key first = {{0}, 0};
+			struct key from, first = {{0}, 0};
+			key_start(&from, kinds[i], id);
 			each(txn, &from, 5, take_first, &first);
 			if (first.len == 0)
 				break;
@@ -419,17 +490,19 @@ void index_each_change(struct index_txn *txn, uint32_t id, uint64_t after_modseq
 	bool (*visit)(uint32_t uid, bool expunged, void *arg), void *arg)
 {
 	struct change_visit change = {visit, arg, true};
-	struct key key = key_modseq('X', id, after_modseq, UINT32_MAX);
+	struct key key;
+	key_modseq(&key, 'X', id, after_modseq, UINT32_MAX);
 	each(txn, &key, 5, visit_change, &change);
 	change.expunged = false;
-	key = key_modseq('C', id, after_modseq, UINT32_MAX);
+	key_modseq(&key, 'C', id, after_modseq, UINT32_MAX);
 	each(txn, &key, 5, visit_change, &change);
 }
 
 bool index_get_cache(struct index_txn *txn, uint32_t id, uint32_t uid, struct span *ret_value)
 {
-	struct key key = key_uid('P', id, uid);
+	struct key key;
 	MDB_val value;
+	key_uid(&key, 'P', id, uid);
 	if (!get(txn, &key, &value))
 		return false;
 	*ret_value = span_new(value.mv_data, value.mv_size);
@@ -438,6 +511,7 @@ bool index_get_cache(struct index_txn *txn, uint32_t id, uint32_t uid, struct sp
 
 void index_put_cache(struct index_txn *txn, uint32_t id, uint32_t uid, struct span value)
 {
-	struct key key = key_uid('P', id, uid);
+	struct key key;
+	key_uid(&key, 'P', id, uid);
 	put(txn, &key, value.ptr, value.len);
 }

@@ -161,6 +161,18 @@ static const char *vet_big(const struct vet *vet, const char *at, const struct n
 	return page + PAGE_HEAD;
 }
 
+/* Has it values in pages of their own? */
+static bool has_big(const char *page)
+{
+	for (unsigned i = 0; i < node_count(page); i++) {
+		struct node node;
+		(void)node_at(page, i, &node);
+		if (node.flags == NODE_BIG)
+			return true;
+	}
+	return false;
+}
+
 static bool vet_leaf(const struct vet *vet, const char *page, const MDB_val *key)
 {
 	unsigned low = 0, high = node_count(page);
@@ -226,6 +238,7 @@ static bool vet_path(const struct vet *vet, const MDB_val *key, struct vetted_ra
 			range.high = key_of(page, i + 1);
 	}
 	range.leaf = vet_page(vet, number, true);
+	range.has_big = range.leaf != NULL && has_big(range.leaf);
 	*ret_range = range;
 	return range.leaf != NULL;
 }
@@ -318,12 +331,12 @@ bool index_vet_key(struct index *index, uint64_t number, const MDB_val *key)
 	struct vet vet = {.index = index};
 	const unsigned char *kind = key->mv_data;
 	struct vetted_range *range = &index->vetted_ranges[*kind % ARRAY_LEN(index->vetted_ranges)];
-	if (index->map == NULL)
+	if (index->map == NULL || (is_in_range(range, key) && !range->has_big))
 		return true;
 	if (!find_tree(&vet, number, TREE_MAIN))
 		return false;
 	if (vet.root == NO_PAGE)
 		return true;
 	return (is_in_range(range, key) || vet_path(&vet, key, range))
-		&& vet_leaf(&vet, range->leaf, key);
+		&& (!range->has_big || vet_leaf(&vet, range->leaf, key));
 }

@@ -280,15 +280,16 @@ static int delete_rows(struct folder *folder, const struct change *changes, size
 {
 	struct index_txn txn;
 	struct index_folder row;
+	uint32_t uids[CHANGE_PIECE];
+	size_t gone = 0;
 	int error = folder_begin(folder, true, &txn, &row);
 	if (error != 0)
 		return error;
+	for (size_t i = 0; i < count; i++)
+		if (changes[i].wanted)
+			uids[gone++] = changes[i].uid;
 	index_next_modseq(&row);
-	for (size_t i = 0; i < count; i++) {
-		struct index_row now;
-		if (changes[i].wanted && index_get_row(&txn, row.id, changes[i].uid, &now))
-			index_delete_row(&txn, &row, &now);
-	}
+	index_delete_rows(&txn, &row, uids, gone);
 	if (touch->new_dir)
 		row.new_mtime = touch->when;
 	if (touch->cur_dir)

@@ -167,6 +167,69 @@ static void a_healthy_index_is_kept(void **state)
 	index_free(index);
 }
 
+static struct index_row row_named(uint32_t uid, uint32_t number, char name[64])
+{
+	(void)snprintf(name, 64, "17000%05u.M1P1.host:2,S", number);
+	return (struct index_row){.uid = uid, .name = span_from_cstr(name)};
+}
+
+static bool count_expunged(uint32_t uid, bool expunged, void *arg)
+{
+	(void)uid;
+	*(size_t *)arg += expunged;
+	return true;
+}
+
+static void many_rows_go_at_once(void **state)
+{
+	static char large[20000], name[64];
+	static uint32_t gone[400];
+	struct fixture *f = *state;
+	struct index_folder folder = {.id = ID, .uidvalidity = 1};
+	struct index *index = open_index(f);
+	struct index_txn txn;
+	size_t count = 0, expunged = 0;
+	assert_int_equal(index_begin(index, true, &txn), 0);
+	ino_t first = data_file(f);
+	index_next_modseq(&folder);
+	for (uint32_t uid = 1; uid <= 500; uid++) {
+		/* The last one has the name of the seventh. */
+		struct index_row row = row_named(uid, uid == 500 ? 7 : uid, name);
+		index_put_row(&txn, &folder, NULL, &row, true);
+		index_put_cache(&txn, ID, uid, span_new(large, uid * 977 % sizeof(large)));
+	}
+	assert_int_equal(index_commit(&txn), 0);
+	/* Some are in a row, some are not, and some were never there. */
+	for (uint32_t uid = 1; uid < 600; uid++)
+		if (uid < 200 ? uid % 50 != 0 : uid % 7 == 0 && uid != 497)
+			gone[count++] = uid;
+	assert_int_equal(index_begin(index, true, &txn), 0);
+	index_next_modseq(&folder);
+	index_delete_rows(&txn, &folder, gone, count);
+	assert_int_equal(index_commit(&txn), 0);
+	assert_int_equal(index_begin(index, false, &txn), 0);
+	size_t left = 0;
+	for (uint32_t uid = 1, at = 0; uid <= 500; uid++) {
+		struct index_row row;
+		struct span cache, unique = span_head(row_named(uid, uid, name).name, 20);
+		bool is_gone = at < count && gone[at] == uid;
+		at += is_gone;
+		left += !is_gone;
+		assert_int_equal(index_get_row(&txn, ID, uid, &row), !is_gone);
+		assert_int_equal(index_get_cache(&txn, ID, uid, &cache), !is_gone);
+		assert_int_equal(index_find_name(&txn, ID, unique),
+			uid == 7 ? 500 : is_gone || uid == 500 ? 0 : uid);
+	}
+	index_each_change(&txn, ID, 0, count_expunged, &expunged);
+	index_abort(&txn);
+	assert_int_equal(txn.error, 0);
+	assert_int_equal(expunged, 500 - left);
+	assert_int_equal(folder.exists, left);
+	assert_int_equal(folder.tombstones, expunged);
+	assert_int_equal(data_file(f), first);
+	index_free(index);
+}
+
 /* UIDs that were given out while the index could not be written are not given out by it later. */
 static void uids_of_an_index_in_memory_are_not_used_again(void **state)
 {
@@ -260,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_index_that_is_moved_away_or_has_two_names_is_left_when_it_is_gone, fixture_setup,
 			fixture_teardown),
+		cmocka_unit_test_setup_teardown(many_rows_go_at_once, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(rows_come_back_with_their_keywords, fixture_setup,
 			fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_row_is_refused, fixture_setup, fixture_teardown),
