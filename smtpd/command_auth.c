@@ -62,7 +62,7 @@ static enum auth_answer ask(void *arg, struct span challenge, struct buf *answer
 	bool cut;
 
 	base64_encode(challenge, &text);
-	session_reply_part(session, "334", true, buf_cstr(&text));
+	(void)stream_write_format(session->stream, "334 %s\r\n", buf_cstr(&text));
 	buf_wipe(&text);
 	if (session_read_line(session, limit, &line, &cut) != 0)
 		return AUTH_CLIENT_GONE;

@@ -3,14 +3,17 @@
  * SPDX-License-Identifier: ISC */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/ascii.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "smtpd/commands.h"
 #include "smtpd/policy.h"
 
 #define HELO_MAX 1000
+#define REPLY_MAX 65536
 
 /* What a log, a table and Received: can hold: as Postfix, '?' for control bytes. */
 static char *clean_name(struct span name)
@@ -64,16 +67,23 @@ enum command_result command_helo(struct session *session, const struct smtp_comm
 
 struct keyword_list {
 	struct session *session;
-	struct buf lines; /* '\n' behind each */
+	struct buf reply;
+	size_t last; /* where its last line begins */
 	unsigned discard;
 };
 
+static void add_line(struct keyword_list *list, const char *text)
+{
+	list->last = list->reply.len;
+	buf_append_cstr(&list->reply, "250-");
+	buf_append_cstr(&list->reply, text);
+	buf_append_cstr(&list->reply, "\r\n");
+}
+
 static void offer(struct keyword_list *list, enum ehlo_keyword keyword, const char *text)
 {
-	if ((list->discard & keyword) != 0)
-		return;
-	buf_append_cstr(&list->lines, text);
-	buf_append_char(&list->lines, '\n');
+	if ((list->discard & keyword) == 0)
+		add_line(list, text);
 }
 
 static void offer_auth(struct keyword_list *list)
@@ -123,8 +133,7 @@ static void offer_all(struct keyword_list *list)
 
 enum command_result command_ehlo(struct session *session, const struct smtp_command *command)
 {
-	const char *name = session->server->settings.myhostname;
-	struct keyword_list list = {.session = session, .lines = BUF_INIT(4000),
+	struct keyword_list list = {.session = session, .reply = BUF_INIT(REPLY_MAX),
 		.discard = session->ehlo_discard};
 
 	if (command->arguments.len == 0) {
@@ -137,14 +146,11 @@ enum command_result command_ehlo(struct session *session, const struct smtp_comm
 	if ((list.discard & ~(unsigned)EHLO_SILENT) != 0 && (list.discard & EHLO_SILENT) == 0)
 		log_info(NULL, "discarding EHLO keywords: %s",
 			session->server->settings.discard_ehlo_keywords);
+	add_line(&list, session->server->settings.myhostname);
 	offer_all(&list);
-	struct span rest = buf_span(&list.lines);
-	session_reply_part(session, "250", rest.len == 0, name);
-	while (rest.len > 0) {
-		char *line = span_dup_cstr(span_split(&rest, '\n'));
-		session_reply_part(session, "250", rest.len == 0, line);
-		free(line);
-	}
-	buf_done(&list.lines);
+	CHECK(!list.reply.overflow);
+	list.reply.ptr[list.last + strlen("250")] = ' ';
+	(void)stream_write(session->stream, buf_span(&list.reply));
+	buf_done(&list.reply);
 	return COMMAND_DONE;
 }

@@ -61,8 +61,6 @@ void session_wake(struct session *session);
 /* One reply line (without line end). 421 and 521 hang up. Slow after too many errors. */
 void session_reply(struct session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* One line of a reply with several: last is false for all but the last. code: "250". */
-void session_reply_part(struct session *session, const char *code, bool last, const char *text);
 /* Sends what is buffered. 0 or -errno. */
 int session_flush(struct session *session);
 /* The next line without its end, cut at max bytes; *ret_cut (may be NULL) tells if it was. Sets

@@ -45,11 +45,6 @@ void session_reply(struct session *session, const char *format, ...)
 	buf_done(&reply);
 }
 
-void session_reply_part(struct session *session, const char *code, bool last, const char *text)
-{
-	(void)stream_write_format(session->stream, "%s%c%s\r\n", code, last ? ' ' : '-', text);
-}
-
 int session_flush(struct session *session)
 {
 	return stream_flush(session->stream, task_deadline(session->server->settings.timeout));

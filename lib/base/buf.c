@@ -42,8 +42,7 @@ void buf_shrink(struct buf *buf, size_t keep)
 	buf_reset(buf);
 }
 
-/* One byte more than asked is always there, for buf_cstr. */
-static bool grow(struct buf *buf, size_t n)
+static bool take_more(struct buf *buf, size_t n)
 {
 	if (buf->overflow || n > buf->cap - buf->len) {
 		buf->overflow = true;
@@ -67,6 +66,12 @@ static bool grow(struct buf *buf, size_t n)
 	return true;
 }
 
+/* One byte more than asked is always there, for buf_cstr. */
+static inline bool grow(struct buf *buf, size_t n)
+{
+	return (!buf->overflow && n < buf->alloc - buf->len) || take_more(buf, n);
+}
+
 void buf_append_bytes(struct buf *buf, const void *bytes, size_t len)
 {
 	if (len == 0 || !grow(buf, len))
@@ -83,11 +88,6 @@ void buf_append(struct buf *buf, struct span bytes)
 void buf_append_cstr(struct buf *buf, const char *s)
 {
 	buf_append_bytes(buf, s, strlen(s));
-}
-
-void buf_append_char(struct buf *buf, char c)
-{
-	buf_append_bytes(buf, &c, 1);
 }
 
 void buf_append_u64(struct buf *buf, uint64_t value)

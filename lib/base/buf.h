@@ -33,7 +33,14 @@ void buf_shrink(struct buf *buf, size_t keep);
 void buf_append(struct buf *buf, struct span bytes);
 void buf_append_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_append_cstr(struct buf *buf, const char *s);
-void buf_append_char(struct buf *buf, char c);
+static inline void buf_append_char(struct buf *buf, char c)
+{
+	/* Texts are built byte by byte in many places. */
+	if (!buf->overflow && buf->len + 1 < buf->alloc)
+		buf->ptr[buf->len++] = c;
+	else
+		buf_append_bytes(buf, &c, 1);
+}
 void buf_append_u64(struct buf *buf, uint64_t value);
 void buf_append_format(struct buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
