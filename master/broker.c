@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "master/master.h"
+#include "sys/fd.h"
 
 static void answer(struct process *process, uint32_t id, int status, int fd)
 {
@@ -168,7 +169,7 @@ static int send_file(struct process *process, const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		/* Otherwise the process says what it misses. */
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+		return fd_is_shortage(-errno) ? -errno : 0;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && control_message_set_text(&message, path)) {
 		process_send(process, &message, fd);
 		watch_add(path, process);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "qmgr/qmgr.h"
 #include "queue/queue_id.h"
+#include "sys/fd.h"
 #include "sys/file_systems.h"
 
 #define LOOK_MS 200
@@ -53,12 +54,6 @@ static int open_again(void)
 	return late_readers_open(qmgr.settings.queue_directory, &readers, &count);
 }
 
-/* The fault is ours, not the file's. */
-static bool will_pass(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
-}
-
 static void set_aside(struct late_reader *reader, int error)
 {
 	int failed = late_reader_set_aside(reader, qmgr.settings.queue_directory);
@@ -80,7 +75,7 @@ static int mark_or_set_aside(struct late_reader *reader)
 		usleep(START_WAIT_US);
 		error = late_reader_read(reader, mark_away, NULL);
 	}
-	if (error >= 0 || will_pass(error))
+	if (error >= 0 || fd_is_shortage(error))
 		return error;
 	set_aside(reader, error);
 	return 0;
@@ -266,7 +261,7 @@ static void follow(struct late_reader *reader)
 		if (failures == 1)
 			log_warning(NULL, "cannot read what an earlier queue manager delivered, will "
 				"try again: %s", strerror(-ended));
-		if (failures > AGAIN_MAX && !will_pass(ended)) {
+		if (failures > AGAIN_MAX && !fd_is_shortage(ended)) {
 			set_aside(reader, ended);
 			give_back_all();
 			break;

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "sys/fd.h"
 
 #define PEM_MAX (256 * 1024)
 #define PAIRS_MAX 4
@@ -163,13 +164,6 @@ static int make_context(struct conf *conf, const char *prefix, const char *alpn,
 	return material.error;
 }
 
-/* It says nothing about the certificate: the next process may have it, and this one would have to
- * do without for as long as it lives. */
-static bool will_pass(int error)
-{
-	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
-}
-
 int server_tls_open(struct conf *conf, const char *prefix, const char *alpn,
 	struct server_tls *ret_tls)
 {
@@ -182,7 +176,8 @@ int server_tls_open(struct conf *conf, const char *prefix, const char *alpn,
 	bool wanted = tls.required || strcmp(tls.security_level, "none") != 0;
 	if (wanted)
 		status = make_context(conf, prefix, alpn, &names, &tls);
-	if (status != 0 && (tls.required || will_pass(status)))
+	/* After a shortage the next process may have it; this one would do without for life. */
+	if (status != 0 && (tls.required || fd_is_shortage(status)))
 		return status;
 	*ret_tls = tls;
 	return 0;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/fd.h"
+
 bool address_parse_ip(struct span text, uint16_t port, struct address *ret_address)
 {
 	char copy[INET6_ADDRSTRLEN];
@@ -192,7 +194,7 @@ int socket_accept(int listen_fd, task_time deadline, struct address *ret_peer)
 		int status = 0;
 		if (errno == EAGAIN) {
 			status = task_wait_fd(listen_fd, TASK_ACCEPT, deadline);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		} else if (fd_is_shortage(-errno)) {
 			int error = errno;
 			status = task_sleep(100);
 			return status != 0 ? status : -error;

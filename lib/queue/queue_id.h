@@ -20,7 +20,7 @@ struct queue_id_source {
 /* From now on ids are made under lease, which must never have been used before. */
 void queue_id_lease(struct queue_id_source *source, uint64_t lease);
 /* A new id as a C string. now_us: wall clock in microseconds. False when there is no lease, or it
- * is used up (2^20 ids): the caller gets another (queue_writer_rotate). */
+ * is used up (2^20 ids): the caller begins another segment. */
 bool queue_id_new(struct queue_id_source *source, int64_t now_us, char ret_id[QUEUE_ID_MAX]);
 /* 6 to 63 letters and digits of ASCII: safe as a file name. */
 bool queue_id_is_valid(struct span id);

@@ -234,12 +234,6 @@ static void start_spare(struct queue_writer *writer)
 	free(job);
 }
 
-void queue_writer_rotate(struct queue_writer *writer)
-{
-	if (!writer->committing)
-		segment_close(&writer->segment);
-}
-
 struct create_job {
 	int journal;
 	uint64_t size;

@@ -58,7 +58,5 @@ int queue_writer_released(struct queue_writer *writer, uint64_t segment, uint64_
 int queue_writer_large_directory(const struct queue_writer *writer);
 /* The segment now written to; 0: none. */
 uint64_t queue_writer_segment(const struct queue_writer *writer);
-/* Puts down the present segment; the next append starts another. */
-void queue_writer_rotate(struct queue_writer *writer);
 
 #endif

@@ -56,6 +56,11 @@ int fd_write_all(int fd, struct span bytes)
 	return 0;
 }
 
+bool fd_is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
+}
+
 bool fd_has_hung_up(int fd)
 {
 	struct pollfd socket = {.fd = fd, .events = POLLRDHUP};

@@ -13,6 +13,8 @@ int fd_read_all(int fd, struct buf *out);
 ssize_t fd_read_at(int fd, void *bytes, size_t len, uint64_t offset);
 /* 0 or -errno: then a part may have been written. */
 int fd_write_all(int fd, struct span bytes);
+/* Of -errno: descriptors or memory are missing. It says nothing about the file, and will pass. */
+bool fd_is_shortage(int error);
 /* The peer of a connected socket has closed it; what it sent before may still be unread. */
 bool fd_has_hung_up(int fd);
 

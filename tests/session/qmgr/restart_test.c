@@ -209,7 +209,8 @@ static void compaction_story(void)
 		submit_one("s@x.test", "sent@y.test", second);
 		assert_true(wait_gone(second));
 	}
-	queue_writer_rotate(fake.writer);
+	queue_writer_close(fake.writer);
+	fake.writer = NULL; /* the next begins a segment */
 	submit_one("s@x.test", "defer@z.test", second);
 	assert_true(wait_deferred(second));
 	for (int i = 0; i < 600 && fake.retired == 0; i++) {

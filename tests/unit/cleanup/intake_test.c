@@ -7,70 +7,26 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "cleanup/bounce.h"
 #include "cleanup/intake.h"
-#include "cleanup/settings.h"
+#include "cleanup_fixture.h"
 #include "queue/faults.h"
-#include "queue/layout.h"
 #include "queue/reader.h"
 #include "service/delivery.h"
-
-static char directory[64];
-static struct queue_position last_position;
-static size_t committed;
-
-static void on_commit(void *arg, struct span queue_id, const struct queue_position *position)
-{
-	(void)arg;
-	(void)queue_id;
-	last_position = *position;
-	committed++;
-}
 
 static int setup(void **state)
 {
 	(void)state;
-	char path[128], *problem = NULL;
-	snprintf(directory, sizeof directory, "/tmp/tambo-intake-XXXXXX");
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	snprintf(path, sizeof path, "%s/main.cf", directory);
-	FILE *file = fopen(path, "w");
-	fprintf(file,
-		"compatibility_level = 3.6\nmyhostname = mx.example.test\n"
-		"mydomain = example.test\nmyorigin = example.test\nmydestination = example.test\n"
-		"queue_directory = %s\nrecipient_delimiter = +\nmessage_size_limit = 600000\n"
+	return fixture_open(
+		"mydomain = example.test\nrecipient_delimiter = +\nmessage_size_limit = 600000\n"
 		"hopcount_limit = 5\nappend_dot_mydomain = yes\nbounce_size_limit = 1000\n"
-		"virtual_alias_domains = virt.test\n"
 		"virtual_alias_maps = inline:{ {list@virt.test=a@example.test, b@example.test, a@Example.Test},"
 		" {deep@virt.test=list@virt.test}, {self@example.test=self@example.test, other@example.test},"
 		" {one@virt.test=two@virt.test}, {two@virt.test=one@virt.test}, {local@virt.test=root},"
-		" {@all.test=@example.test} }\n",
-		directory);
-	fclose(file);
-	struct conf *conf = conf_load(directory, "cleanup", NULL, 0, &problem);
-	if (conf == NULL || settings_load(conf) != 0 || queue_layout_create(directory, NULL) != 0)
-		return -1;
-	process.route = route_open(conf, &problem);
-	if (process.route == NULL)
-		fprintf(stderr, "%s\n", problem);
-	struct queue_writer_options options = {
-		.queue_directory = directory, .segment_size = 2097152, .committed = on_commit};
-	return process.route == NULL || queue_writer_open(&options, &process.writer) != 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	char command[128];
-	queue_writer_close(process.writer);
-	snprintf(command, sizeof command, "rm -rf %s", directory);
-	return system(command);
+		" {@all.test=@example.test} }\n");
 }
 
 static struct cleanup_open open_with(const char *sender, uint32_t origin, uint32_t flags)

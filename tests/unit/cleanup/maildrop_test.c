@@ -6,66 +6,24 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "cleanup/maildrop.h"
-#include "cleanup/settings.h"
-#include "queue/layout.h"
+#include "cleanup_fixture.h"
 #include "queue/maildrop.h"
 #include "task/task.h"
 
 #define LONGEST_MS 60000
 
-static char directory[64];
-static size_t committed;
-
-static void on_commit(void *arg, struct span queue_id, const struct queue_position *position)
-{
-	(void)arg;
-	(void)queue_id;
-	(void)position;
-	committed++;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	char path[128], *problem = NULL;
-	snprintf(directory, sizeof directory, "/tmp/tambo-maildrop-XXXXXX");
-	if (mkdtemp(directory) == NULL)
-		return -1;
-	snprintf(path, sizeof path, "%s/main.cf", directory);
-	FILE *file = fopen(path, "w");
-	fprintf(file,
-		"compatibility_level = 3.6\nmyhostname = mx.example.test\nmyorigin = example.test\n"
-		"mydestination = example.test\nqueue_directory = %s\n"
-		"virtual_alias_domains = virt.test\n"
-		"virtual_alias_maps = inline:{ {one@virt.test=two@virt.test},"
-		" {two@virt.test=one@virt.test} }\n",
-		directory);
-	fclose(file);
-	struct conf *conf = conf_load(directory, "cleanup", NULL, 0, &problem);
-	if (conf == NULL || settings_load(conf) != 0 || queue_layout_create(directory, NULL) != 0)
-		return -1;
-	process.route = route_open(conf, &problem);
-	struct queue_writer_options options = {
-		.queue_directory = directory, .segment_size = 2097152, .committed = on_commit};
-	return process.route == NULL || queue_writer_open(&options, &process.writer) != 0 ||
-	       maildrop_prepare(directory) != 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	char command[128];
-	queue_writer_close(process.writer);
-	snprintf(command, sizeof command, "rm -rf %s", directory);
-	return system(command);
+	return fixture_open("virtual_alias_maps = inline:{ {one@virt.test=two@virt.test},"
+			    " {two@virt.test=one@virt.test} }\n") != 0 ||
+		maildrop_prepare(directory) != 0;
 }
 
 static void drop(unsigned number, const char *sender, const char *recipient)

@@ -223,6 +223,11 @@ static void test_lone_commits(void **state)
 	assert_int_equal(scan_all().count, 120);
 }
 
+static int fail_flush(const char *operation)
+{
+	return strcmp(operation, "fdatasync") == 0 ? EIO : 0;
+}
+
 /* All dead: recycled under a new number; the old bytes in the file do not come back. */
 static void test_recycling(void **state)
 {
@@ -236,7 +241,9 @@ static void test_recycling(void **state)
 	uint64_t bytes = position.offset + position.length - SEGMENT_HEADER_SIZE;
 	assert_int_equal(
 		queue_writer_released(writer, first.segment, bytes), 0); /* still written to */
-	queue_writer_rotate(writer);
+	queue_faults = fail_flush; /* which ends the segment */
+	assert_int_equal(append(writer, "refused\n", id, &position), -EIO);
+	queue_faults = NULL;
 	assert_int_equal(
 		queue_writer_released(writer, first.segment, bytes - 8), 0); /* one is alive */
 	assert_int_equal(queue_writer_released(writer, first.segment, bytes), 1);
