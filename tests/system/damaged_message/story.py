@@ -52,24 +52,23 @@ def expect_the_end(t, sink, queue_id, recipient):
     return os.path.join(t.queue, 'corrupt', queue_id)
 
 
-def test_damaged_content(folder):
+def expect_kept(folder, old, new, recipient, kept_bytes):
+    """Damaged on disk while it waits: told, kept and reported to recipient."""
     with SmtpSink() as sink, instance(folder, sink) as t:
         queue_id = send(t, 'precious words')
-        overwrite(t, b'precious words', b'precious WORDS')
+        overwrite(t, old, new)
         t.wait_log(r'%s: warning: cannot read the message from the queue' % queue_id)
-        kept = expect_the_end(t, sink, queue_id, 'bob@dead.test')
+        kept = expect_the_end(t, sink, queue_id, recipient)
         with open(kept + '.record', 'rb') as f:
-            assert b'precious WORDS' in f.read()
+            assert kept_bytes in f.read()
+
+
+def test_damaged_content(folder):
+    expect_kept(folder, b'precious words', b'precious WORDS', 'bob@dead.test', b'precious WORDS')
 
 
 def test_damaged_envelope(folder):
-    with SmtpSink() as sink, instance(folder, sink) as t:
-        queue_id = send(t, 'precious words')
-        overwrite(t, b'bob@dead.test', b'bob@DEAD.test')
-        t.wait_log(r'%s: warning: cannot read the message from the queue' % queue_id)
-        kept = expect_the_end(t, sink, queue_id, 'unknown')
-        with open(kept + '.record', 'rb') as f:
-            assert b'precious words' in f.read()
+    expect_kept(folder, b'bob@dead.test', b'bob@DEAD.test', 'unknown', b'precious words')
 
 
 def test_a_large_message_cut_short(folder):
@@ -170,3 +169,18 @@ def test_a_record_header_damaged_while_the_server_is_down(folder):
             wait_for('what was kept', lambda: kept(t))
             text = b''.join(open(p, 'rb').read() for p in kept(t))
             assert b'second words' in text and b'third words' in text
+
+
+def test_an_account_of_late_deliveries_that_cannot_be_read_is_set_aside(folder):
+    """What an earlier queue manager left in ledger/: it does not keep this one from starting."""
+    with SmtpSink() as sink, instance(folder, sink) as t:
+        t.stop()
+        left = os.path.join(t.queue, 'ledger', '0123456789abcdef.late')
+        with open(left, 'w'):
+            os.chmod(left, 0)
+        t.start()
+        t.wait_log(r'error: ledger/0123456789abcdef\.late is kept in corrupt/')
+        assert not os.path.exists(left) and os.listdir(os.path.join(t.queue, 'corrupt')) == [os.path.basename(left)]
+        with t.smtp() as client:
+            client.sendmail('alice@home.test', ['bob@far.test'], 'Subject: x\r\n\r\nx\r\n')
+        wait_for('the delivery', lambda: [m for m in sink.messages if m['recipients'] == ['bob@far.test']])
