@@ -384,33 +384,6 @@ bool mime_parse(struct span message, struct arena *arena, struct mime_message *r
 	return true;
 }
 
-static const struct mime_part *child_at(const struct mime_part *part, uint32_t number)
-{
-	const struct mime_part *child = part->first_child;
-	for (uint32_t i = 1; child != NULL && i < number; i++)
-		child = child->next;
-	return number == 0 ? NULL : child;
-}
-
-const struct mime_part *mime_part_at(
-	const struct mime_part *root, const uint32_t *path, size_t depth)
-{
-	const struct mime_part *part = root;
-	bool message = true; /* part is the content of a message: 1 names a lone body */
-	for (size_t i = 0; i < depth && part != NULL; i++) {
-		if (part->kind == MIME_MESSAGE && !message) {
-			part = part->first_child;
-			message = true;
-		}
-		if (part->kind == MIME_MULTIPART)
-			part = child_at(part, path[i]);
-		else if (!message || path[i] != 1)
-			part = NULL;
-		message = false;
-	}
-	return part;
-}
-
 bool mime_part_is_attachment(const struct mime_part *part)
 {
 	struct span name;

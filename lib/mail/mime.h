@@ -60,11 +60,6 @@ struct mime_message {
  * cap leaves no room for the root part. */
 bool mime_parse(struct span message, struct arena *arena, struct mime_message *ret_message);
 
-/* The part that IMAP calls path[0].path[1]...: NULL when there is none. An empty path is the root.
- * A message that is not multipart is its own part 1 (RFC 3501 section 6.4.5). */
-const struct mime_part *mime_part_at(const struct mime_part *root, const uint32_t *path,
-	size_t depth);
-
 /* The message's bytes of an extent. */
 static inline struct span mime_extent_span(struct span message, const struct mime_extent *extent)
 {

@@ -143,9 +143,6 @@ int mailbox_message_size(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_si
  * file, or NULL. The file may have LF or CRLF line ends, or both: what IMAP and POP3 send has CRLF
  * (store/content.h). */
 int mailbox_message_open(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_size);
-/* Appends the whole message with CRLF line ends, read in the thread pool. -EFBIG when it does not
- * fit into out's cap. */
-int mailbox_message_read(struct mailbox *mailbox, uint32_t uid, struct buf *out);
 
 enum message_cache {
 	CACHE_ENVELOPE,      /* "(...)" of RFC 3501 ENVELOPE */

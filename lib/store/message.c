@@ -99,14 +99,13 @@ struct reading {
 	int fd;
 	struct buf *out;      /* may be NULL: measure only */
 	uint64_t crlf_size;
-	bool raw;
 	int error;
 };
 
 static void read_in_pool(void *arg)
 {
 	struct reading *reading = arg;
-	struct content_state measure = {0}, convert = {0};
+	struct content_state measure = {0};
 	char *piece = malloc(READ_PIECE);
 	if (piece == NULL) {
 		reading->error = -ENOMEM;
@@ -122,10 +121,8 @@ static void read_in_pool(void *arg)
 		}
 		struct span bytes = span_new(piece, (size_t)n);
 		reading->crlf_size += content_crlf_length(&measure, bytes);
-		if (reading->out != NULL && reading->raw)
+		if (reading->out != NULL)
 			buf_append(reading->out, bytes);
-		else if (reading->out != NULL)
-			content_to_crlf(&convert, bytes, reading->out);
 		if (reading->out != NULL && reading->out->overflow) {
 			reading->error = -EFBIG;
 			break;
@@ -194,21 +191,6 @@ int mailbox_message_size(struct mailbox *mailbox, uint32_t uid, uint64_t *ret_si
 	return 0;
 }
 
-int mailbox_message_read(struct mailbox *mailbox, uint32_t uid, struct buf *out)
-{
-	struct index_row row;
-	int fd = open_message(mailbox, uid, &row);
-	if (fd < 0)
-		return fd;
-	struct reading reading = {.fd = fd, .out = out};
-	task_offload(read_in_pool, &reading);
-	(void)close(fd);
-	/* What a name says (W=) may be wrong: what is sent counts from now on. */
-	if (reading.error == 0 && reading.crlf_size != row.crlf_size)
-		save_facts(mailbox, uid, reading.crlf_size, SPAN_EMPTY);
-	return reading.error;
-}
-
 static int take_from_index(struct mailbox *mailbox, uint32_t uid, enum message_cache kind,
 	struct buf *out)
 {
@@ -251,7 +233,7 @@ int mailbox_message_cache(struct mailbox *mailbox, uint32_t uid, enum message_ca
 	if (fd < 0)
 		return fd;
 	struct buf message = BUF_INIT(HEAP_MAX), value = BUF_INIT(CACHE_SIZE_MAX + 1024);
-	struct reading reading = {.fd = fd, .out = row.size <= HEAP_MAX ? &message : NULL, .raw = true};
+	struct reading reading = {.fd = fd, .out = row.size <= HEAP_MAX ? &message : NULL};
 	struct span piece;
 	task_offload(read_in_pool, &reading);
 	error = reading.error;

@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "store/append.h"
+#include "store/content.h"
+#include "store/folder_private.h"
 #include "store/mailbox.h"
 
 struct fixture {
@@ -154,6 +156,21 @@ static inline struct append_result deliver_text(
 	return deliver_begun(f, base, text, 0);
 }
 
+/* Deliveries that are told apart by a number. */
+static inline struct append_result deliver_number(struct fixture *f, unsigned number)
+{
+	char base[64];
+	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
+	return deliver_first(f, base, MESSAGE);
+}
+
+static inline struct append_result repeat_number(struct fixture *f, unsigned number)
+{
+	char base[64];
+	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
+	return deliver_text(f, base, MESSAGE);
+}
+
 static inline struct mailbox *open_box(struct fixture *f, const char *name, unsigned flags)
 {
 	struct mailbox *mailbox = NULL;
@@ -200,6 +217,64 @@ static inline void set_flags(struct mailbox *mailbox, uint32_t uid, enum store_o
 	struct store_request request = {.uids = &uid, .uid_count = 1, .operation = operation,
 		.flags = flags, .keywords = keywords, .keyword_count = keyword != NULL};
 	assert_int_equal(mailbox_store(mailbox, &request, NULL), 0);
+}
+
+/* Appends the message as a client gets it: with CRLF. -EFBIG where it does not fit. */
+static inline int read_message(struct mailbox *mailbox, uint32_t uid, struct buf *out)
+{
+	char piece[4096];
+	ssize_t n;
+	struct content_state state = {0};
+	int fd = mailbox_message_open(mailbox, uid, NULL);
+	if (fd < 0)
+		return fd;
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		content_to_crlf(&state, span_new(piece, (size_t)n), out);
+	(void)close(fd);
+	return n < 0 ? -EIO : out->overflow ? -EFBIG : 0;
+}
+
+/* What the index says. */
+static inline struct index_folder row_of_inbox(struct fixture *f)
+{
+	struct index_txn txn;
+	struct index_folder row;
+	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
+	assert_true(index_get_folder(&txn, SPAN_EMPTY, &row));
+	index_abort(&txn);
+	return row;
+}
+
+static inline bool has_cache(struct fixture *f, uint32_t id, uint32_t uid)
+{
+	struct index_txn txn;
+	struct span value;
+	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
+	bool there = index_get_cache(&txn, id, uid, &value) && value.len > 0;
+	index_abort(&txn);
+	return there;
+}
+
+/* INBOX has these messages, and their files can be read. */
+static inline void assert_uids(struct fixture *f, size_t count, const uint32_t *uids)
+{
+	struct mailbox *box = open_box(f, "INBOX", 0);
+	struct buf out = BUF_INIT(10000);
+	assert_int_equal(mailbox_count(box), count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(mailbox_at(box, i)->uid, uids[i]);
+		buf_reset(&out);
+		assert_int_equal(read_message(box, uids[i], &out), 0);
+	}
+	buf_done(&out);
+	mailbox_close(box);
+}
+
+static inline ino_t data_file(struct fixture *f)
+{
+	struct stat st;
+	assert_int_equal(stat(at_root(f, "tambo-index/data.mdb"), &st), 0);
+	return st.st_ino;
 }
 
 /* The only file in sub whose name begins with prefix; its name in a static buffer. */

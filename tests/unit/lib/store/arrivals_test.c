@@ -9,56 +9,15 @@
 #include "base/check.h"
 #include "store/folder_private.h"
 
-static struct append_result deliver(struct fixture *f, unsigned number)
-{
-	char base[64];
-	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
-	return deliver_first(f, base, MESSAGE);
-}
-
-static struct index_folder row_of_inbox(struct fixture *f)
-{
-	struct index_txn txn;
-	struct index_folder row;
-	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
-	assert_true(index_get_folder(&txn, SPAN_EMPTY, &row));
-	index_abort(&txn);
-	return row;
-}
-
-static bool has_cache(struct fixture *f, uint32_t id, uint32_t uid)
-{
-	struct index_txn txn;
-	struct span value;
-	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
-	bool there = index_get_cache(&txn, id, uid, &value) && value.len > 0;
-	index_abort(&txn);
-	return there;
-}
-
 /* A mailbox with a message, whose folders the index knows: their times are believed when they are
  * not of this very moment. */
 static void begin(struct fixture *f)
 {
 	struct timespec pause = {.tv_nsec = 30000000};
-	assert_int_equal(deliver(f, 0).uid, 1);
+	assert_int_equal(deliver_number(f, 0).uid, 1);
 	mailbox_close(open_box(f, "INBOX", 0));
 	(void)nanosleep(&pause, NULL);
 	mailbox_close(open_box(f, "INBOX", 0));
-}
-
-static void assert_uids(struct fixture *f, size_t count, const uint32_t *uids)
-{
-	struct mailbox *box = open_box(f, "INBOX", 0);
-	struct buf out = BUF_INIT(10000);
-	assert_int_equal(mailbox_count(box), count);
-	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(mailbox_at(box, i)->uid, uids[i]);
-		buf_reset(&out);
-		assert_int_equal(mailbox_message_read(box, uids[i], &out), 0);
-	}
-	buf_done(&out);
-	mailbox_close(box);
 }
 
 static void only_whole_records_of_that_life_count(void **state)
@@ -133,7 +92,7 @@ static void deliveries_wait_until_someone_looks(void **state)
 	begin(f);
 	struct index_folder before = row_of_inbox(f);
 	for (unsigned i = 1; i <= 3; i++)
-		assert_int_equal(deliver(f, i).uid, 1 + i);
+		assert_int_equal(deliver_number(f, i).uid, 1 + i);
 	struct index_folder waiting = row_of_inbox(f);
 	assert_memory_equal(&before, &waiting, sizeof(before));
 	struct mailbox_status status;
@@ -159,14 +118,14 @@ static void an_open_view_sees_them_and_appends_go_on_behind(void **state)
 	struct fixture *f = *state;
 	begin(f);
 	struct mailbox *box = open_box(f, "INBOX", 0);
-	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
 	(void)refresh(box);
 	assert_int_equal(mailbox_count(box), 2);
-	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_int_equal(deliver_number(f, 2).uid, 3);
 	assert_int_equal(append_text(f, "INBOX", MESSAGE, MESSAGE_SEEN, NULL), 4);
-	assert_int_equal(deliver(f, 3).uid, 5);
+	assert_int_equal(deliver_number(f, 3).uid, 5);
 	set_flags(box, 2, STORE_ADD, MESSAGE_FLAGGED, NULL);
-	assert_int_equal(deliver(f, 4).uid, 6);
+	assert_int_equal(deliver_number(f, 4).uid, 6);
 	(void)refresh(box);
 	assert_int_equal(mailbox_count(box), 6);
 	mailbox_close(box);
@@ -177,7 +136,7 @@ static void many_go_into_the_index_by_themselves(void **state)
 	struct fixture *f = *state;
 	uint32_t uids[2 * ARRIVALS_MAX + 10];
 	for (unsigned i = 0; i < ARRAY_LEN(uids); i++)
-		uids[i] = deliver(f, i).uid;
+		uids[i] = deliver_number(f, i).uid;
 	for (unsigned i = 0; i < ARRAY_LEN(uids); i++)
 		assert_int_equal(uids[i], i + 1);
 	/* Some may have gone there at once, while new/ was younger than a tick of the clock. */
@@ -185,24 +144,17 @@ static void many_go_into_the_index_by_themselves(void **state)
 	assert_uids(f, ARRAY_LEN(uids), uids);
 }
 
-static struct append_result repeat(struct fixture *f, unsigned number)
-{
-	char base[64];
-	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
-	return deliver_text(f, base, MESSAGE);
-}
-
 static void a_repeated_delivery_is_recognised(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
-	assert_int_equal(deliver(f, 2).uid, 3);
-	struct append_result again = repeat(f, 1);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 2).uid, 3);
+	struct append_result again = repeat_number(f, 1);
 	assert_true(again.duplicate);
 	assert_int_equal(again.uid, 2);
-	assert_true(repeat(f, 2).duplicate);
-	assert_int_equal(deliver(f, 3).uid, 4);
+	assert_true(repeat_number(f, 2).duplicate);
+	assert_int_equal(deliver_number(f, 3).uid, 4);
 	assert_uids(f, 4, (const uint32_t[]){1, 2, 3, 4});
 }
 
@@ -236,12 +188,12 @@ static void two_processes_take_turns(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 11).uid, 2);
+	assert_int_equal(deliver_number(f, 11).uid, 2);
 	assert_int_equal(deliver_elsewhere(f, 2), 3);
 	assert_int_equal(deliver_elsewhere(f, 3), 4);
-	assert_int_equal(deliver(f, 14).uid, 5);
+	assert_int_equal(deliver_number(f, 14).uid, 5);
 	assert_int_equal(deliver_elsewhere(f, 1000), 5); /* looks: all are in the index now */
-	assert_int_equal(deliver(f, 15).uid, 6);
+	assert_int_equal(deliver_number(f, 15).uid, 6);
 	assert_int_equal(deliver_elsewhere(f, 4), 7);
 	assert_uids(f, 7, (const uint32_t[]){1, 2, 3, 4, 5, 6, 7});
 }
@@ -251,10 +203,10 @@ static void what_another_process_wrote_into_the_record_stays(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 11).uid, 2);
+	assert_int_equal(deliver_number(f, 11).uid, 2);
 	assert_int_equal(deliver_elsewhere(f, 2000), 2);
 	for (unsigned i = 0; i < 300; i++)
-		assert_int_equal(deliver(f, 12 + i).uid, 3 + i);
+		assert_int_equal(deliver_number(f, 12 + i).uid, 3 + i);
 	struct mailbox *box = open_box(f, "INBOX", 0);
 	assert_int_equal(mailbox_count(box), 302);
 	assert_non_null(strstr(describe(box), "1[ Rare]"));
@@ -265,11 +217,11 @@ static void foreign_deliveries_among_them_are_seen(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
 	let_tick();
 	write_file(f, "new/1700000000.M1P1.elsewhere", MESSAGE); /* seen first, so it is 3 */
-	assert_int_equal(deliver(f, 2).uid, 4);
-	assert_int_equal(deliver(f, 3).uid, 5);
+	assert_int_equal(deliver_number(f, 2).uid, 4);
+	assert_int_equal(deliver_number(f, 3).uid, 5);
 	assert_uids(f, 5, (const uint32_t[]){1, 2, 3, 4, 5});
 }
 
@@ -279,7 +231,7 @@ static void the_uid_of_a_lost_record_is_not_given_out_again(void **state)
 	struct fixture *f = *state;
 	begin(f);
 	for (unsigned i = 1; i <= 3; i++)
-		assert_int_equal(deliver(f, i).uid, 1 + i);
+		assert_int_equal(deliver_number(f, i).uid, 1 + i);
 	int fd = open(at_root(f, ARRIVALS_FILE), O_WRONLY);
 	char path[400];
 	(void)snprintf(path, sizeof(path), "new/%s", find_file(f, "new", "2.Q2R0"));
@@ -294,12 +246,12 @@ static void a_record_without_its_file_is_no_message(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
 	char path[400];
 	(void)snprintf(path, sizeof(path), "new/%s", find_file(f, "new", "1.Q1R0"));
 	assert_int_equal(unlink(at_root(f, path)), 0);
 	assert_uids(f, 1, (const uint32_t[]){1});
-	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_int_equal(deliver_number(f, 2).uid, 3);
 }
 
 static void spoil(struct fixture *f, unsigned how)
@@ -335,7 +287,7 @@ static void what_is_done_to_the_file_costs_no_message(void **state)
 	uint32_t count = 1;
 	begin(f);
 	for (unsigned i = 0; i < 4 * 12; i++) {
-		assert_false(deliver(f, 1 + i).duplicate);
+		assert_false(deliver_number(f, 1 + i).duplicate);
 		count++;
 		if (i % 4 == 1)
 			spoil(f, i / 4 % 6);
@@ -358,7 +310,7 @@ static void unseen_ones_go_on_in_another_process_and_when_full(void **state)
 	uint32_t uids[ARRIVALS_MAX + 10];
 	for (unsigned i = 0; i < ARRAY_LEN(uids); i++) {
 		uids[i] = i + 1;
-		assert_int_equal(i % 10 == 3 ? deliver_elsewhere(f, i) : deliver(f, i).uid, i + 1);
+		assert_int_equal(i % 10 == 3 ? deliver_elsewhere(f, i) : deliver_number(f, i).uid, i + 1);
 		if (i == 20)
 			fixture_reopen(f);
 	}
@@ -373,7 +325,7 @@ static void uids_of_others_end_the_heads_life(void **state)
 	struct fixture *f = *state;
 	begin(f);
 	for (unsigned i = 0; i < 20; i++) {
-		uint32_t uid = deliver(f, 1 + i).uid;
+		uint32_t uid = deliver_number(f, 1 + i).uid;
 		assert_int_equal(append_text(f, "INBOX", MESSAGE, MESSAGE_SEEN, NULL), uid + 1);
 		if (i % 3 == 0) {
 			let_tick();
@@ -396,15 +348,15 @@ static void a_new_index_ends_the_heads_life(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
-	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 2).uid, 3);
 	remove_path(at_root(f, "tambo-index"));
 	struct mailbox *box = open_box(f, "INBOX", 0);
 	struct mailbox_status status;
 	assert_int_equal(mailbox_count(box), 3);
 	mailbox_close(box);
 	assert_int_equal(store_status(f->store, SPAN("INBOX"), &status), 0);
-	assert_true(deliver(f, 3).uid >= status.uidnext);
+	assert_true(deliver_number(f, 3).uid >= status.uidnext);
 }
 
 /* Its answer was lost, it was repeated, and comes after all. */
@@ -416,8 +368,8 @@ static void a_late_first_attempt_is_recognised(void **state)
 		char base[64];
 		(void)snprintf(base, sizeof(base), "1.Q%uR0.host", 100 + i);
 		let_tick();
-		assert_false(repeat(f, 100 + i).duplicate);
-		assert_false(deliver(f, 200 + i).duplicate);
+		assert_false(repeat_number(f, 100 + i).duplicate);
+		assert_false(deliver_number(f, 200 + i).duplicate);
 		assert_true(deliver_begun(f, base, MESSAGE, begun).duplicate);
 		if (i == 0)
 			mailbox_close(open_box(f, "INBOX", 0));
@@ -429,9 +381,9 @@ static void a_lost_record_is_noticed_by_a_delivery(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
 	assert_int_equal(unlink(at_root(f, "tambo-mailbox")), 0);
-	assert_true(deliver(f, 2).uid > 2);
+	assert_true(deliver_number(f, 2).uid > 2);
 	assert_int_equal(access(at_root(f, "tambo-mailbox"), F_OK), 0);
 	mailbox_close(open_box(f, "INBOX", 0));
 	assert_int_equal(count_files(f, "new") + count_files(f, "cur"), 3);
@@ -444,14 +396,14 @@ static void a_repeated_delivery_is_found_behind_a_head_of_other_rows(void **stat
 	struct index_txn txn;
 	struct index_folder row;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
 	assert_int_equal(index_begin(f->store->index, true, &txn), 0);
 	assert_true(index_get_folder(&txn, SPAN_EMPTY, &row));
 	row.generation++;
 	row.uidnext = 3;
 	index_put_folder(&txn, SPAN_EMPTY, &row);
 	assert_int_equal(index_commit(&txn), 0);
-	assert_true(repeat(f, 1).duplicate);
+	assert_true(repeat_number(f, 1).duplicate);
 	/* The rows say that 2 has been and gone. */
 	assert_uids(f, 2, (const uint32_t[]){1, 3});
 }
@@ -460,13 +412,13 @@ static void an_old_index_and_record_are_gone_on_with(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
-	assert_int_equal(deliver(f, 1).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 2);
 	mailbox_close(open_box(f, "INBOX", 0));
 	fixture_close(f);
 	/* As a version left it that had no such file. */
 	assert_int_equal(unlink(at_root(f, ARRIVALS_FILE)), 0);
 	fixture_open(f);
-	assert_int_equal(deliver(f, 2).uid, 3);
+	assert_int_equal(deliver_number(f, 2).uid, 3);
 	assert_uids(f, 3, (const uint32_t[]){1, 2, 3});
 }
 
@@ -478,7 +430,7 @@ static int act(char **argv)
 	(void)snprintf(f.root, sizeof(f.root), "%s", argv[1]);
 	fixture_open(&f);
 	if (strcmp(argv[2], "deliver") == 0) {
-		answer = deliver(&f, (unsigned)atoi(argv[3])).uid;
+		answer = deliver_number(&f, (unsigned)atoi(argv[3])).uid;
 	} else {
 		struct mailbox *box = open_box(&f, "INBOX", 0);
 		if (strcmp(argv[2], "name") == 0)

@@ -107,7 +107,7 @@ static void check_truth(const char *root)
 		if (is_gone[uid])
 			fail_msg("UID %u came back", uid);
 		buf_reset(&out);
-		assert_int_equal(mailbox_message_read(box, uid, &out), 0);
+		assert_int_equal(read_message(box, uid, &out), 0);
 		assert_int_equal(out.len, strlen(MESSAGE) + 8);
 	}
 	for (uint32_t uid = 1; uid < UIDS_MAX; uid++)

@@ -106,7 +106,7 @@ static void check_contents(struct mailbox *box, const struct model *model)
 		uint32_t uid = model->messages[i].uid;
 		struct buf text = BUF_INIT(1UL << 20), envelope = BUF_INIT(1UL << 20);
 		uint64_t size;
-		expect_done(mailbox_message_read(box, uid, &text), "reading a message");
+		expect_done(read_message(box, uid, &text), "reading a message");
 		expect_done(mailbox_message_cache(box, uid, CACHE_ENVELOPE, &envelope), "an envelope");
 		expect(mailbox_message_size(box, uid, &size) == 0 && size == text.len, "a size");
 		size_t at = span_find(buf_span(&text), SPAN("Subject: "));

@@ -50,7 +50,7 @@ static void expect_message(struct fixture *f, uint32_t uid, struct span wanted)
 	content_to_crlf(&state, wanted, &sent);
 	assert_int_equal(message->uid, uid);
 	assert_int_equal(message->size, sent.len);
-	assert_int_equal(mailbox_message_read(box, uid, &got), 0);
+	assert_int_equal(read_message(box, uid, &got), 0);
 	assert_true(span_equal(buf_span(&got), buf_span(&sent)));
 	mailbox_close(box);
 	buf_done(&got);

@@ -119,13 +119,6 @@ static void a_damaged_row_is_refused(void **state)
 	}
 }
 
-static ino_t data_file(struct fixture *f)
-{
-	struct stat st;
-	assert_int_equal(stat(at_root(f, "tambo-index/data.mdb"), &st), 0);
-	return st.st_ino;
-}
-
 /* Rows and large values come and go in several processes' lives: no look at the pages finds
  * fault. */
 static void a_healthy_index_is_kept(void **state)

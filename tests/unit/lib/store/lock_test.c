@@ -62,13 +62,6 @@ static uint64_t get(struct index *index)
 	return value;
 }
 
-static ino_t data_file(struct fixture *f)
-{
-	struct stat st;
-	assert_int_equal(stat(at_root(f, "tambo-index/data.mdb"), &st), 0);
-	return st.st_ino;
-}
-
 static void pause_us(unsigned us)
 {
 	struct timespec pause = {.tv_nsec = us * 1000L};

@@ -72,7 +72,7 @@ static void check_messages(struct fixture *f, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		assert_int_equal(mailbox_at(box, i)->uid, i + 1);
 		buf_reset(&out);
-		assert_int_equal(mailbox_message_read(box, (uint32_t)i + 1, &out), 0);
+		assert_int_equal(read_message(box, (uint32_t)i + 1, &out), 0);
 	}
 	buf_done(&out);
 	mailbox_close(box);

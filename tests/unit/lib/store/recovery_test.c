@@ -207,7 +207,7 @@ static void moved_file_is_found_when_it_is_read(void **state)
 	(void)snprintf(changed, sizeof(changed), "%sF", name);
 	assert_int_equal(rename(at_root(f, name), at_root(f, changed)), 0);
 	struct buf out = BUF_INIT(10000);
-	assert_int_equal(mailbox_message_read(box, 1, &out), 0);
+	assert_int_equal(read_message(box, 1, &out), 0);
 	buf_done(&out);
 	(void)snprintf(again, sizeof(again), "%sS", changed);
 	assert_int_equal(rename(at_root(f, changed), at_root(f, again)), 0);
@@ -217,7 +217,7 @@ static void moved_file_is_found_when_it_is_read(void **state)
 	assert_true(mailbox_at(box, 0)->flags & MESSAGE_ANSWERED);
 	(void)snprintf(name, sizeof(name), "cur/%.250s", find_file(f, "cur", ""));
 	assert_int_equal(unlink(at_root(f, name)), 0);
-	assert_int_equal(mailbox_message_read(box, 1, &out), -ENOENT);
+	assert_int_equal(read_message(box, 1, &out), -ENOENT);
 	mailbox_close(box);
 }
 

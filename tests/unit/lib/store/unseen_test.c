@@ -6,54 +6,6 @@
 #include "base/check.h"
 #include "store/folder_private.h"
 
-static struct append_result deliver(struct fixture *f, unsigned number)
-{
-	char base[64];
-	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
-	return deliver_first(f, base, MESSAGE);
-}
-
-static struct index_folder row_of_inbox(struct fixture *f)
-{
-	struct index_txn txn;
-	struct index_folder row;
-	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
-	assert_true(index_get_folder(&txn, SPAN_EMPTY, &row));
-	index_abort(&txn);
-	return row;
-}
-
-static bool has_cache(struct fixture *f, uint32_t id, uint32_t uid)
-{
-	struct index_txn txn;
-	struct span value;
-	assert_int_equal(index_begin(f->store->index, false, &txn), 0);
-	bool there = index_get_cache(&txn, id, uid, &value) && value.len > 0;
-	index_abort(&txn);
-	return there;
-}
-
-static struct append_result repeat(struct fixture *f, unsigned number)
-{
-	char base[64];
-	(void)snprintf(base, sizeof(base), "1.Q%uR0.host", number);
-	return deliver_text(f, base, MESSAGE);
-}
-
-static void assert_uids(struct fixture *f, size_t count, const uint32_t *uids)
-{
-	struct mailbox *box = open_box(f, "INBOX", 0);
-	struct buf out = BUF_INIT(10000);
-	assert_int_equal(mailbox_count(box), count);
-	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(mailbox_at(box, i)->uid, uids[i]);
-		buf_reset(&out);
-		assert_int_equal(mailbox_message_read(box, uids[i], &out), 0);
-	}
-	buf_done(&out);
-	mailbox_close(box);
-}
-
 static bool is_there(struct fixture *f, const char *path)
 {
 	struct stat st;
@@ -63,18 +15,18 @@ static bool is_there(struct fixture *f, const char *path)
 static void a_first_delivery_makes_one_file_beside_the_message(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(deliver(f, 1).uid, 1);
-	assert_int_equal(deliver(f, 2).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 1);
+	assert_int_equal(deliver_number(f, 2).uid, 2);
 	assert_int_equal(count_files(f, "."), 4); /* cur, new, tmp, tambo-arrivals */
 	assert_true(is_there(f, ARRIVALS_FILE));
-	uint32_t uidvalidity = deliver(f, 3).uidvalidity;
+	uint32_t uidvalidity = deliver_number(f, 3).uidvalidity;
 	struct mailbox *box = open_box(f, "INBOX", 0);
 	assert_string_equal(describe(box), "1[R] 2[R] 3[R]");
 	assert_int_equal(mailbox_uidvalidity(box), uidvalidity);
 	assert_true(has_cache(f, row_of_inbox(f).id, 3));
 	mailbox_close(box);
 	assert_true(is_there(f, "tambo-mailbox") && is_there(f, "tambo-index"));
-	assert_int_equal(deliver(f, 4).uid, 4);
+	assert_int_equal(deliver_number(f, 4).uid, 4);
 	assert_uids(f, 4, (const uint32_t[]){1, 2, 3, 4});
 }
 
@@ -89,7 +41,7 @@ static void only_an_untouched_maildir_is_unseen(void **state)
 		assert_int_equal(fixture_setup(&inner), 0);
 		struct fixture *f = inner;
 		write_file(f, there[i], i == 2 ? "3 V7 N12 G0123\n" : "");
-		uint32_t uid = deliver(f, 1).uid;
+		uint32_t uid = deliver_number(f, 1).uid;
 		if (uid != (i < 2 ? 2 : i == 2 ? 12 : 1) || !is_there(f, "tambo-mailbox"))
 			fail_msg("%s: UID %u", there[i], uid);
 		(void)fixture_teardown(&inner);
@@ -100,7 +52,7 @@ static void only_an_untouched_maildir_is_unseen(void **state)
 static void anothers_list_that_comes_later_counts(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(deliver(f, 1).uid, 1);
+	assert_int_equal(deliver_number(f, 1).uid, 1);
 	write_file(f, "cur/1.M1P1.elsewhere:2,S", MESSAGE);
 	write_file(f, "dovecot-uidlist", "3 V7 N12 G0123\n1 :1.M1P1.elsewhere\n");
 	struct mailbox *box = open_box(f, "INBOX", 0);
@@ -112,9 +64,9 @@ static void anothers_list_that_comes_later_counts(void **state)
 static void a_repeated_delivery_to_an_unseen_one_is_recognised(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(deliver(f, 1).uid, 1);
-	assert_int_equal(deliver(f, 2).uid, 2);
-	struct append_result again = repeat(f, 1);
+	assert_int_equal(deliver_number(f, 1).uid, 1);
+	assert_int_equal(deliver_number(f, 2).uid, 2);
+	struct append_result again = repeat_number(f, 1);
 	assert_true(again.duplicate);
 	assert_int_equal(again.uid, 1);
 	assert_uids(f, 2, (const uint32_t[]){1, 2});
@@ -130,11 +82,11 @@ static void what_a_power_cut_leaves_of_an_unseen_one_is_whole(void **state)
 		struct arrivals_head says;
 		assert_int_equal(fixture_setup(&inner), 0);
 		struct fixture *f = inner;
-		assert_int_equal(deliver(f, 1).uid, 1);
+		assert_int_equal(deliver_number(f, 1).uid, 1);
 		int fd = open(at_root(f, ARRIVALS_FILE), O_RDWR | O_CLOEXEC);
 		assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
 		assert_true(arrivals_head_parse(span_new(head, sizeof(head)), &says));
-		assert_int_equal(deliver(f, 2).uid, 2);
+		assert_int_equal(deliver_number(f, 2).uid, 2);
 		fixture_close(f);
 		struct buf out = BUF_INIT(ARRIVALS_START);
 		says.boot++;
@@ -147,7 +99,7 @@ static void what_a_power_cut_leaves_of_an_unseen_one_is_whole(void **state)
 		buf_done(&out);
 		(void)close(fd);
 		fixture_open(f);
-		assert_false(deliver(f, 3).duplicate);
+		assert_false(deliver_number(f, 3).duplicate);
 		struct mailbox *box = open_box(f, "INBOX", 0);
 		if (mailbox_count(box) != 3)
 			fail_msg("case %u: %zu messages", lost, mailbox_count(box));
@@ -160,8 +112,8 @@ static void what_a_power_cut_leaves_of_an_unseen_one_is_whole(void **state)
 static void seen_uids_are_not_given_again(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(deliver(f, 1).uid, 1);
-	assert_int_equal(deliver(f, 2).uid, 2);
+	assert_int_equal(deliver_number(f, 1).uid, 1);
+	assert_int_equal(deliver_number(f, 2).uid, 2);
 	struct mailbox *box = open_box(f, "INBOX", 0);
 	uint32_t uid = 2;
 	/* It is struck out by then, on disk. */
@@ -177,13 +129,13 @@ static void seen_uids_are_not_given_again(void **state)
 	assert_int_equal(unlink(at_root(f, "tambo-mailbox")), 0);
 	remove_path(at_root(f, "tambo-index"));
 	fixture_open(f);
-	assert_true(deliver(f, 3).uid > 2);
+	assert_true(deliver_number(f, 3).uid > 2);
 }
 
 static void the_uidvalidity_of_an_unseen_one_is_remembered(void **state)
 {
 	struct fixture *f = *state;
-	uint32_t first = deliver(f, 1).uidvalidity;
+	uint32_t first = deliver_number(f, 1).uidvalidity;
 	mailbox_close(open_box(f, "INBOX", 0));
 	assert_int_equal(store_create(f->store, SPAN("Other")), 0);
 	struct mailbox *box = open_box(f, "Other", 0);
