@@ -154,3 +154,68 @@ def share(items, work, workers=6):
     for thread in threads:
         thread.join()
     assert not problems, '\n'.join(problems)
+
+
+class Session:
+    """A connection: .wire, .player, .step(name) -> Step."""
+
+    def play(self, names):
+        """Plays them, up to one that ends the connection. False: it has ended."""
+        for name in names:
+            step = self.step(name)
+            self.player.play(step)
+            if step.over is not None:
+                return False
+        return True
+
+    def finish(self):
+        self.player.flush()
+        self.wire.close()
+
+
+def write_users(t, count):
+    """Accounts whose passwords cost nothing to check."""
+    with open(os.path.join(t.config, 'users'), 'w') as f:
+        for n in range(count):
+            f.write('user%d@example.test:{PLAIN}secret:%d:%d::%s/user%d::\n' % (n, t.uid, t.gid, t.vmail, n))
+
+
+def play_from_the_greeting(connect, sequences, ending, workers):
+    """Each sequence, and what tells in which phase it ended, on two connections: one by one and in packets.
+    connect(number of the worker, pipelined) -> Session."""
+    def work(item, number):
+        names, pipelined = item
+        session = connect(number, pipelined)
+
+        def run():
+            if session.play(names):
+                session.play(ending)
+            session.finish()
+        return attempt(session.player, run)
+    share(((names, pipelined) for names in sequences for pipelined in (False, True)), work, workers)
+
+
+def play_on_and_on(connect, pieces, login, ending, workers):
+    """Each piece on one connection, or on as many as it ends. connect(number of the worker) -> Session."""
+    def work(piece, number):
+        at = 0
+        while at < len(piece):
+            session = connect(number)
+
+            def run():
+                nonlocal at
+                session.play(login)
+                while at < len(piece):
+                    at += 1
+                    if not session.play(piece[at - 1:at]):
+                        break
+                    if at % 50 == 0:
+                        session.player.flush()
+                else:
+                    session.play(ending)
+                session.finish()
+            wrong = attempt(session.player, run)
+            if wrong:
+                return wrong
+        return None
+    share(pieces, work, workers)

@@ -13,6 +13,15 @@ from disk import Disk
 from tambo import Instance
 
 
+BIG = ('x' * 70 + '\n') * 130
+
+
+def deliver(t, count, body='A line.\n'):
+    for n in range(count):
+        t.send('alice', subject='delivered %d' % n, body=body)
+    t.wait_messages('alice', count)
+
+
 def bodies(client, box):
     """Digests of all messages of a mailbox."""
     status, answer = client.select(box)
@@ -75,9 +84,7 @@ def test_append_copy_and_move_on_a_full_disk(folder):
 def test_mail_that_was_seen_before_can_be_read_on_a_full_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
-            for n in range(3):
-                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
-            t.wait_messages('alice', 3)
+            deliver(t, 3, BIG)
             client = t.imap('alice')
             assert len(bodies(client, 'INBOX')) == 3
             client.logout()
@@ -105,9 +112,7 @@ def uids_of(client, box='INBOX'):
 def test_unseen_mail_can_be_read_and_deleted_on_a_full_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
-            for n in range(4):
-                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
-            t.wait_messages('alice', 4)
+            deliver(t, 4, BIG)
             disk.fill()
             client, other = t.imap('alice'), t.imap('alice')
             before = uids_of(client)
@@ -142,9 +147,7 @@ def test_unseen_mail_can_be_read_and_deleted_on_a_full_disk(folder):
 def test_unseen_mail_can_be_taken_by_pop3_from_a_full_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap', 'pop3')) as t:
-            for n in range(3):
-                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
-            t.wait_messages('alice', 3)
+            deliver(t, 3, BIG)
             disk.fill()
             client = t.pop3('alice')
             assert client.stat()[0] == 3
@@ -162,9 +165,7 @@ def test_unseen_mail_can_be_taken_by_pop3_from_a_full_disk(folder):
 def test_mail_can_be_read_on_a_read_only_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap', 'pop3')) as t:
-            for n in range(3):
-                t.send('alice', subject='delivered %d' % n)
-            t.wait_messages('alice', 3)
+            deliver(t, 3)
             client = t.imap('alice')
             before = uids_of(client)
             client.logout()
@@ -197,9 +198,7 @@ def uidvalidity_of(client):
 def test_unseen_mail_keeps_its_uids_from_a_read_only_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
-            for n in range(3):
-                t.send('alice', subject='delivered %d' % n)
-            t.wait_messages('alice', 3)
+            deliver(t, 3)
             t.stop()
             disk.remount('ro')
             t.start()
@@ -221,9 +220,7 @@ def test_unseen_mail_keeps_its_uids_from_a_read_only_disk(folder):
 def test_the_greatest_uid_of_unseen_mail_is_not_used_again_after_a_full_disk(folder):
     with Disk(os.path.join(folder, 'vmail'), '4m') as disk:
         with Instance(folder, accounts={'alice': 'a'}, services=('smtp', 'imap')) as t:
-            for n in range(3):
-                t.send('alice', subject='delivered %d' % n, body=('x' * 70 + '\n') * 130)
-            t.wait_messages('alice', 3)
+            deliver(t, 3, BIG)
             disk.fill()
             client = t.imap('alice')
             uidvalidity = uidvalidity_of(client)

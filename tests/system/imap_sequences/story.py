@@ -5,10 +5,10 @@ packet, and what the session says of its mailbox is what the model knows.
 SPDX-License-Identifier: ISC
 """
 import base64
-import os
 import re
 
-from sequences import Player, Step, attempt, pairs_and_triples, share, walks
+from sequences import (Player, Session, Step, pairs_and_triples, play_from_the_greeting, play_on_and_on, walks,
+                       write_users)
 from tambo import Instance
 from wire import Wire
 
@@ -247,7 +247,7 @@ class Model:
         return 'BAD'
 
 
-class Session:
+class ImapSession(Session):
     """A connection, its model, and the steps for a player."""
 
     def __init__(self, t, context, account, pipelined, tls):
@@ -311,19 +311,6 @@ class Session:
             return '%s: nothing like %r in %r' % (name, pattern, lines)
         return None
 
-    def play(self, names):
-        """Plays them, up to one that ends the connection. False: it has ended."""
-        for name in names:
-            step = self.step(name)
-            self.player.play(step)
-            if step.over is not None:
-                return False
-        return True
-
-    def finish(self):
-        self.player.flush()
-        self.wire.close()
-
 
 class Account:
     def __init__(self, number):
@@ -337,9 +324,7 @@ def instance(folder, clear):
     t = Instance(folder, accounts={'user%d' % n: 'secret' for n in range(WORKERS)}, services=('imap', 'imaps'),
                  main={'auth_failure_delay': '0', 'imapd_client_connection_count_limit': '0',
                        'imapd_tls_auth_only': 'no' if clear else 'yes'})
-    with open(os.path.join(t.config, 'users'), 'w') as f:     # a password that costs nothing to check
-        for n in range(WORKERS):
-            f.write('user%d@example.test:{PLAIN}secret:%d:%d::%s/user%d::\n' % (n, t.uid, t.gid, t.vmail, n))
+    write_users(t, WORKERS)
     t.start()
     context = t.tls_context()
     for n in range(WORKERS):
@@ -354,18 +339,10 @@ def from_the_greeting(folder, fraction, tls=False, clear=False):
     accounts = [Account(number) for number in range(WORKERS)]
     with instance(folder, clear) as t:
         context = t.tls_context()
-
-        def work(item, number):
-            names, pipelined = item
-            session = Session(t, context, accounts[number], pipelined, tls)
-
-            def run():
-                if session.play(names):
-                    session.play(('noop', 'capability', 'check'))
-                session.finish()
-            return attempt(session.player, run)
-        share(((names, pipelined) for names in pairs_and_triples(BEFORE_LOGIN, fraction, None if tls else 'starttls')
-               for pipelined in (False, True)), work, WORKERS)
+        play_from_the_greeting(
+            lambda number, pipelined: ImapSession(t, context, accounts[number], pipelined, tls),
+            pairs_and_triples(BEFORE_LOGIN, fraction, None if tls else 'starttls'), ('noop', 'capability', 'check'),
+            WORKERS)
 
 
 def test_before_login_in_the_clear(folder):
@@ -385,27 +362,9 @@ def after_login(folder, pipelined):
     accounts = [Account(number) for number in range(WORKERS)]
     with instance(folder, True) as t:
         context = t.tls_context()
-
-        def work(piece, number):
-            at = 0
-            while at < len(piece):
-                session = Session(t, context, accounts[number], pipelined, number % 2 == 0)
-
-                def run():
-                    nonlocal at
-                    session.play(('login',))
-                    while at < len(piece):
-                        at += 1
-                        if not session.play(piece[at - 1:at]):
-                            break
-                        if at % 50 == 0:
-                            session.player.flush()
-                    session.finish()
-                wrong = attempt(session.player, run)
-                if wrong:
-                    return wrong
-            return None
-        share(walks(COMMANDS, 4000), work, WORKERS)
+        play_on_and_on(
+            lambda number: ImapSession(t, context, accounts[number], pipelined, number % 2 == 0),
+            walks(COMMANDS, 4000), ('login',), (), WORKERS)
 
 
 def test_after_login_one_by_one(folder):

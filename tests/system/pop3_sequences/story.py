@@ -9,7 +9,8 @@ import itertools
 import os
 import re
 
-from sequences import Player, Step, attempt, pairs_and_triples, share, walks
+from sequences import (Player, Session, Step, pairs_and_triples, play_from_the_greeting, play_on_and_on, walks,
+                       write_users)
 from tambo import Instance
 from wire import Wire
 
@@ -176,7 +177,7 @@ class Account:
             self.count += 1
 
 
-class Session:
+class Pop3Session(Session):
     def __init__(self, account, context, pipelined, tls):
         account.fill()
         clear = account.t.main['pop3d_tls_auth_only'] == 'no'
@@ -216,27 +217,12 @@ class Session:
             return '%s: no %r in %r' % (name, expected, text)
         return None
 
-    def play(self, names):
-        """Plays them, up to one that ends the connection. False: it has ended."""
-        for name in names:
-            step = self.step(name)
-            self.player.play(step)
-            if step.over is not None:
-                return False
-        return True
-
-    def finish(self):
-        self.player.flush()
-        self.wire.close()
-
 
 def instance(folder, clear):
     t = Instance(folder, accounts={'user%d' % n: 'secret' for n in range(WORKERS)}, services=('pop3', 'pop3s'),
                  main={'auth_failure_delay': '0', 'pop3d_client_connection_count_limit': '0',
                        'pop3d_tls_auth_only': 'no' if clear else 'yes'})
-    with open(os.path.join(t.config, 'users'), 'w') as f:     # a password that costs nothing to check
-        for n in range(WORKERS):
-            f.write('user%d@example.test:{PLAIN}secret:%d:%d::%s/user%d::\n' % (n, t.uid, t.gid, t.vmail, n))
+    write_users(t, WORKERS)
     t.start()
     for n in range(WORKERS):
         t.pop3('user%d' % n, service='pop3s').quit()    # makes the Maildir
@@ -247,18 +233,9 @@ def from_the_greeting(folder, fraction, tls=False, clear=False):
     with instance(folder, clear) as t:
         context = t.tls_context()
         accounts = [Account(t, number) for number in range(WORKERS)]
-
-        def work(item, number):
-            names, pipelined = item
-            session = Session(accounts[number], context, pipelined, tls)
-
-            def run():
-                if session.play(names):
-                    session.play(('capa', 'stat', 'quit'))
-                session.finish()
-            return attempt(session.player, run)
-        share(((names, pipelined) for names in pairs_and_triples(BEFORE_LOGIN, fraction, None if tls else 'stls')
-               for pipelined in (False, True)), work, WORKERS)
+        play_from_the_greeting(
+            lambda number, pipelined: Pop3Session(accounts[number], context, pipelined, tls),
+            pairs_and_triples(BEFORE_LOGIN, fraction, None if tls else 'stls'), ('capa', 'stat', 'quit'), WORKERS)
 
 
 def test_before_login_in_the_clear(folder):
@@ -278,29 +255,9 @@ def after_login(folder, pipelined):
     with instance(folder, True) as t:
         context = t.tls_context()
         accounts = [Account(t, number) for number in range(WORKERS)]
-
-        def work(piece, number):
-            at = 0
-            while at < len(piece):
-                session = Session(accounts[number], context, pipelined, number % 2 == 0)
-
-                def run():
-                    nonlocal at
-                    session.play(('auth',))
-                    while at < len(piece):
-                        at += 1
-                        if not session.play(piece[at - 1:at]):
-                            break
-                        if at % 50 == 0:
-                            session.player.flush()
-                    else:
-                        session.play(('quit',))
-                    session.finish()
-                wrong = attempt(session.player, run)
-                if wrong:
-                    return wrong
-            return None
-        share(walks(COMMANDS, 5000), work, WORKERS)
+        play_on_and_on(
+            lambda number: Pop3Session(accounts[number], context, pipelined, number % 2 == 0),
+            walks(COMMANDS, 5000), ('auth',), ('quit',), WORKERS)
 
 
 def test_after_login_one_by_one(folder):
