@@ -60,6 +60,7 @@ static int setup(void **state)
 enum manner { WELL, ONE_FAILS, DIES, ONE_TOO_FEW };
 
 struct worker {
+	struct task *task;
 	int fd;
 	enum manner manner;
 	size_t batches[10], batch_count;  /* recipients of each */
@@ -115,6 +116,18 @@ static void run_worker(void *arg)
 			answer_batch(worker, channel, message);
 	}
 	channel_free(channel);
+	worker->task = NULL;
+}
+
+static struct worker *workers[2]; /* of the case */
+
+static void end_workers(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(workers); i++) {
+		if (workers[i] != NULL && workers[i]->task != NULL)
+			task_cancel(workers[i]->task);
+		workers[i] = NULL;
+	}
 }
 
 /* The front has a channel to it; to the one that was made last before others. */
@@ -125,7 +138,9 @@ static void make_worker(struct worker *worker, enum manner manner)
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	*worker = (struct worker){.fd = pair[0], .manner = manner};
-	assert_non_null(task_spawn("worker", run_worker, worker, 0));
+	worker->task = task_spawn("worker", run_worker, worker, 0);
+	assert_non_null(worker->task);
+	workers[workers[0] != NULL] = worker;
 	worker_give(&key, channel_new(pair[1]));
 }
 
@@ -162,7 +177,7 @@ static void deliver(void *arg)
 		asked->statuses[i] = (enum delivery_status)asked->outcomes[i].status;
 	}
 	arena_done(&arena);
-	task_loop_stop();
+	end_workers();
 }
 
 static struct asked asked;
