@@ -17,7 +17,8 @@
 #define FLUSH_AT 65536
 #define RETRY_MS 1000
 #define SEND_MS 60000
-#define LOOK_AGAIN_MS 60000 /* for what another process of ours committed and could not tell */
+/* For what another process of ours committed and could not tell. */
+#define LOOK_AGAIN_MS 20000
 
 struct notice {
 	struct list_node node;
@@ -124,17 +125,23 @@ static struct channel *connect_to_qmgr(void)
 static void run_link(void *arg)
 {
 	struct channel *channel = NULL;
+	task_time look_again = 0;
 	(void)arg;
 	while (!task_is_canceled()) {
 		if (channel == NULL || overflowed) {
 			channel_free(channel);
 			channel = connect_to_qmgr();
+			look_again = task_deadline(LOOK_AGAIN_MS);
 			continue;
 		}
-		int error = 0;
 		if (waiting_count == 0)
-			error = task_event_wait(&changed, task_deadline(LOOK_AGAIN_MS));
-		error = error == -ETIMEDOUT ? send_segments(channel) : send_waiting(channel);
+			(void)task_event_wait(&changed, look_again);
+		int error = send_waiting(channel);
+		/* However busy we are ourselves. */
+		if (error == 0 && task_now() >= look_again) {
+			error = send_segments(channel);
+			look_again = task_deadline(LOOK_AGAIN_MS);
+		}
 		if (error != 0) {
 			log_debug(NULL, "lost the channel to qmgr");
 			channel_free(channel);

@@ -86,7 +86,7 @@ class Story:
             time.sleep(0.1)
             return not self.missing()
         try:
-            wait_for('all that was acknowledged', all_there, 60)
+            wait_for('all that was acknowledged', all_there, 150)
         except AssertionError:
             raise AssertionError('lost: %s' % self.missing()[:5])
 
