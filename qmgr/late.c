@@ -86,10 +86,12 @@ int late_prepare(void)
 	int error = open_again();
 	for (size_t i = 0; error >= 0 && i < count; i++)
 		error = mark_or_set_aside(readers[i]);
+	/* From the beginning: what was said so far is still to be applied. */
+	if (error >= 0)
+		error = open_again();
 	if (error >= 0 && count > 0)
 		file_systems_open(&systems);
-	/* From the beginning: what was said so far is still to be applied. */
-	return error < 0 ? error : open_again();
+	return error;
 }
 
 static void keep(void *arg, const struct ledger_entry *said)

@@ -75,7 +75,8 @@ static void key_modseq(struct key *key, char kind, uint32_t id, uint64_t modseq,
 static void key_append(struct key *key, struct span bytes)
 {
 	bytes = span_head(bytes, KEY_MAX - key->len);
-	memcpy(key->bytes + key->len, bytes.ptr, bytes.len);
+	if (bytes.len > 0)
+		memcpy(key->bytes + key->len, bytes.ptr, bytes.len);
 	key->len += bytes.len;
 }
 
@@ -421,7 +422,7 @@ void index_delete_rows(struct index_txn *txn, struct index_folder *folder, const
 	struct gone *gone = memory_zalloc(count + 1, sizeof(*gone));
 	struct buf names = BUF_INIT(count * KEY_MAX + 1);
 	count = find_gone(txn, folder, uids, count, gone, &names);
-	struct going going = {.id = folder->id, .rows = gone, .names = names.ptr};
+	struct going going = {.id = folder->id, .rows = gone, .names = names.len == 0 ? "" : names.ptr};
 	struct index_keys keys = {count, make_key, &going};
 	for (size_t i = 0; i < sizeof(kinds) - 1; i++) {
 		going.kind = kinds[i];
