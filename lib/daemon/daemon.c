@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,18 @@ static void hide_memory(void)
 		log_warning(NULL, "cannot hide the memory of this process: %s", strerror(errno));
 }
 
+/* A message passes through many short steps, and who hands it on has often somebody else to tell or
+ * an answer to write: let it go on until it waits, instead of putting it off for the one it wakes
+ * (6 to 12 % less CPU a message). On a machine whose CPUs are all busy a step may begin some
+ * milliseconds later. What an administrator has chosen stays, and a person's command is scheduled
+ * as any. */
+static void let_others_finish(void)
+{
+	const struct sched_param none = {.sched_priority = 0};
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none);
+}
+
 static void seed_tables(void)
 {
 	uint8_t key[16];
@@ -155,6 +168,7 @@ int daemon_main(const struct daemon_spec *spec, int argc, char **argv)
 		allocator_keep_small();
 	hide_memory();
 	close_on_exec();
+	let_others_finish();
 	set_signals();
 	seed_tables();
 	if (load_configuration() != 0 || prepare() != 0 || walls_close() != 0)

@@ -155,6 +155,17 @@ def test_the_user_of_each_process(folder):
         assert owners == {t.uid}
 
 
+def test_no_daemon_puts_off_who_wakes_it(folder):
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        t.send('alice')
+        t.wait_messages('alice')
+        t.imap('alice').logout()
+        policies = {p['name']: os.sched_getscheduler(p['pid']) & ~os.SCHED_RESET_ON_FORK for p in t.processes()}
+        assert {'smtpd', 'qmgr', 'local'} <= set(policies), policies
+        assert set(policies.values()) == {os.SCHED_BATCH}, policies
+        assert os.sched_getscheduler(t.pid) == os.SCHED_OTHER
+
+
 def test_a_new_mailbox_is_known_without_a_reload(folder):
     with Instance(folder, accounts=ACCOUNTS) as t:
         with t.smtp() as client:
