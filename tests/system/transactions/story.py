@@ -84,6 +84,7 @@ def test_envelope_and_content(folder):
             assert re.fullmatch(r'MAIL FROM:<second@s.example>( SIZE=\d+)?', message['mail']), message['mail']
             assert not re.search('NOTIFY', message['rcpt'][0]), message['rcpt']
             assert message['data'].endswith('\r\n\r\nsecond\r\n'), message['data']
+        wait_for('their end', lambda: 'second' not in t.command('postqueue', '-p').stdout, 30)
         # The held ones are there, the rest of the first ones is not.
         listed = t.command('postqueue', '-p').stdout
         assert listed.count('first@held.example') == 2 and 'second' not in listed, listed
