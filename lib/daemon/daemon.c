@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf_pool.h"
@@ -24,6 +26,19 @@
 #include "sys/file_access.h"
 
 #define SIGNAL_STOP_MS 30000
+#define SLICE_NS (3 * 1000 * 1000ULL)
+
+/* As sched_setattr(2) takes it, the first version; glibc has it from 2.41 on. */
+struct schedule_attributes {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns; /* of SCHED_OTHER and SCHED_BATCH: the slice, kept to from Linux 6.12 on */
+	uint64_t deadline_ns;
+	uint64_t period_ns;
+};
 
 struct daemon_state daemon_state;
 
@@ -128,14 +143,21 @@ static void hide_memory(void)
 
 /* A message passes through many short steps, and who hands it on has often somebody else to tell or
  * an answer to write: let it go on until it waits, instead of putting it off for the one it wakes
- * (6 to 12 % less CPU a message). On a machine whose CPUs are all busy a step may begin some
- * milliseconds later. What an administrator has chosen stays, and a person's command is scheduled
- * as any. */
+ * (6 to 12 % less CPU a message). A client on this host, though, whose slice is shorter, goes on
+ * at once and is back with its next command before this process has gone to sleep (Linux 6.12 on;
+ * 12 % with one session). On a machine whose CPUs are all busy a step may begin some milliseconds
+ * later. What an administrator has chosen stays, and a person's command is scheduled as any. */
 static void let_others_finish(void)
 {
-	const struct sched_param none = {.sched_priority = 0};
-	if (sched_getscheduler(0) == SCHED_OTHER)
-		(void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none);
+	struct schedule_attributes mine = {.size = sizeof mine};
+	if (sched_getscheduler(0) != SCHED_OTHER ||
+		syscall(SYS_sched_getattr, 0, &mine, sizeof mine, 0) != 0)
+		return;
+	mine.size = sizeof mine;
+	mine.policy = SCHED_BATCH;
+	mine.flags = SCHED_FLAG_RESET_ON_FORK;
+	mine.runtime_ns = SLICE_NS;
+	(void)syscall(SYS_sched_setattr, 0, &mine, 0);
 }
 
 static void seed_tables(void)

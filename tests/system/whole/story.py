@@ -4,12 +4,14 @@ killed in turn and mail goes on; stopping leaves no warning behind.
 SPDX-License-Identifier: ISC
 """
 import concurrent.futures
+import ctypes
 import imaplib
 import os
 import re
 import signal
 import smtplib
 import socket
+import struct
 import time
 
 from tambo import Instance, alive, wait_for
@@ -155,6 +157,18 @@ def test_the_user_of_each_process(folder):
         assert owners == {t.uid}
 
 
+def linux_version():
+    return tuple(int(part) for part in os.uname().release.split('.')[:2])
+
+
+def slice_ns(pid):
+    """sched_getattr(2), which neither Python nor glibc knows: sched_runtime."""
+    attributes = ctypes.create_string_buffer(48)
+    number = {'x86_64': 315, 'aarch64': 275}[os.uname().machine]
+    assert ctypes.CDLL(None).syscall(number, pid, attributes, len(attributes), 0) == 0
+    return struct.unpack('<IIQiIQQQ', attributes.raw)[5]
+
+
 def test_no_daemon_puts_off_who_wakes_it(folder):
     with Instance(folder, accounts=ACCOUNTS) as t:
         t.send('alice')
@@ -163,6 +177,9 @@ def test_no_daemon_puts_off_who_wakes_it(folder):
         policies = {p['name']: os.sched_getscheduler(p['pid']) & ~os.SCHED_RESET_ON_FORK for p in t.processes()}
         assert {'smtpd', 'qmgr', 'local'} <= set(policies), policies
         assert set(policies.values()) == {os.SCHED_BATCH}, policies
+        if linux_version() >= (6, 12):
+            slices = {p['name']: slice_ns(p['pid']) for p in t.processes()}
+            assert set(slices.values()) == {3000000}, slices
         assert os.sched_getscheduler(t.pid) == os.SCHED_OTHER
 
 
