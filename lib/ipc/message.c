@@ -1,14 +1,12 @@
-/* Encodes, decodes and prints messages by their field tables. See message.h for the wire form.
+/* Encodes and decodes messages by their field tables. See message.h for the wire form.
  * SPDX-License-Identifier: ISC */
 #include "ipc/message.h"
 
 #include <errno.h>
 
-#include "base/ascii.h"
 #include "base/check.h"
 
 #define HEADER_SIZE 8
-#define PRINT_BYTES 100
 
 static const char *member(const void *message, const struct field *field)
 {
@@ -290,57 +288,4 @@ int message_decode(const struct message_type *type, struct span payload, const i
 		return -EBADMSG;
 	memcpy(ret_message, decoded, type->size);
 	return 0;
-}
-
-/* --- printing --- */
-
-static void print_bytes(struct span bytes, struct buf *out)
-{
-	buf_append_char(out, '"');
-	for (size_t i = 0; i < bytes.len && i < PRINT_BYTES; i++)
-		buf_append_char(out, ascii_is_control(bytes.ptr[i]) ? '?' : bytes.ptr[i]);
-	buf_append_cstr(out, bytes.len > PRINT_BYTES ? "\"..." : "\"");
-}
-
-static void print_field(const struct field *field, const void *message, struct buf *out)
-{
-	const char *at = member(message, field);
-	uint64_t wide;
-	uint32_t narrow;
-	int fd;
-	struct span bytes;
-	switch (field->kind) {
-	case FIELD_BOOL:
-		buf_append_cstr(out, *(const bool *)(const void *)at ? "yes" : "no");
-		break;
-	case FIELD_U32:
-		memcpy(&narrow, at, sizeof narrow);
-		buf_append_u64(out, narrow);
-		break;
-	case FIELD_U64:
-	case FIELD_I64:
-		memcpy(&wide, at, sizeof wide);
-		buf_append_u64(out, wide);
-		break;
-	case FIELD_SPAN:
-		memcpy(&bytes, at, sizeof bytes);
-		print_bytes(bytes, out);
-		break;
-	case FIELD_FD:
-		memcpy(&fd, at, sizeof fd);
-		buf_append_cstr(out, fd >= 0 ? "fd" : "none");
-		break;
-	case FIELD_LIST:
-		buf_append_format(out, "[%zu]", list_count(message, field));
-		break;
-	}
-}
-
-void message_print(const struct message_type *type, const void *message, struct buf *out)
-{
-	buf_append_cstr(out, type->name);
-	for (size_t i = 0; i < type->field_count; i++) {
-		buf_append_format(out, " %s=", type->fields[i].name);
-		print_field(&type->fields[i], message, out);
-	}
 }

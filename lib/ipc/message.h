@@ -23,7 +23,6 @@ enum field_kind {
 struct message_type;
 
 struct field {
-	const char *name;
 	enum field_kind kind;
 	size_t offset;
 	uint64_t limit;
@@ -32,7 +31,6 @@ struct field {
 };
 
 struct message_type {
-	const char *name;
 	uint16_t type;    /* unique in lib/service/types.h; 0 for an item */
 	uint16_t version;
 	size_t size;      /* sizeof the struct */
@@ -44,14 +42,13 @@ struct message_type {
 #define MESSAGE_SIZE_MAX (1024 * 1024) /* bytes of one encoded message, header included */
 
 #define FIELD(kind_, struct_, member_, limit_)                                                     \
-	{.name = #member_, .kind = (kind_), .offset = offsetof(struct struct_, member_),           \
-		.limit = (limit_)}
+	{.kind = (kind_), .offset = offsetof(struct struct_, member_), .limit = (limit_)}
 #define FIELD_LIST_OF(struct_, member_, count_, item_, limit_)                                     \
-	{.name = #member_, .kind = FIELD_LIST, .offset = offsetof(struct struct_, member_),        \
-		.limit = (limit_), .count_offset = offsetof(struct struct_, count_), .item = &(item_)}
+	{.kind = FIELD_LIST, .offset = offsetof(struct struct_, member_), .limit = (limit_),       \
+		.count_offset = offsetof(struct struct_, count_), .item = &(item_)}
 #define MESSAGE_TYPE(symbol_, number_, version_, struct_, fields_)                                 \
-	const struct message_type symbol_ = {.name = #struct_, .type = (number_),                  \
-		.version = (version_), .size = sizeof(struct struct_), .fields = (fields_),         \
+	const struct message_type symbol_ = {.type = (number_), .version = (version_),             \
+		.size = sizeof(struct struct_), .fields = (fields_),                               \
 		.field_count = sizeof(fields_) / sizeof((fields_)[0])}
 
 /* Appends header and fields. -EMSGSIZE when a limit is broken (the buf is as before). Descriptors
@@ -67,7 +64,5 @@ int message_encode_head(const struct message_type *type, const void *message, st
  * 0 or -EBADMSG (then no descriptor was taken). *ret_message is written only on success. */
 int message_decode(const struct message_type *type, struct span payload, const int *fds,
 	size_t fd_count, struct arena *arena, void *ret_message);
-/* One line for a debug log; bytes are escaped and cut at 100. */
-void message_print(const struct message_type *type, const void *message, struct buf *out);
 
 #endif

@@ -2,10 +2,8 @@
  * decoded within its limits, and what was decoded encodes to the same bytes. The first bit chooses
  * the type.
  * SPDX-License-Identifier: ISC */
-#include "base/check.h"
+#include "round_trip.h"
 #include "service/local.h"
-
-#define HEADER_SIZE 8
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,19 +36,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena arena;
 	arena_init(&arena, 16 * 1024 * 1024);
 	if (message_decode(type, payload, NULL, 0, &arena, &message) == 0) {
-		struct buf out = BUF_INIT(4 * MESSAGE_SIZE_MAX), text = BUF_INIT(1024 * 1024);
-		int fds[MESSAGE_FDS_MAX];
-		size_t fd_count;
 		if (is_batch)
 			check_batch(&message.batch);
 		else
 			check_done(&message.done);
-		CHECK(message_encode(type, &message, &out, fds, &fd_count) == 0);
-		CHECK(fd_count == 0);
-		CHECK(span_equal(span_skip(buf_span(&out), HEADER_SIZE), payload));
-		message_print(type, &message, &text);
-		buf_done(&out);
-		buf_done(&text);
+		check_round_trip(type, &message, payload);
 	}
 	arena_done(&arena);
 	return 0;

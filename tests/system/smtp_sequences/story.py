@@ -9,6 +9,7 @@ import itertools
 import os
 import time
 
+import sequences
 from sequences import Player, Step, attempt, sample, share
 from tambo import Instance
 from wire import Wire
@@ -130,8 +131,8 @@ class Model:
     do_aborted = do_wrong
 
 
-class Session:
-    """A connection, its model, and the steps for a player."""
+class Session(sequences.Session):
+    """With its model."""
 
     def __init__(self, t, service, context, pipelined):
         self.model, self.wire = Model(service), Wire(t, service, context=context)
@@ -172,15 +173,6 @@ class Session:
     def check(replies, name, good):
         wrong = [reply for reply in replies if reply[:1] not in ('2' if good else ('4', '5'))]
         return '%s was answered %s' % (name, wrong[0]) if wrong else None
-
-    def play(self, names):
-        """Plays them, up to one that ends the connection. False: it has ended."""
-        for name in names:
-            step = self.step(name)
-            self.player.play(step)
-            if step.over is not None:
-                return False
-        return True
 
 
 def instance(folder, services=('smtp',)):
