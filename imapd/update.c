@@ -94,15 +94,28 @@ void update_mailbox_gone(struct session *session)
 	session->logged_out = true;
 }
 
+static void send_expunges(struct connection *connection, const uint32_t *numbers, size_t count)
+{
+	struct buf lines = BUF_INIT(YIELD_EVERY * 32);
+	for (size_t i = 0; i < count; i++) {
+		buf_append_cstr(&lines, "* ");
+		buf_append_u64(&lines, numbers[i]);
+		buf_append_cstr(&lines, " EXPUNGE\r\n");
+		if (i % YIELD_EVERY == YIELD_EVERY - 1) {
+			connection_write(connection, buf_span(&lines));
+			buf_reset(&lines);
+			(void)task_yield();
+		}
+	}
+	connection_write(connection, buf_span(&lines));
+	buf_done(&lines);
+}
+
 static void send_changes(
 	struct session *session, const struct mailbox_changes *changes, bool with_uid)
 {
 	struct connection *connection = &session->connection;
-	for (size_t i = 0; i < changes->expunged_count; i++) {
-		connection_format(connection, "* %u EXPUNGE\r\n", changes->expunged[i]);
-		if (i % YIELD_EVERY == YIELD_EVERY - 1)
-			(void)task_yield();
-	}
+	send_expunges(connection, changes->expunged, changes->expunged_count);
 	if (changes->exists_changed)
 		connection_format(connection, "* %zu EXISTS\r\n* %zu RECENT\r\n",
 			mailbox_count(session->mailbox), mailbox_recent(session->mailbox));

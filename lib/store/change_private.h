@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "store/folder_private.h"
 
-#define CHANGE_PIECE 200
+#define CHANGE_PIECE 500
 
 struct change {
 	uint32_t uid;

@@ -228,16 +228,39 @@ struct unlinking {
 	int error;
 };
 
+/* Looks up new/ or cur/ once, not again for each file: *dir is -1 until then. */
+static int unlink_in(struct folder *folder, const struct index_row *row, int *dir)
+{
+	struct buf name = BUF_INIT(300);
+	int error = 0;
+	if (*dir < 0)
+		*dir = openat(folder->dir_fd, row->in_new ? "new" : "cur",
+			O_PATH | O_DIRECTORY | O_CLOEXEC);
+	buf_append(&name, row->name);
+	if (*dir < 0 || unlinkat(*dir, buf_cstr(&name), 0) != 0)
+		error = -errno;
+	buf_done(&name);
+	return error;
+}
+
 /* From at on, until one fails: at is that one's. */
 static void unlink_in_pool(void *arg)
 {
 	struct unlinking *unlinking = arg;
+	int dirs[2] = {-1, -1}; /* cur/ and new/ */
+	unlinking->error = 0;
 	for (; unlinking->at < unlinking->count; unlinking->at++) {
 		const struct change *change = &unlinking->changes[unlinking->at];
-		unlinking->error = change->wanted ? unlink_file(unlinking->folder, &change->old) : 0;
+		if (!change->wanted)
+			continue;
+		unlinking->error = unlink_in(
+			unlinking->folder, &change->old, &dirs[change->old.in_new]);
 		if (unlinking->error != 0)
-			return;
+			break;
 	}
+	for (size_t i = 0; i < 2; i++)
+		if (dirs[i] >= 0)
+			close(dirs[i]);
 }
 
 static bool is_to_go(const struct expunge *expunge, const struct change *change)
