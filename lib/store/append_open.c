@@ -59,7 +59,7 @@ int append_name_file(struct append *append)
 	int error = link_file(append, append->tmp_path);
 	/* Someone took tmp/ away. */
 	if (error == -ENOENT && nameless.state == WORKS
-		&& mkdirat(append->folder->dir_fd, "tmp", 0700) == 0)
+		&& store_make_maildir(append->folder->dir_fd) == 0)
 		error = link_file(append, append->tmp_path);
 	if (error != 0)
 		append->tmp_path[0] = '\0';
@@ -93,6 +93,13 @@ static bool open_nameless(struct append *append)
 	return false;
 }
 
+static int create_in_tmp(struct append *append)
+{
+	append->fd = openat(append->folder->dir_fd, append->tmp_path,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return append->fd >= 0 ? 0 : -errno;
+}
+
 int append_open_file(struct append *append)
 {
 	const struct append_options *options = append->options;
@@ -101,12 +108,12 @@ int append_open_file(struct append *append)
 	if (options->is_delivery && options->first_ms > 0 && open_nameless(append))
 		return 0;
 	make_tmp_path(append);
-	append->fd = openat(append->folder->dir_fd, append->tmp_path,
-		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (append->fd >= 0)
-		return 0;
-	int error = -errno;
-	append->tmp_path[0] = '\0';
+	int error = create_in_tmp(append);
+	/* Someone took tmp/ away. */
+	if (error == -ENOENT && store_make_maildir(append->folder->dir_fd) == 0)
+		error = create_in_tmp(append);
+	if (error != 0)
+		append->tmp_path[0] = '\0';
 	return error;
 }
 

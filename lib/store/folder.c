@@ -104,6 +104,9 @@ static int open_dir(const struct store *store, const char *dir, ino_t *ret_inode
 		(void)close(fd);
 		return error;
 	}
+	/* A copy of a Maildir may be without its empty folders. Where they cannot be made, what needs
+	 * them says so. */
+	(void)store_make_maildir(fd);
 	*ret_inode = st.st_ino;
 	return fd;
 }

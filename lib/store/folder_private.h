@@ -81,6 +81,9 @@ int folder_save_record(struct folder *folder, uint64_t highestmodseq);
  * stands in the row. */
 int folder_reserve_uids(struct folder *folder, struct index_folder *row, uint32_t count);
 
+/* Makes those of tmp/, new/ and cur/ that are missing in a Maildir; store.c. */
+int store_make_maildir(int dir_fd);
+
 /* One own change in new/ or cur/: begin before the renames, then put *row with the time in, after
  * the commit call end. A foreign change that had not been noticed stays to be noticed. */
 struct folder_touch {

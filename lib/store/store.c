@@ -56,11 +56,12 @@ static int make_folders(const char *root)
 	return error;
 }
 
-static int make_maildir(int root_fd)
+int store_make_maildir(int dir_fd)
 {
 	static const char *const names[] = {"tmp", "new", "cur"};
 	for (size_t i = 0; i < 3; i++)
-		if (mkdirat(root_fd, names[i], 0700) != 0 && errno != EEXIST)
+		if (faccessat(dir_fd, names[i], F_OK, 0) != 0
+			&& mkdirat(dir_fd, names[i], 0700) != 0 && errno != EEXIST)
 			return -errno;
 	return 0;
 }
@@ -84,7 +85,7 @@ int store_open(const char *root, unsigned flags, struct store **ret_store)
 	if (missing && (flags & STORE_CREATE) == 0)
 		error = -errno;
 	else if (error == 0 && (missing || flags == STORE_REPAIR))
-		error = make_maildir(fd);
+		error = store_make_maildir(fd);
 	struct store *store = error == 0 ? find_open(&st) : NULL;
 	if (store != NULL || error != 0) {
 		(void)close(fd);

@@ -108,6 +108,25 @@ def test_courier(folder):
         pop3.quit()
 
 
+def test_without_its_empty_folders(folder):
+    """As a backup that leaves them out restores it; and they may go while it is open."""
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        put(t, 'cur/1.M1P1.old:2,S', message(1))
+        put(t, '.Sent/cur/2.M2P2.old:2,S', message(2))
+        own(t)
+        imap = t.imap('alice')
+        for name in ('INBOX', 'Sent'):
+            assert imap.select(name) == ('OK', [b'1']), name
+            assert imap.append(name, None, None, message(3).replace('\n', '\r\n').encode())[0] == 'OK', name
+            assert imap.copy('1', name)[0] == 'OK'
+            os.rmdir(os.path.join(t.maildir('alice'), '' if name == 'INBOX' else '.Sent', 'tmp'))
+            assert imap.append(name, None, None, message(4).replace('\n', '\r\n').encode())[0] == 'OK', name
+            assert imap.select(name) == ('OK', [b'4']), name
+        imap.logout()
+        t.send('alice', subject='new one')
+        t.wait_messages('alice', 5)
+
+
 def test_index_deleted_while_reading(folder):
     with Instance(folder, accounts=ACCOUNTS) as t:
         for n in range(3):
