@@ -89,6 +89,16 @@ static void mark_seen(
 			strerror(-error));
 }
 
+/* The others are sent all the same. */
+static void note_error(struct fetching *fetching, size_t index, int error)
+{
+	const struct session *session = fetching->command->session;
+	fetching->error = error;
+	log_warning(NULL, "user=<%s>: the message with UID %u in %.*s cannot be read: %s",
+		session->user, mailbox_at(session->mailbox, index)->uid,
+		SPAN_ARGS(mailbox_name(session->mailbox)), strerror(-error));
+}
+
 static void send_group(struct fetching *fetching, const uint32_t *indexes, size_t count)
 {
 	struct session *session = fetching->command->session;
@@ -99,7 +109,7 @@ static void send_group(struct fetching *fetching, const uint32_t *indexes, size_
 		if (error == -ENOENT)
 			fetching->gone = true;
 		else if (error != 0 && fetching->error == 0)
-			fetching->error = error;
+			note_error(fetching, indexes[i], error);
 	}
 	(void)task_yield();
 }

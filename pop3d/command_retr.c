@@ -46,10 +46,11 @@ static int send_pieces(struct session *session, int fd, uint64_t size, uint64_t 
 
 /* An error in the middle of the message can only be told by ending the session: a client must not
  * take half a message for the whole. */
-static int send_message(struct session *session, size_t index, uint64_t body_lines)
+static int send_message(struct session *session, size_t index, uint64_t body_lines, bool *ret_found)
 {
 	uint64_t size;
 	int fd = mailbox_message_open(session->mailbox, session->uids[index], &size);
+	*ret_found = fd >= 0;
 	if (fd == -ENOENT)
 		return session_reply(session, "-ERR This message is no longer there");
 	if (fd < 0)
@@ -66,12 +67,15 @@ static int send_message(struct session *session, size_t index, uint64_t body_lin
 int command_retr(struct session *session, const struct pop3_command *command)
 {
 	size_t index;
+	bool found;
 	int status = 0;
 	if (!session_find(session, command->argument, &index, &status))
 		return status;
-	session->retrieved++;
-	session->marks[index] |= MARK_RETRIEVED;
-	return send_message(session, index, POP3_ALL_LINES);
+	status = send_message(session, index, POP3_ALL_LINES, &found);
+	session->retrieved += found;
+	if (found)
+		session->marks[index] |= MARK_RETRIEVED;
+	return status;
 }
 
 int command_top(struct session *session, const struct pop3_command *command)
@@ -79,12 +83,14 @@ int command_top(struct session *session, const struct pop3_command *command)
 	struct span rest = command->argument, number;
 	uint32_t unused, lines;
 	size_t index;
+	bool found;
 	int status = 0;
 	if (!pop3_parse_top(command->argument, &unused, &lines))
 		return session_reply(session, "-ERR TOP wants a message number and a number of lines");
 	span_token(&rest, " ", &number);
 	if (!session_find(session, number, &index, &status))
 		return status;
-	session->tops++;
-	return send_message(session, index, lines);
+	status = send_message(session, index, lines, &found);
+	session->tops += found;
+	return status;
 }

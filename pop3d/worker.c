@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -98,6 +99,21 @@ static int run_command(struct session *session, struct span line, unsigned *erro
 
 /* --- the session --- */
 
+/* One message that is gone meanwhile, or cannot be read (another one's file, a bad disk), keeps
+ * nobody from the others: RETR will tell. */
+static int find_size(struct session *session, size_t index)
+{
+	uint32_t uid = session->uids[index];
+	int status = mailbox_message_size(session->mailbox, uid, &session->sizes[index]);
+	if (status == -EACCES || status == -EPERM || status == -EIO)
+		log_warning(NULL, "user=<%.*s>: the message with UID %u cannot be read: %s",
+			SPAN_ARGS(session->user), uid, strerror(-status));
+	else if (status != -ENOENT)
+		return status;
+	session->sizes[index] = 0;
+	return 0;
+}
+
 static int load_messages(struct session *session)
 {
 	session->count = mailbox_count(session->mailbox);
@@ -114,11 +130,8 @@ static int load_messages(struct session *session)
 	for (size_t i = 0; i < session->count; i++) {
 		if (session->sizes[i] != UINT64_MAX)
 			continue;
-		int status = mailbox_message_size(session->mailbox, session->uids[i],
-			&session->sizes[i]);
-		if (status == -ENOENT)
-			session->sizes[i] = 0; /* gone meanwhile: RETR will tell */
-		else if (status != 0)
+		int status = find_size(session, i);
+		if (status != 0)
 			return status;
 	}
 	return 0;

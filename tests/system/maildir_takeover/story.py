@@ -4,6 +4,7 @@ SPDX-License-Identifier: ISC
 """
 import mailbox
 import os
+import poplib
 import re
 import shutil
 
@@ -125,6 +126,32 @@ def test_without_its_empty_folders(folder):
         imap.logout()
         t.send('alice', subject='new one')
         t.wait_messages('alice', 5)
+
+
+def test_a_message_that_may_not_be_read(folder):
+    """Restored as root: the others are read, and the log says which it is."""
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        make_maildir(t, ['cur/%d.M1P1.old:2,' % n for n in (1, 2, 3)])
+        own(t)
+        os.chmod(os.path.join(t.maildir('alice'), 'cur/2.M1P1.old:2,'), 0)
+        imap = t.imap('alice')
+        assert imap.select() == ('OK', [b'3'])
+        assert imap.fetch('1:*', '(ENVELOPE)')[0] == 'NO'
+        assert [line.split()[0] for line in imap.response('FETCH')[1]] == [b'1', b'3']
+        assert imap.search(None, 'SUBJECT', 'old')[0] == 'NO'
+        assert imap.response('SEARCH')[1] == [b'1 3']
+        imap.logout()
+        pop3 = t.pop3('alice')
+        assert [line.split()[0] for line in pop3.list()[1]] == [b'1', b'2', b'3']
+        assert b'body 3' in pop3.retr(3)[1]
+        try:
+            pop3.retr(2)
+            assert False, 'it was read'
+        except poplib.error_proto as error:
+            assert b'SYS/TEMP' in error.args[0], error
+        pop3.quit()
+        told = [line for line in t.log().splitlines() if 'UID 2' in line and 'cannot be read' in line]
+        assert len(told) == 2, told
 
 
 def test_index_deleted_while_reading(folder):
