@@ -1,5 +1,6 @@
-/* tambo-maildir(1): looks at a Maildir as the server sees it, and hands it back to Dovecot. Run by
- * root it becomes the owner of the Maildir first.
+/* tambo-maildir(1): looks at a Maildir as the server sees it, gives folders with UTF-8 names those
+ * that IMAP can say, and hands it back to Dovecot. Run by root it becomes the Maildir's owner
+ * first.
  * SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <grp.h>
@@ -10,11 +11,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
+#include "base/check.h"
 #include "store/export.h"
+#include "store/hidden.h"
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: tambo-maildir status|export-dovecot MAILDIR\n");
+	fprintf(stderr, "usage: tambo-maildir status|rename-utf8|export-dovecot MAILDIR\n");
 	return EX_USAGE;
 }
 
@@ -72,15 +76,70 @@ static int each_mailbox(struct store *store, int (*fn)(struct store *store, stru
 	return error;
 }
 
+/* As it may be shown on a terminal. */
+static void show_folder(FILE *out, const char *folder)
+{
+	for (const char *at = folder; *at != '\0'; at++)
+		fputc(ascii_is_control(*at) ? '?' : *at, out);
+}
+
+static void tell_hidden(const char *folder, struct span name, int error)
+{
+	(void)error;
+	show_folder(stdout, folder);
+	if (name.len > 0)
+		printf(": not seen by IMAP, rename-utf8 would make it %.*s\n", SPAN_ARGS(name));
+	else
+		printf(": not seen by IMAP, which has no name for it\n");
+}
+
+static int show_all(struct store *store)
+{
+	int error = each_mailbox(store, show_status);
+	return error != 0 ? error : store_hidden(store, false, tell_hidden);
+}
+
+static bool some_stay;
+
+static void tell_renamed(const char *folder, struct span name, int error)
+{
+	bool renamed = name.len > 0 && error == 0;
+	some_stay = some_stay || !renamed;
+	show_folder(renamed ? stdout : stderr, folder);
+	if (renamed)
+		printf(": now %.*s\n", SPAN_ARGS(name));
+	else
+		fprintf(stderr, ": %s\n", name.len == 0 ? "IMAP has no name for it" : strerror(-error));
+}
+
+static int rename_all(struct store *store)
+{
+	int error = store_hidden(store, true, tell_renamed);
+	return error == 0 && some_stay ? -EEXIST : error;
+}
+
+static int export_all(struct store *store)
+{
+	return each_mailbox(store, export_one);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct store *store);
+} actions[] = {
+	{"status", show_all},
+	{"rename-utf8", rename_all},
+	{"export-dovecot", export_all},
+};
+
 int main(int argc, char **argv)
 {
-	int (*fn)(struct store *store, struct span name) = NULL;
+	int (*run)(struct store *store) = NULL;
 	struct store *store;
-	if (argc == 3 && strcmp(argv[1], "status") == 0)
-		fn = show_status;
-	else if (argc == 3 && strcmp(argv[1], "export-dovecot") == 0)
-		fn = export_one;
-	if (fn == NULL)
+	for (size_t i = 0; argc == 3 && i < ARRAY_LEN(actions); i++)
+		if (strcmp(argv[1], actions[i].name) == 0)
+			run = actions[i].run;
+	if (run == NULL)
 		return usage();
 	char *path = realpath(argv[2], NULL);
 	int error = path == NULL ? -errno : become_owner(path);
@@ -91,7 +150,7 @@ int main(int argc, char **argv)
 		free(path);
 		return error == -EPERM || error == -EACCES ? EX_NOPERM : EX_NOINPUT;
 	}
-	error = each_mailbox(store, fn);
+	error = run(store);
 	store_close(store);
 	free(path);
 	return error == 0 ? EX_OK : EX_IOERR;

@@ -109,6 +109,8 @@ int folder_begin_life(struct folder *folder);
 /* The tree's lock: creating, deleting, renaming, subscribing. 0 or as folder_lock. */
 int tree_lock(struct store *store);
 void tree_unlock(struct store *store);
+/* Is this folder of the root a Maildir? */
+bool tree_has_mailbox(int root_fd, const char *dir);
 /* A UIDVALIDITY above all before in this store: wanted (0: none in particular) if it is. */
 int store_new_uidvalidity(struct store *store, uint32_t wanted, uint32_t *ret_uidvalidity);
 

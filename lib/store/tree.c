@@ -118,7 +118,7 @@ static void merge(struct list *list)
 			list->entries[i].use = name_use(list->entries[i].name);
 }
 
-static bool is_mailbox(int root_fd, const char *dir)
+bool tree_has_mailbox(int root_fd, const char *dir)
 {
 	struct stat st;
 	char path[300];
@@ -138,7 +138,7 @@ static int list_folders(struct store *store, struct list *list)
 	while (error == 0 && (entry = readdir(dir)) != NULL) {
 		struct buf name = BUF_INIT(STORE_NAME_MAX);
 		if (entry->d_name[0] == '.' && name_from_folder(span_from_cstr(entry->d_name), &name)
-			&& is_mailbox(store->root_fd, entry->d_name)) {
+			&& tree_has_mailbox(store->root_fd, entry->d_name)) {
 			error = ++found > STORE_MAILBOXES_MAX ? -E2BIG
 				: add_entry(list, buf_span(&name), STORE_EXISTS);
 			if (error == 0)
@@ -195,7 +195,7 @@ int store_exists(struct store *store, struct span name)
 {
 	struct buf dir = BUF_INIT(STORE_NAME_MAX);
 	int error = to_folder(name, &dir);
-	if (error == 0 && dir.len > 0 && !is_mailbox(store->root_fd, buf_cstr(&dir)))
+	if (error == 0 && dir.len > 0 && !tree_has_mailbox(store->root_fd, buf_cstr(&dir)))
 		error = -ENOENT;
 	buf_done(&dir);
 	return error;
@@ -399,7 +399,7 @@ int store_delete(struct store *store, struct span name)
 	if (error == 0)
 		error = tree_lock(store);
 	if (error == 0) {
-		error = is_mailbox(store->root_fd, buf_cstr(&dir))
+		error = tree_has_mailbox(store->root_fd, buf_cstr(&dir))
 			? delete_locked(store, buf_span(&dir), buf_cstr(&dir)) : -ENOENT;
 		tree_unlock(store);
 	}
@@ -505,7 +505,7 @@ static int rename_inbox(struct store *store, const char *to)
 
 static int rename_locked(struct store *store, struct buf *from, struct buf *to)
 {
-	if (is_mailbox(store->root_fd, buf_cstr(to)))
+	if (tree_has_mailbox(store->root_fd, buf_cstr(to)))
 		return -EEXIST;
 	if (from->len == 0)
 		return rename_inbox(store, buf_cstr(to));

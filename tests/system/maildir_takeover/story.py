@@ -128,6 +128,32 @@ def test_without_its_empty_folders(folder):
         t.wait_messages('alice', 5)
 
 
+def test_names_in_utf8(folder):
+    """No IMAP name leads to them: tambo-maildir tells, and renames them. UIDs stay."""
+    with Instance(folder, accounts=ACCOUNTS) as t:
+        make_maildir(t, [])
+        for name in ('Entwürfe', 'Entwürfe.2024', 'R&D', 'Büro', 'B&APw-ro', 'bell\a'):
+            put(t, '.%s/cur/1.M1P1.old:2,S' % name, message(1))
+        put(t, '.Entwürfe/dovecot-uidlist', '3 V1500000001 N8 Gff112233445566778899aabbccddeeff\n7 :1.M1P1.old\n')
+        own(t)
+        path = t.maildir('alice')
+        told = t.command('tambo-maildir', 'status', path).stdout.splitlines()
+        hidden = sorted((line for line in told if 'not seen by IMAP' in line), key=lambda line: line.split(':')[0])
+        assert [line.split(':')[0] for line in hidden] == [
+            '.Büro', '.Entwürfe', '.Entwürfe.2024', '.R&D', '.bell?'], told
+        assert hidden[2].endswith(' Entw&APw-rfe/2024') and hidden[4].endswith('no name for it'), told
+        done = t.command('tambo-maildir', 'rename-utf8', path, check=False)
+        assert done.returncode != 0, done
+        assert 'File exists' in done.stderr and 'no name' in done.stderr and '.R&D: now R&-D' in done.stdout, done
+        assert os.path.exists(path + '/.Büro') and not os.path.exists(path + '/.Entwürfe')
+        imap = t.imap('alice')
+        names = [line.decode().split(' "/" ')[1] for line in imap.list()[1]]
+        assert names == ['INBOX', 'B&APw-ro', 'Entw&APw-rfe', 'Entw&APw-rfe/2024', 'R&-D', 'Sent'], names
+        assert imap.select('Entw&APw-rfe') == ('OK', [b'1'])
+        assert imap.response('UIDVALIDITY')[1] == [b'1500000001'] and uids(imap) == b'7'
+        imap.logout()
+
+
 def test_a_message_that_may_not_be_read(folder):
     """Restored as root: the others are read, and the log says which it is."""
     with Instance(folder, accounts=ACCOUNTS) as t:
