@@ -53,6 +53,13 @@ static const struct row {
 
 #define MESSAGE_ID_MAX 1000
 
+/* Below it, what a first line is would be decided on too little of it. */
+static size_t field_max(void)
+{
+	size_t limit = (size_t)process.settings.header_size_limit;
+	return limit > HEADER_NAME_MAX ? limit : HEADER_NAME_MAX;
+}
+
 void header_filter_init(struct header_filter *filter, struct content *content, const char *queue_id)
 {
 	*filter = (struct header_filter){.content = content,
@@ -61,7 +68,7 @@ void header_filter_init(struct header_filter *filter, struct content *content, c
 		.full_name = SPAN_EMPTY,
 		.in_header = true,
 		.line_start = true};
-	buf_init(&filter->field, (size_t)process.settings.header_size_limit + 2);
+	buf_init(&filter->field, field_max() + 2);
 	buf_init(&filter->message_id, MESSAGE_ID_MAX);
 }
 
@@ -112,7 +119,7 @@ static void take_field(struct header_filter *filter, const struct header_field *
 	if (is_dropped(field->name))
 		return;
 	if (row != NULL && row->addresses && filter->complete) {
-		struct buf anew = BUF_INIT((size_t)process.settings.header_size_limit * 2);
+		struct buf anew = BUF_INIT(field_max() * 2);
 		bool changed = rewrite_header_field(field->name, field->value, &anew);
 		if (changed)
 			content_write(filter->content, buf_span(&anew));
@@ -256,7 +263,7 @@ static bool take_piece(struct header_filter *filter, struct span piece)
 		}
 	}
 	filter->line_start = whole;
-	size_t room = filter->field.cap - 1 - filter->field.len;
+	size_t before = filter->field.len, room = filter->field.cap - 1 - before;
 	if (piece.len > room) {
 		/* header_size_limit: the excess is dropped, the line end is not. */
 		buf_append(&filter->field, span_head(piece, room));
@@ -266,8 +273,10 @@ static bool take_piece(struct header_filter *filter, struct span piece)
 		buf_append(&filter->field, piece);
 	}
 	if (!filter->first_line_done && !may_be_field(filter, whole)) {
+		/* All of it is body, also what would be too much for a field. */
 		end_header(filter);
-		content_write(filter->content, buf_span(&filter->field));
+		content_write(filter->content, span_head(buf_span(&filter->field), before));
+		content_write(filter->content, piece);
 		buf_done(&filter->field);
 		return true;
 	}
