@@ -113,7 +113,8 @@ static enum answer match_text(struct matching *matching, const struct imap_searc
 		return to_answer(search_text_header(&matching->text, key->name, key->text));
 	if (key->kind == IMAP_SEARCH_TEXT && search_text_any_header(&matching->text, key->text))
 		return YES;
-	return to_answer(search_text_body(&matching->text, key->text));
+	return to_answer(search_text_body(
+		&matching->text, key->text, key->kind == IMAP_SEARCH_TEXT));
 }
 
 static bool has_keyword(const struct matching *matching, struct span name)

@@ -226,8 +226,7 @@ static bool leaf_has(struct search_text *text, size_t index, struct span needle)
 	return found;
 }
 
-/* The header of a message inside a message is part of the outer one's body. */
-static bool inner_header_has(struct search_text *text, size_t index, struct span needle)
+static bool part_header_has(struct search_text *text, size_t index, struct span needle)
 {
 	struct buf header = BUF_LARGE(HEADER_CAP);
 	bool found = load_part_header(text, index, &header) &&
@@ -236,15 +235,16 @@ static bool inner_header_has(struct search_text *text, size_t index, struct span
 	return found;
 }
 
-bool search_text_body(struct search_text *text, struct span needle)
+bool search_text_body(struct search_text *text, struct span needle, bool with_part_headers)
 {
 	if (!is_read(text, content_load_parts(&text->content)))
 		return false;
 	for (size_t i = 0; i < content_part_count(&text->content); i++) {
 		struct message_part part = content_part(&text->content, i);
-		bool inner_message =
-			i > 0 && content_part(&text->content, part.parent).kind == PART_MESSAGE;
-		if (inner_message && inner_header_has(text, i, needle))
+		/* The header of a message inside a message is part of the outer one's body. */
+		bool counts = i > 0 && (with_part_headers ||
+			content_part(&text->content, part.parent).kind == PART_MESSAGE);
+		if (counts && part_header_has(text, i, needle))
 			return true;
 		if (part.kind == PART_LEAF && leaf_has(text, i, needle))
 			return true;

@@ -19,7 +19,7 @@ void search_text_done(struct search_text *text);
 /* Some field of that name holds the needle; an empty needle: the field is there. */
 bool search_text_header(struct search_text *text, struct span name, struct span needle);
 bool search_text_any_header(struct search_text *text, struct span needle);
-/* Some text part, or the header of a message inside, holds the needle. */
-bool search_text_body(struct search_text *text, struct span needle);
+/* Some text part, or the header of a message inside (of any part), holds the needle. */
+bool search_text_body(struct search_text *text, struct span needle, bool with_part_headers);
 
 #endif

@@ -217,6 +217,11 @@ static void begin_multipart(struct mime_parser *p, struct mime_part *part)
 		p->stack[p->depth - 1].boundary = boundary;
 }
 
+static bool says_encoded(const struct mime_part *part)
+{
+	return part->encoding == TRANSFER_BASE64 || part->encoding == TRANSFER_QUOTED_PRINTABLE;
+}
+
 /* The header of the top part ends here: what is it? */
 static void end_header(struct mime_parser *p, const struct position *end)
 {
@@ -228,13 +233,11 @@ static void end_header(struct mime_parser *p, const struct position *end)
 	extent_open(&part->body, end);
 	p->in_header = false;
 	read_fields(p, part);
-	bool encoded = part->encoding == TRANSFER_BASE64 ||
-		part->encoding == TRANSFER_QUOTED_PRINTABLE;
-	if (encoded && part->kind == MIME_SINGLE)
-		return; /* RFC 2045 section 6.4 forbids it for composites: an opaque part */
+	/* RFC 2045 section 6.4 forbids encoding a composite. A message that says it is encoded is an
+	 * opaque part; a multipart that does mostly is not, its boundaries tell. */
 	if (type_is(part, "multipart", NULL))
 		begin_multipart(p, part);
-	else if (type_is(part, "message", "rfc822"))
+	else if (type_is(part, "message", "rfc822") && !says_encoded(part))
 		begin_message(p, part);
 }
 
@@ -275,6 +278,8 @@ static void pop_part(struct mime_parser *p, const struct position *end)
 	extent_end(&part->body, &start, end);
 	if (part->kind == MIME_MESSAGE)
 		finish_message(p, part);
+	else if (part->kind == MIME_MULTIPART && part->first_child == NULL && says_encoded(part))
+		part->kind = MIME_SINGLE;
 }
 
 /* How a line compares with "--boundary": 0 not, 1 delimiter, 2 close delimiter. */

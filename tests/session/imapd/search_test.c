@@ -53,7 +53,8 @@ static const struct case_of CASES[] = {
 			" 2 3") S("ON 13-Sep-2020", " 1 2 3") S("BEFORE 13-Sep-2020",
 			"") S("SINCE 13-Sep-2020", " 1 2 3") S("SMALLER 1", "") S("LARGER 1",
 			" 1 2 3") S("BODY hello", " 1") S("BODY treasure",
-			" 3") S("BODY binarystuff", "") S("TEXT parts", " 3") S("TEXT example.org",
+			" 3") S("BODY binarystuff", "") S("BODY octet-stream",
+			"") S("TEXT octet-stream", " 3") S("TEXT parts", " 3") S("TEXT example.org",
 			" 1 2 3") S("CHARSET UTF-8 SUBJECT {7+}\nC: GR\xc3\x9c\xc3\x9f"
 				    "E",
 			" 2") S("CHARSET UTF-8 FROM {7+}\nC: j\xc3\xbcrgen", " 2")

@@ -66,6 +66,13 @@ static const struct mime_row mime_rows[] = {
 	{"message inside encoded is opaque",
 		"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\neA==\n",
 		"message/rfc822[67,6,1]"},
+	{"multipart that only says it is encoded",
+		"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: quoted-printable\n\n"
+		"--b\n\none\n--b--\n",
+		"multipart/mixed[90,19,4](text/plain[2,3,0])"},
+	{"multipart that is encoded is opaque",
+		"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\neA==\n",
+		"multipart/mixed[80,6,1]"},
 	{"empty message inside", "Content-Type: message/rfc822\n\n",
 		"message/rfc822[32,0,0](text/plain[0,0,0])"},
 	{"empty message inside a multipart",
