@@ -101,16 +101,26 @@ static int run_command(struct session *session, struct span line, unsigned *erro
 
 /* One message that is gone meanwhile, or cannot be read (another one's file, a bad disk), keeps
  * nobody from the others: RETR will tell. */
-static int find_size(struct session *session, size_t index)
+static int find_sizes(struct session *session)
 {
-	uint32_t uid = session->uids[index];
-	int status = mailbox_message_size(session->mailbox, uid, &session->sizes[index]);
-	if (status == -EACCES || status == -EPERM || status == -EIO)
-		log_warning(NULL, "user=<%.*s>: the message with UID %u cannot be read: %s",
-			SPAN_ARGS(session->user), uid, strerror(-status));
-	else if (status != -ENOENT)
-		return status;
-	session->sizes[index] = 0;
+	size_t unread = 0;
+	for (size_t i = 0; i < session->count; i++) {
+		if (session->sizes[i] != UINT64_MAX)
+			continue;
+		int status = mailbox_message_size(session->mailbox, session->uids[i],
+			&session->sizes[i]);
+		if (status == 0)
+			continue;
+		session->sizes[i] = 0;
+		if (status != -ENOENT && status != -EACCES && status != -EPERM && status != -EIO)
+			return status;
+		if (status != -ENOENT && unread++ == 0)
+			log_warning(NULL, "user=<%.*s>: the message with UID %u cannot be read: %s",
+				SPAN_ARGS(session->user), session->uids[i], strerror(-status));
+	}
+	if (unread > 1)
+		log_warning(NULL, "user=<%.*s>: %zu messages cannot be read",
+			SPAN_ARGS(session->user), unread);
 	return 0;
 }
 
@@ -127,14 +137,7 @@ static int load_messages(struct session *session)
 		if (i % YIELD_EVERY == YIELD_EVERY - 1 && task_yield() != 0)
 			return -ECANCELED;
 	}
-	for (size_t i = 0; i < session->count; i++) {
-		if (session->sizes[i] != UINT64_MAX)
-			continue;
-		int status = find_size(session, i);
-		if (status != 0)
-			return status;
-	}
-	return 0;
+	return find_sizes(session);
 }
 
 static int open_mailbox(struct session *session, const struct session_user *user)
