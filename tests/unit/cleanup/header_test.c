@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "cleanup/header.h"
 #include "cleanup/settings.h"
 #include "mail/header.h"
@@ -76,13 +77,30 @@ static void test_a_field_that_is_too_long(void **state)
 	buf_done(&text);
 }
 
+static struct conf *conf;
+
+static void silence(enum log_level level, const char *line, size_t len)
+{
+	(void)level;
+	(void)line;
+	(void)len;
+}
+
 static int setup(void **state)
 {
 	char *problem = NULL;
 	(void)state;
-	struct conf *conf = conf_parse("/nowhere", "cleanup",
+	log_set_sink(silence);
+	conf = conf_parse("/nowhere", "cleanup",
 		SPAN("myhostname = mx.example.test\nmydomain = example.test\n"), &problem);
 	return conf == NULL || settings_load(conf) != 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	conf_free(conf);
+	return 0;
 }
 
 int main(void)
@@ -91,5 +109,5 @@ int main(void)
 		cmocka_unit_test(test_a_first_line_that_is_no_field),
 		cmocka_unit_test(test_a_field_that_is_too_long),
 	};
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
