@@ -70,6 +70,9 @@ def test_a_byte_to_public_pickup_makes_it_look(folder):
     aside = os.path.join(folder, 'aside')
     os.rename(os.path.join(drop, name), aside)
     with t, open(aside, 'rb') as f:
+        # cleanup has had its look at the start.
+        assert sendmail(t, 'Subject: first\n\nbody\n', 'bob@example.test').returncode == 0
+        wait_for('the first pickup', lambda: not waiting(t), 10)
         # Written in place, which is no event that cleanup waits for.
         fd = os.open(os.path.join(drop, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         os.write(fd, f.read())
