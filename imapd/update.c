@@ -107,7 +107,8 @@ static void send_expunges(struct connection *connection, const uint32_t *numbers
 			(void)task_yield();
 		}
 	}
-	connection_write(connection, buf_span(&lines));
+	if (lines.len > 0)
+		connection_write(connection, buf_span(&lines));
 	buf_done(&lines);
 }
 

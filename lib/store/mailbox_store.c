@@ -212,12 +212,28 @@ struct expunge {
 	size_t done;
 };
 
+/* Looks up new/ or cur/ once, not again for each file: *dir is -1 until then. */
+static int unlink_in(struct folder *folder, const struct index_row *row, int *dir)
+{
+	if (*dir < 0) {
+		*dir = openat(folder->dir_fd, row->in_new ? "new" : "cur",
+			O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (*dir < 0)
+			return -errno;
+	}
+	struct buf name = BUF_INIT(300);
+	buf_append(&name, row->name);
+	int error = unlinkat(*dir, buf_cstr(&name), 0) == 0 ? 0 : -errno;
+	buf_done(&name);
+	return error;
+}
+
 static int unlink_file(struct folder *folder, const struct index_row *row)
 {
-	struct buf path = BUF_INIT(300);
-	folder_path(row->in_new, row->name, &path);
-	int error = unlinkat(folder->dir_fd, buf_cstr(&path), 0) == 0 ? 0 : -errno;
-	buf_done(&path);
+	int dir = -1;
+	int error = unlink_in(folder, row, &dir);
+	if (dir >= 0)
+		close(dir);
 	return error;
 }
 
@@ -227,21 +243,6 @@ struct unlinking {
 	size_t at, count;
 	int error;
 };
-
-/* Looks up new/ or cur/ once, not again for each file: *dir is -1 until then. */
-static int unlink_in(struct folder *folder, const struct index_row *row, int *dir)
-{
-	struct buf name = BUF_INIT(300);
-	int error = 0;
-	if (*dir < 0)
-		*dir = openat(folder->dir_fd, row->in_new ? "new" : "cur",
-			O_PATH | O_DIRECTORY | O_CLOEXEC);
-	buf_append(&name, row->name);
-	if (*dir < 0 || unlinkat(*dir, buf_cstr(&name), 0) != 0)
-		error = -errno;
-	buf_done(&name);
-	return error;
-}
 
 /* From at on, until one fails: at is that one's. */
 static void unlink_in_pool(void *arg)
