@@ -184,6 +184,6 @@ def test_a_missing_guard_is_refused(folder):
     try:
         assert 'specify at least one working instance of' in t.log(), (done, t.log())
     finally:
-        if done.returncode == 0:
-            t.pid = t.master_pid()
-            t.stop()
+        # Whatever it answered, master goes on and tries smtpd again later.
+        t.pid = t.master_pid()
+        t.stop()
