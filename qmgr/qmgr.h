@@ -91,7 +91,8 @@ void qmgr_close(void);
 /* waiting.c: messages that are not active */
 void waiting_add(struct queue_entry *entry);    /* new, or due at next_try_ms */
 void waiting_remove(struct queue_entry *entry); /* from wherever it waits */
-void waiting_retry(struct queue_entry *entry);  /* now, before others of its kind */
+/* Now, before others of its kind. Nothing for a message that is active: it must not be twice. */
+void waiting_retry(struct queue_entry *entry);
 bool waiting_next(struct queue_entry **ret_entry); /* takes the next that is due */
 
 /* active.c: from waiting to active, windows of recipients */

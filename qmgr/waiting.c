@@ -30,6 +30,8 @@ void waiting_remove(struct queue_entry *entry)
 
 void waiting_retry(struct queue_entry *entry)
 {
+	if (entry->owner != NULL)
+		return;
 	waiting_remove(entry);
 	if (entry->flags & ENTRY_HELD)
 		return;

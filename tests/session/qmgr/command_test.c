@@ -193,9 +193,28 @@ static void test_deleted_while_it_changes_its_queue(void **state)
 	play("", moving_story);
 }
 
+static void active_story(void)
+{
+	fake.slow = true;
+	submit_one("s@x.test", "sent@y.test", id);
+	while (fake.requests == 0)
+		task_sleep(1);
+	waiting_retry(entry_of(id));
+	assert_true(wait_gone(id));
+	assert_int_equal(fake.requests, 1);
+	assert_int_equal(qmgr.active_count, 0);
+}
+
+static void test_a_message_is_not_active_twice(void **state)
+{
+	(void)state;
+	play("", active_story);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_message_is_not_active_twice),
 		cmocka_unit_test(test_hold_release_delete),
 		cmocka_unit_test(test_mail_that_is_born_held),
 		cmocka_unit_test(test_deleted_while_it_is_delivered),
