@@ -429,10 +429,13 @@ class Instance:
         return found
 
     def kill(self, name, signo=signal.SIGKILL):
-        """Kills all processes of that room; the pids that were killed."""
+        """Kills all processes of that room; the pids that were killed. They have ended if it was by SIGKILL."""
         pids = [p['pid'] for p in self.processes(name)]
         for pid in pids:
             self.kill_pid(pid, signo)
+        if signo == signal.SIGKILL:
+            for pid in pids:
+                wait_for('the end of %d' % pid, lambda: not alive(pid))
         return pids
 
     def kill_all(self):
@@ -545,6 +548,18 @@ class Instance:
             client.starttls(self.tls_context())
         client.login(self.address(user), password or self.accounts[user])
         return client
+
+    def imap_again(self, user):
+        """The same right behind the end of a worker, when a login may be given to the one that ends: that is
+        answered with [UNAVAILABLE], and tried again."""
+        def attempt():
+            try:
+                return self.imap(user)
+            except imaplib.IMAP4.error as problem:
+                if '[UNAVAILABLE]' not in str(problem):
+                    raise
+                return None
+        return wait_for('a login that is not refused', attempt)
 
     def pop3(self, user, password=None, service='pop3'):
         """A poplib client that is logged in (over TLS)."""

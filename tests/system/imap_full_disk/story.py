@@ -76,7 +76,7 @@ def test_append_copy_and_move_on_a_full_disk(folder):
                     assert names == [], (root, names)
             # and another start of the worker sees the same
             t.kill('imapd')
-            again = t.imap('alice')
+            again = t.imap_again('alice')
             assert set(bodies(again, 'Other')) == set(inbox)
             again.logout()
 
@@ -90,7 +90,7 @@ def test_mail_that_was_seen_before_can_be_read_on_a_full_disk(folder):
             client.logout()
             disk.fill()
             t.kill('imapd')  # a new worker opens the index that is there
-            client = t.imap('alice')
+            client = t.imap_again('alice')
             assert len(bodies(client, 'INBOX')) == 3
             assert len(client.search(None, 'SUBJECT', 'delivered')[1][0].split()) == 3
             disk.free()
@@ -132,7 +132,7 @@ def test_unseen_mail_can_be_read_and_deleted_on_a_full_disk(folder):
             disk.fill()
             assert client.append('INBOX', None, None, b'Subject: s\r\n\r\nshort\r\n')[0] == 'NO'
             t.kill('imapd')
-            client = t.imap('alice')
+            client = t.imap_again('alice')
             assert uids_of(client) == left
             disk.free()
             t.send('alice', subject='delivered with room')
@@ -211,7 +211,7 @@ def test_unseen_mail_keeps_its_uids_from_a_read_only_disk(folder):
             t.kill('imapd')
             t.send('alice', subject='delivered later')
             t.wait_messages('alice', 4)
-            client = t.imap('alice')
+            client = t.imap_again('alice')
             assert sorted(uids_of(client)) == [1, 2, 3, 4]
             assert uidvalidity_of(client) == uidvalidity
             client.logout()
@@ -232,7 +232,7 @@ def test_the_greatest_uid_of_unseen_mail_is_not_used_again_after_a_full_disk(fol
             disk.free()
             t.send('alice', subject='delivered with room')
             t.wait_messages('alice', 3)
-            client = t.imap('alice')
+            client = t.imap_again('alice')
             now = sorted(uids_of(client))
             assert now[:2] == [1, 2] and len(now) == 3 and now[2] > 3, now
             assert uidvalidity_of(client) == uidvalidity
